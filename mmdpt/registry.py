@@ -26,7 +26,9 @@ OPTIM_WRAPPERS = _child('optim_wrapper', mmseg_registry.OPTIM_WRAPPERS, 'mmdpt.e
 METRICS = _child('metric', mmseg_registry.METRICS, 'mmdpt._openmmlab', 'mmdpt.evaluation')
 TASK_UTILS = _child('task util', mmseg_registry.TASK_UTILS)
 MODEL_WRAPPERS = _child('model_wrapper', mmseg_registry.MODEL_WRAPPERS)
-DATA_SAMPLERS = _child('data sampler', mmseg_registry.DATA_SAMPLERS)
+DATA_SAMPLERS = _child(
+    'data sampler', mmseg_registry.DATA_SAMPLERS, 'mmdpt._openmmlab', 'mmdpt.datasets'
+)
 OPTIMIZERS = _child('optimizer', mmseg_registry.OPTIMIZERS)
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', mmseg_registry.OPTIM_WRAPPER_CONSTRUCTORS

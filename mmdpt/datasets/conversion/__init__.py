@@ -1,0 +1,27 @@
+"""Public depth data as downloaded -> the folders and list files that mmdpt's data sets read.
+
+A converter keeps the files that are there, writes each new one whole, and raises InputError,
+naming what is missing, where the result would not be all of it.
+"""
+
+from .files import progress_bar
+from .kitti import KITTISummary, convert_kitti
+from .mix import MixSummary, convert_mix
+from .mix_layouts import LAYOUTS, NO_RECIPE, Layout
+from .nyu import NYUSummary, convert_nyu
+from .tum import TUMSummary, convert_tum
+
+__all__ = [
+    'LAYOUTS',
+    'NO_RECIPE',
+    'KITTISummary',
+    'Layout',
+    'MixSummary',
+    'NYUSummary',
+    'TUMSummary',
+    'convert_kitti',
+    'convert_mix',
+    'convert_nyu',
+    'convert_tum',
+    'progress_bar',
+]

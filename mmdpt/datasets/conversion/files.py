@@ -1,0 +1,90 @@
+"""Files that are whole or absent, and what every converter shares."""
+
+import csv
+import importlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmdpt.errors import InputError
+
+PREPARATION = 'docs/datasets-depth.md'
+
+Report = Callable[[int, int], None]
+"""Called with what is done and how much there is."""
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Report]:
+    """Show a bar; the value is a converter's ``progress``."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def optional_module(name: str, needed_for: str) -> ModuleType:
+    """Import a package that mmdpt does not depend on.
+
+    Raises:
+        InputError: If it is not installed, with the command that installs it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition('.')[0]
+        raise InputError(f'{needed_for} needs {package}: pip install {package}') from error
+
+
+def check_exists(path: str | os.PathLike, what: str) -> Path:
+    """Return the path, or raise InputError naming it if nothing is there."""
+    if not Path(path).exists():
+        raise InputError(f'{what} {path} does not exist; how to prepare data: {PREPARATION}')
+    return Path(path)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write under another name first: under its own a file is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f'.{path.name}.tmp')
+    unfinished.write_bytes(data)
+    os.replace(unfinished, path)
+
+
+def write_image(path: Path, pixels: NDArray) -> None:
+    """Encode by suffix, JPEG with OpenCV's quality of 95; colours in the order BGR."""
+    encoded, data = cv2.imencode(path.suffix, pixels)
+    if not encoded:
+        raise OSError(f'OpenCV cannot encode {path}')
+    write_whole(path, data.tobytes())
+
+
+def write_npy(path: Path, values: NDArray) -> None:
+    """Write an array as NPY."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, values, allow_pickle=False)
+    write_whole(path, buffer.getvalue())
+
+
+def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
+    """Write a list file of ``DepthListDataset``; untouched where it says the same already."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file; untouched where it says the same already."""
+    data = text.encode()
+    if not path.exists() or path.read_bytes() != data:
+        write_whole(path, data)

@@ -1,0 +1,273 @@
+"""Every data set has its share, on any number of ranks, before and after a resume."""
+
+import itertools
+import re
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.dataset import BaseDataset, ConcatDataset
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+from torch.utils.data import DataLoader
+
+import mmdpt.datasets.samplers.balanced_sampler as module
+from mmdpt.datasets.depth_list import DepthListDataset
+from mmdpt.datasets.samplers.balanced_sampler import BalancedSampler
+from mmdpt.engine import check_config, load_config
+from mmdpt.errors import InputError
+from mmdpt.registry import DATA_SAMPLERS
+
+
+class Numbers(BaseDataset):
+    """As many samples as asked; a sample is its set and its number in the set."""
+
+    def __init__(self, name, size):
+        self.name, self.size = name, size
+        super().__init__()
+
+    def load_data_list(self):
+        return [dict(name=self.name, number=number) for number in range(self.size)]
+
+
+def concat(*sizes):
+    return ConcatDataset([Numbers(name, size) for name, size in enumerate(sizes)])
+
+
+def first(sampler, count):
+    return list(itertools.islice(sampler, count))
+
+
+def on_rank(monkeypatch, rank, world_size, dataset, **kwargs):
+    monkeypatch.setattr(module, 'get_dist_info', lambda: (rank, world_size))
+    return BalancedSampler(dataset, **kwargs)
+
+
+def parts_of(indices, *sizes):
+    """Number of the set of each index."""
+    return np.searchsorted(np.cumsum(sizes), indices, side='right')
+
+
+def test_equal_shares_whatever_the_sizes():
+    indices = first(BalancedSampler(concat(3, 500, 40), seed=1), 600)
+    assert np.bincount(parts_of(indices, 3, 500, 40)).tolist() == [200, 200, 200]
+
+
+def test_every_cycle_has_each_set_as_often_as_its_weight_says():
+    sampler = BalancedSampler(concat(5, 7, 11), weights=(0.2, 0.5, 0.3), seed=3)
+    assert sampler.per_cycle == [2, 5, 3]
+    parts = parts_of(first(sampler, 1000), 5, 7, 11).reshape(100, 10)
+    for cycle in parts:
+        assert np.bincount(cycle).tolist() == [2, 5, 3]
+    assert len({tuple(cycle) for cycle in parts}) > 50
+
+
+@pytest.mark.parametrize(
+    ('weights', 'expected'),
+    [
+        ((1, 1, 1), [1, 1, 1]),
+        ((6, 2, 4), [3, 1, 2]),
+        ((0.1, 0.2, 0.0), [1, 2, 0]),
+        ((np.float32(0.5), 1.5, 1), [1, 3, 2]),
+        ((1 / 3, 2 / 3, 0), [1, 2, 0]),
+        ((0.1234567, 0.8765433, 0), [123, 877, 0]),
+        ((1e-9, 1, 1), [1, 500, 500]),
+    ],
+)
+def test_shortest_cycle_of_weights(weights, expected):
+    assert BalancedSampler(concat(2, 2, 2), weights=weights, seed=0).per_cycle == expected
+
+
+def test_set_of_weight_zero_never_comes():
+    indices = first(BalancedSampler(concat(4, 4), weights=(0, 3), seed=0), 100)
+    assert set(parts_of(indices, 4, 4)) == {1}
+
+
+def test_no_image_comes_again_before_its_set_is_used_up():
+    sizes = (3, 50, 8)
+    indices = np.array(first(BalancedSampler(concat(*sizes), seed=4), 1200))
+    for part, size in enumerate(sizes):
+        own = indices[parts_of(indices, *sizes) == part]
+        walks = [own[start : start + size] for start in range(0, len(own) - size + 1, size)]
+        assert len(walks) == 400 // size
+        for walk in walks:
+            assert sorted(walk) == list(range(sum(sizes[:part]), sum(sizes[: part + 1])))
+        assert len({tuple(walk) for walk in walks}) > 1
+
+
+def test_two_ranks_interleave_to_the_sequence_of_one(monkeypatch):
+    sizes, seed = (3, 20), 7
+    alone = first(on_rank(monkeypatch, 0, 1, concat(*sizes), seed=seed), 300)
+    for world_size in (2, 3):
+        ranks = [
+            first(on_rank(monkeypatch, rank, world_size, concat(*sizes), seed=seed), 60)
+            for rank in range(world_size)
+        ]
+        assert np.stack(ranks, axis=1).ravel().tolist() == alone[: 60 * world_size]
+
+
+def test_as_many_ranks_as_sets_and_yet_each_rank_sees_each_set(monkeypatch):
+    for rank in (0, 1):
+        indices = first(on_rank(monkeypatch, rank, 2, concat(9, 9), seed=5), 200)
+        assert 60 < np.bincount(parts_of(indices, 9, 9))[0] < 140
+
+
+@pytest.mark.parametrize('seen', [0, 1, 5, 64, 1001])
+@pytest.mark.parametrize('rank', [0, 1])
+def test_skip_continues_as_an_uninterrupted_run(monkeypatch, rank, seen):
+    whole = first(on_rank(monkeypatch, rank, 2, concat(4, 30), seed=2), seen + 50)
+    resumed = on_rank(monkeypatch, rank, 2, concat(4, 30), seed=2)
+    resumed.skip(seen)
+    assert first(resumed, 50) == whole[seen:]
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_mmengine_resumes_at_the_batch_it_would_have_seen(num_workers):
+    def batches(skipped, count):
+        dataset = concat(3, 40)
+        loader = DataLoader(
+            dataset,
+            batch_size=5,
+            sampler=BalancedSampler(dataset, seed=11),
+            num_workers=num_workers,
+            collate_fn=lambda batch: [(s['name'], s['number']) for s in batch],
+        )
+        iterator = _InfiniteDataloaderIterator(loader)
+        iterator.skip_iter(skipped)
+        return [next(iterator) for _ in range(count)]
+
+    assert batches(7, 4) == batches(0, 11)[7:]
+
+
+def test_batch_larger_than_a_set_repeats_its_images_evenly():
+    dataset = concat(2, 100)
+    (batch,) = itertools.islice(
+        DataLoader(
+            dataset,
+            batch_size=16,
+            sampler=BalancedSampler(dataset, seed=0),
+            collate_fn=lambda batch: [(s['name'], s['number']) for s in batch],
+        ),
+        1,
+    )
+    assert sorted(s for s in batch if s[0] == 0) == [(0, 0)] * 4 + [(0, 1)] * 4
+    assert len({s for s in batch if s[0] == 1}) == 8
+
+
+def test_one_set_alone_is_shuffled_over_and_over():
+    indices = first(BalancedSampler(concat(10), seed=0), 30)
+    walks = [indices[start : start + 10] for start in (0, 10, 20)]
+    assert all(sorted(walk) == list(range(10)) for walk in walks)
+    assert walks[0] != walks[1] != walks[2]
+
+
+def test_the_seed_decides():
+    dataset = concat(5, 50)
+    one, same, other = (first(BalancedSampler(dataset, seed=s), 100) for s in (1, 1, 2))
+    assert one == same
+    assert one != other
+
+
+def test_no_seed_means_a_random_one():
+    assert isinstance(BalancedSampler(concat(5, 50)).seed, int)
+
+
+def test_set_epoch_changes_nothing_and_iterating_anew_starts_anew():
+    sampler = BalancedSampler(concat(5, 50), seed=1)
+    before = first(sampler, 40)
+    sampler.set_epoch(3)
+    assert first(sampler, 40) == before
+    assert len(sampler) == 55
+
+
+def test_config_name():
+    config = dict(type='BalancedSampler', weights=[1, 2], dataset=concat(2, 2), seed=0)
+    assert DATA_SAMPLERS.build(config).per_cycle == [1, 2]
+
+
+def test_data_set_that_is_no_concatenation():
+    with pytest.raises(InputError, match='needs a ConcatDataset, got Numbers'):
+        BalancedSampler(Numbers(0, 5))
+
+
+@pytest.mark.parametrize('weights', [(1,), (1, 1, 1)])
+def test_wrong_number_of_weights(weights):
+    with pytest.raises(InputError, match=f'{len(weights)} weights for 2 data sets'):
+        BalancedSampler(concat(5, 5), weights=weights)
+
+
+@pytest.mark.parametrize(
+    'weights', [(1, -1), (0, 0), (1, float('nan')), (1, float('inf'))], ids=str
+)
+def test_weights_that_are_no_shares(weights):
+    with pytest.raises(InputError, match='must be finite, not negative and not all zero, got'):
+        BalancedSampler(concat(5, 5), weights=weights)
+
+
+def test_empty_set():
+    class Sets:
+        datasets = ([1, 2], [])
+
+    with pytest.raises(InputError, match=r'a data set is empty, sizes \[2, 0\]'):
+        BalancedSampler(Sets())
+
+
+def test_negative_skip():
+    with pytest.raises(ValueError, match='must not be negative, got -1'):
+        BalancedSampler(concat(5, 5), seed=0).skip(-1)
+
+
+# what docs/datasets-depth.md shows
+
+
+@pytest.fixture
+def page(request):
+    return (request.config.rootpath / 'docs' / 'datasets-depth.md').read_text()
+
+
+def write_pair(image, depth, metres):
+    for path, pixels in (
+        (image, np.full((200, 260, 3), 90, np.uint8)),
+        (depth, np.full((200, 260), 1000 * metres, np.uint16)),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), pixels)
+
+
+def test_several_sets_as_the_page_configures_them(page, request, tmp_path, monkeypatch):
+    """Three sets of 1, 2 and 3 m, weights 1, 1 and 2: a batch of 8 has 2, 2 and 4 of them."""
+    (block,) = re.findall(r'```python\n(.*?)```', page, re.DOTALL)
+    configs = request.config.rootpath / 'configs' / 'dpt'
+    (tmp_path / 'config.py').write_text(block.replace("'./", f"'{configs}/"))
+    for metres, name in ((1, 'hrwsi'), (2, 'irs')):
+        root = tmp_path / 'data' / 'mix6' / name
+        write_pair(root / 'a.png', root / 'a_depth.png', metres)
+        (root / 'list.csv').write_text('image,depth,scale\na.png,a_depth.png,1000\n')
+    for name in 'bcd':
+        folders = (tmp_path / 'data' / 'nyu' / kind / 'train' for kind in ('images', 'annotations'))
+        image, depth = folders
+        write_pair(image / f'{name}.jpg', depth / f'{name}.png', 3)
+    monkeypatch.chdir(tmp_path)
+    cfg = load_config('config.py')
+    check_config(cfg)
+    init_default_scope('mmdpt')
+    loader = Runner.build_dataloader(
+        dict(cfg.train_dataloader, batch_size=8, num_workers=0, persistent_workers=False), seed=0
+    )
+    batch = next(iter(loader))
+    depths = [sample.gt_depth_map.data.unique().tolist() for sample in batch['data_samples']]
+    assert sorted(depths) == [[1.0]] * 2 + [[2.0]] * 2 + [[3.0]] * 4
+
+
+def test_list_file_of_the_page(page, tmp_path):
+    (block,) = re.findall(r'```\n(image,depth.*?)```', page, re.DOTALL)
+    (tmp_path / 'list.csv').write_text(block)
+    for path in re.findall(r'(?:rooms|street)/\w+\.\w+', block):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    dataset = DepthListDataset(ann_file=str(tmp_path / 'list.csv'))
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert [info['depth_scale'] for info in infos] == [1000, 1000, 1, 1]
+    assert [info['invalid_values'] for info in infos] == [(), (65535,), (), (-1, 1000)]
+    assert ['depth_mask_path' in info for info in infos] == [False, False, True, True]

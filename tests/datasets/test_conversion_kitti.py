@@ -1,0 +1,201 @@
+"""Eigen's lists name the files as downloaded, and say None where there is no ground truth."""
+
+import runpy
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from mmdpt.datasets.conversion import kitti
+from mmdpt.datasets.conversion.kitti import Frame, convert_kitti, read_focal, read_split
+from mmdpt.datasets.kitti import KITTIDepthDataset
+from mmdpt.datasets.transforms.depth_loading import LoadDepth
+from mmdpt.datasets.transforms.loading import LoadImageFromFile
+from mmdpt.errors import InputError
+
+DATE = '2011_09_26'
+ONE, TWO = f'{DATE}_drive_0001_sync', f'{DATE}_drive_0002_sync'
+
+# of the raw data's 2011_09_26, as quoted in chinasem.cn/article/514796
+CALIBRATION = """calib_time: 09-Jan-2012 13:57:47
+K_02: 9.597910e+02 0.000000e+00 6.960217e+02 0.000000e+00 9.569251e+02 2.241806e+02 0 0 1
+P_rect_02: 7.215377e+02 0.000000e+00 6.095593e+02 4.485728e+01 0.000000e+00 7.215377e+02
+P_rect_03: 7.188560e+02 0.000000e+00 6.095593e+02 -3.395242e+02 0.000000e+00 7.215377e+02
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Frames 5 (in train), 6 (in val) and 7 (without depth) of camera 2, 5 of camera 3."""
+    (tmp_path / 'raw' / DATE).mkdir(parents=True)
+    (tmp_path / 'raw' / DATE / 'calib_cam_to_cam.txt').write_text(CALIBRATION)
+    for camera, number in ((2, 5), (2, 6), (2, 7), (3, 5)):
+        path = tmp_path / 'raw' / DATE / ONE / f'image_0{camera}' / 'data' / f'{number:010d}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.full((4, 6, 3), 9 * number, np.uint8))
+    for part, camera, number in (('train', 2, 5), ('val', 2, 6), ('train', 3, 5)):
+        folder = tmp_path / 'data_depth_annotated' / part / ONE / 'proj_depth' / 'groundtruth'
+        path = folder / f'image_0{camera}' / f'{number:010d}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.full((4, 6), 256 * number, np.uint16))
+    return tmp_path
+
+
+def monodepth(number, drive=ONE, suffix='jpg'):
+    left, right = (
+        f'{DATE}/{drive}/image_0{camera}/data/{number:010d}.{suffix}' for camera in (2, 3)
+    )
+    return f'{left} {right}'
+
+
+def convert(root, *lines, is_test=False, **kwargs):
+    (root / 'split.txt').write_text('\n'.join(lines) + '\n')
+    return convert_kitti(root, root / 'split.txt', root / 'list.txt', is_test, **kwargs)
+
+
+def listed(root):
+    return [line.split() for line in (root / 'list.txt').read_text().splitlines()]
+
+
+def test_lines_of_monodepth(root):
+    summary = convert(root, monodepth(5), monodepth(7), '', monodepth(6, suffix='png'))
+    assert (summary.num_images, summary.num_with_depth) == (3, 2)
+    image = f'{DATE}/{ONE}/image_02/data'
+    depth = f'{ONE}/proj_depth/groundtruth/image_02'
+    assert listed(root) == [
+        [f'{image}/0000000005.png', f'train/{depth}/0000000005.png', '721.5377'],
+        [f'{image}/0000000007.png', 'None', '721.5377'],
+        [f'{image}/0000000006.png', f'val/{depth}/0000000006.png', '721.5377'],
+    ]
+
+
+def test_lines_of_monodepth2_say_the_side_and_leave_out_zeros(root):
+    convert(root, f'{DATE}/{ONE} 0000000006 l', f'{DATE}/{ONE} 5 r')
+    assert [line[0].partition(f'{ONE}/')[2] for line in listed(root)] == [
+        'image_02/data/0000000006.png',
+        'image_03/data/0000000005.png',
+    ]
+    assert [line[2] for line in listed(root)] == ['721.5377', '718.856']
+
+
+def test_data_set_reads_the_list(root):
+    convert(root, monodepth(5), monodepth(7), monodepth(6))
+    dataset = KITTIDepthDataset(
+        data_root=str(root),
+        ann_file='list.txt',
+        pipeline=[LoadImageFromFile(), LoadDepth()],
+    )
+    assert len(dataset) == 2
+    assert dataset.num_without_depth == 1
+    assert np.unique(dataset[1]['gt_depth_map']).tolist() == [6.0]
+    assert dataset[1]['img'][0, 0, 0] == 54
+    assert dataset[0]['focal'] == 721.5377
+
+
+def test_images_may_be_jpeg_and_depth_without_its_part(root):
+    folder = root / 'raw' / DATE / ONE / 'image_02' / 'data'
+    (folder / '0000000005.png').rename(folder / '0000000005.jpg')
+    (root / 'data_depth_annotated' / 'train' / ONE).rename(root / 'data_depth_annotated' / ONE)
+    convert(root, monodepth(5))
+    ((image, depth, _),) = listed(root)
+    assert image.endswith('/0000000005.jpg')
+    assert depth == f'{ONE}/proj_depth/groundtruth/image_02/0000000005.png'
+
+
+def test_test_split_is_counted(root, monkeypatch):
+    monkeypatch.setattr(kitti, 'TEST_IMAGES', 3)
+    monkeypatch.setattr(kitti, 'TEST_WITH_DEPTH', 2)
+    lines = [monodepth(number) for number in (5, 6, 7)]
+    assert convert(root, *lines, is_test=True).num_with_depth == 2
+    with pytest.raises(InputError, match=r"split\.txt has 2 images, Eigen's test split 3"):
+        convert(root, *lines[:2], is_test=True)
+
+
+def test_published_counts():
+    assert (kitti.TEST_IMAGES, kitti.TEST_WITH_DEPTH) == (697, 652)
+
+
+def test_missing_depth_of_the_test_split_names_the_drives(root, monkeypatch):
+    monkeypatch.setattr(kitti, 'TEST_IMAGES', 2)
+    monkeypatch.setattr(kitti, 'TEST_WITH_DEPTH', 2)
+    path = root / 'raw' / DATE / TWO / 'image_02' / 'data' / '0000000009.png'
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'')
+    message = rf'1 of 2 images have depth .*, expected 2; no depth at all for 1 drives:\s+{TWO}$'
+    with pytest.raises(InputError, match=message):
+        convert(root, monodepth(5), monodepth(9, TWO), is_test=True)
+    assert not (root / 'list.txt').exists()
+
+
+def test_training_list_without_any_depth(root):
+    with pytest.raises(InputError, match=rf'0 of 1 images have depth .* expected some.*\s+{ONE}$'):
+        convert(root, monodepth(7))
+
+
+def test_missing_images_are_named(root):
+    message = rf'2 images are missing below .*raw:\s+{DATE}/{ONE}/image_02/data/0000000008'
+    with pytest.raises(InputError, match=message):
+        convert(root, monodepth(8), monodepth(5), monodepth(9))
+
+
+@pytest.mark.parametrize('folder', ['raw', 'data_depth_annotated'])
+def test_missing_folder_is_named(root, folder):
+    (root / folder).rename(root / 'elsewhere')
+    with pytest.raises(InputError, match=rf'folder of the .* .*/{folder} does not exist'):
+        convert(root, monodepth(5))
+
+
+def test_missing_calibration_is_named(root):
+    (root / 'raw' / DATE / 'calib_cam_to_cam.txt').unlink()
+    with pytest.raises(InputError, match=rf'calibration .*{DATE}/calib_cam_to_cam\.txt does not'):
+        convert(root, monodepth(5))
+
+
+def test_calibration_of_another_camera(root):
+    with pytest.raises(InputError, match=r'calib_cam_to_cam\.txt has no P_rect_01'):
+        read_focal(root / 'raw' / DATE / 'calib_cam_to_cam.txt', '1')
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        f'{DATE}/{ONE}/image_01/data/0000000005.png',
+        f'2011_09_28/{ONE}/image_02/data/0000000005.png',
+        f'{DATE}/{ONE} 5',
+        f'{DATE}/{ONE} 5 x',
+        f'{ONE}/image_02/data/0000000005.png None 721.5377',
+    ],
+)
+def test_line_that_is_not_understood(root, line):
+    with pytest.raises(InputError, match=r'split\.txt, line 2: expected "date/drive_sync'):
+        convert(root, monodepth(5), line)
+
+
+def test_empty_split_file(root):
+    with pytest.raises(InputError, match=r'split file .*split\.txt names no image'):
+        convert(root, '')
+
+
+def test_frames_of_a_split_keep_their_order(root):
+    (root / 'split.txt').write_text(f'{DATE}/{ONE} 7 l\n{monodepth(5)}\n')
+    assert read_split(root / 'split.txt') == [
+        Frame(DATE, ONE, '2', 7),
+        Frame(DATE, ONE, '2', 5),
+    ]
+
+
+def test_progress_ends_at_the_number_of_images(root):
+    calls = []
+    convert(root, monodepth(5), monodepth(6), progress=lambda *call: calls.append(call))
+    assert calls == [(1, 2), (2, 2)]
+
+
+def test_tool_writes_the_lists_beside_the_data(root, monkeypatch, capsys, request):
+    (root / 'split.txt').write_text(monodepth(5))
+    tool = request.config.rootpath / 'tools' / 'dataset_converters' / 'kitti.py'
+    monkeypatch.setattr(sys, 'argv', ['kitti.py', str(root), '--train', str(root / 'split.txt')])
+    runpy.run_path(str(tool), run_name='__main__')
+    written = root / 'kitti_eigen_train.txt'
+    assert written.read_text().endswith('0000000005.png 721.5377\n')
+    assert '1 images, 1 with depth' in capsys.readouterr().out.replace('\n', ' ')

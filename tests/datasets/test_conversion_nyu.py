@@ -1,0 +1,234 @@
+"""NYU's labelled file comes out split, upright and in millimetres, without the file itself."""
+
+import runpy
+import sys
+import types
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+
+from mmdpt.datasets.conversion import nyu
+from mmdpt.datasets.conversion.nyu import convert_nyu, encode_depth, encode_image, read_splits
+from mmdpt.datasets.nyu import NYUDepthDataset
+from mmdpt.datasets.transforms.depth_loading import LoadDepth
+from mmdpt.datasets.transforms.loading import LoadImageFromFile
+from mmdpt.errors import InputError
+
+WIDTH, HEIGHT = 12, 10
+TYPES = ['bathroom', 'living_room', 'bathroom', 'office', 'office']
+
+
+class FakeFile(dict):
+    """What h5py.File offers of the labelled file: arrays, and references to the names."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __getitem__(self, key):
+        if isinstance(key, int):  # a reference: MATLAB keeps text as a column of codes
+            return np.array([[ord(letter)] for letter in TYPES[key]], np.uint16)
+        return super().__getitem__(key)
+
+
+@pytest.fixture
+def content():
+    rng = np.random.default_rng(0)
+    return dict(
+        images=rng.integers(1, 256, (5, 3, WIDTH, HEIGHT), np.uint8),
+        rawDepths=rng.uniform(0.7, 9.9, (5, WIDTH, HEIGHT)).astype(np.float32),
+        sceneTypes=np.arange(5, dtype=object)[None],
+    )
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch, content):
+    """Paths of a labelled file of five images and of its split: 2, 3, 5 and 1, 4 from 1."""
+    (tmp_path / 'labeled.mat').write_bytes(b'')
+    scipy.io.savemat(tmp_path / 'splits.mat', dict(trainNdxs=[[2], [3], [5]], testNdxs=[[1], [4]]))
+    fake = types.SimpleNamespace(File=lambda path, mode: FakeFile(content))
+    monkeypatch.setitem(sys.modules, 'h5py', fake)
+    monkeypatch.setattr(nyu, 'SPLIT_SIZES', dict(train=3, test=2))
+    monkeypatch.setattr(nyu, 'SIZE', (WIDTH, HEIGHT))
+    return tmp_path / 'labeled.mat', tmp_path / 'splits.mat', tmp_path / 'nyu'
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_official_split_counts_from_one(files):
+    summary = convert_nyu(*files)
+    assert (summary.num_train, summary.num_test, summary.num_written) == (3, 2, 5)
+    root = files[2]
+    assert names(root / 'images' / 'train') == [
+        'bathroom_00002.jpg',
+        'living_room_00001.jpg',
+        'office_00004.jpg',
+    ]
+    assert names(root / 'annotations' / 'test') == ['bathroom_00000.png', 'office_00003.png']
+
+
+def test_depth_is_upright_and_in_millimetres(files, content):
+    convert_nyu(*files)
+    path = files[2] / 'annotations' / 'test' / 'office_00003.png'
+    written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert written.dtype == np.uint16
+    expected = np.floor(content['rawDepths'][3].astype(np.float64).transpose(1, 0) * 1000)
+    np.testing.assert_allclose(written, expected, atol=1)
+    assert written.shape == (HEIGHT, WIDTH)
+
+
+def test_data_set_reads_what_was_written(files, content):
+    convert_nyu(*files)
+    dataset = NYUDepthDataset(
+        data_root=str(files[2]),
+        data_prefix=dict(img_path='images/train', depth_map_path='annotations/train'),
+        pipeline=[LoadImageFromFile(), LoadDepth()],
+    )
+    assert len(dataset) == 3
+    depth = dataset[0]['gt_depth_map']  # bathroom_00002
+    np.testing.assert_allclose(depth, content['rawDepths'][2].T, atol=1.1e-3)
+
+
+def test_depth_is_cut_off_as_in_the_published_files():
+    depth = np.array([[1.2346, 0.0, np.nan], [65.5359, 65.536, -1.0]], np.float32)
+    assert encode_depth(depth).tolist() == [[1234, 65535], [0, 0], [0, 0]]
+
+
+def test_image_is_upright_bgr_with_a_black_frame():
+    image = np.zeros((3, 640, 480), np.uint8)
+    image[0] = 200
+    image[2, 7, 9] = 90
+    encoded = encode_image(image)
+    assert encoded.shape == (480, 640, 3)
+    assert encoded[9, 7].tolist() == [90, 0, 200]
+    rows, columns = np.nonzero(encoded[..., 2])
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (7, 473, 7, 631)
+    assert (encoded[7:474, 7:632, 2] == 200).all()
+
+
+def test_second_run_writes_only_what_is_gone(files):
+    convert_nyu(*files)
+    gone = files[2] / 'annotations' / 'train' / 'office_00004.png'
+    before = gone.read_bytes()
+    gone.unlink()
+    kept = files[2] / 'images' / 'test' / 'office_00003.jpg'
+    kept.write_bytes(b'kept')
+    assert convert_nyu(*files).num_written == 1
+    assert gone.read_bytes() == before
+    assert kept.read_bytes() == b'kept'
+
+
+def test_progress_ends_at_the_number_of_images(files):
+    calls = []
+    convert_nyu(*files, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 5) for done in range(1, 6)]
+
+
+def test_interrupted_run_leaves_no_half_file_under_a_final_name(files, monkeypatch):
+    def interrupt(source, destination):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr('mmdpt.datasets.conversion.files.os.replace', interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            convert_nyu(*files)
+    assert not list(files[2].rglob('*.jpg'))
+    assert convert_nyu(*files).num_written == 5
+    assert not list(files[2].rglob('*.tmp'))
+
+
+def test_folder_with_other_images(files):
+    convert_nyu(*files)
+    (files[2] / 'images' / 'train' / 'other.jpg').write_bytes(b'')
+    with pytest.raises(InputError, match=r'images/train holds 4 files \*\.jpg, expected 3'):
+        convert_nyu(*files)
+
+
+@pytest.mark.parametrize('module', ['h5py', 'scipy'])
+def test_missing_package_is_named_with_its_installation(files, monkeypatch, module):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, f'{module}.io', None)
+    with pytest.raises(InputError, match=f'needs {module}: pip install {module}$'):
+        convert_nyu(*files)
+
+
+@pytest.mark.parametrize('place', [0, 1])
+def test_missing_file_is_named(files, place):
+    files[place].unlink()
+    with pytest.raises(InputError, match=rf'{files[place].name} does not exist; how to prepare'):
+        convert_nyu(*files)
+
+
+def test_labelled_file_that_is_none(files, monkeypatch):
+    def fail(path, mode):
+        raise OSError('no HDF5')
+
+    monkeypatch.setitem(sys.modules, 'h5py', types.SimpleNamespace(File=fail))
+    with pytest.raises(InputError, match=r'cannot read .*labeled\.mat: no HDF5'):
+        convert_nyu(*files)
+
+
+def test_labelled_file_without_raw_depth(files, content):
+    del content['rawDepths']
+    with pytest.raises(InputError, match=r'labeled\.mat has no rawDepths: is it the labelled'):
+        convert_nyu(*files)
+
+
+@pytest.mark.parametrize('key', ['images', 'rawDepths'])
+def test_arrays_in_another_order(files, content, key):
+    content[key] = content[key].swapaxes(-1, -2)
+    with pytest.raises(InputError, match=r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)'):
+        convert_nyu(*files)
+
+
+def test_split_of_another_file(files, content):
+    for key in ('images', 'rawDepths'):
+        content[key] = content[key][:4]
+    content['sceneTypes'] = content['sceneTypes'][:, :4]
+    with pytest.raises(InputError, match=r'is not the split of .*: 5 numbers up to 5 for 4 images'):
+        convert_nyu(*files)
+
+
+@pytest.mark.parametrize(
+    ('train', 'test', 'message'),
+    [
+        ([1, 2], [4, 5], 'has 2 training and 2 test images, 0 in both: expected 3, 2 and 0'),
+        ([1, 2, 2], [4, 5], 'has 2 training and 2 test images, 0 in both'),
+        ([1, 2, 3], [3, 5], 'has 3 training and 2 test images, 1 in both'),
+    ],
+)
+def test_split_of_other_numbers(files, train, test, message):
+    scipy.io.savemat(files[1], dict(trainNdxs=train, testNdxs=test))
+    with pytest.raises(InputError, match=message):
+        read_splits(files[1])
+
+
+def test_split_file_without_a_key(files):
+    scipy.io.savemat(files[1], dict(trainNdxs=[1, 2, 3]))
+    with pytest.raises(InputError, match=r'splits\.mat has no testNdxs'):
+        read_splits(files[1])
+
+
+@pytest.mark.parametrize('content', [b'', b'short', b'no MATLAB file at all' * 20])
+def test_split_file_that_is_none(files, content):
+    files[1].write_bytes(content)
+    with pytest.raises(InputError, match=r'cannot read .*splits\.mat'):
+        read_splits(files[1])
+
+
+def test_tool_exits_with_one_message(files, monkeypatch, capsys, request):
+    monkeypatch.setitem(sys.modules, 'h5py', None)
+    tool = request.config.rootpath / 'tools' / 'dataset_converters' / 'nyu.py'
+    monkeypatch.setattr(sys, 'argv', ['nyu.py', *map(str, files)])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.strip() == (
+        'error: reading nyu_depth_v2_labeled.mat needs h5py: pip install h5py'
+    )

@@ -1,0 +1,170 @@
+"""Frames are paired by time: the nearest first, each once, the same every time."""
+
+import runpy
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from mmdpt.datasets.conversion.tum import LIST_FILE, associate, convert_tum
+from mmdpt.datasets.depth_list import DepthListDataset
+from mmdpt.datasets.transforms.depth_loading import LoadDepth
+from mmdpt.datasets.transforms.loading import LoadImageFromFile
+from mmdpt.errors import InputError
+
+PIPELINE = [LoadImageFromFile(), LoadDepth()]
+
+
+def write_stamps(folder, kind, *stamps):
+    lines = [f'{stamp:.6f} {kind}/{stamp:.6f}.png' for stamp in stamps]
+    (folder / f'{kind}.txt').write_text('\n'.join(['# color images', '# timestamp file', *lines]))
+    (folder / kind).mkdir(exist_ok=True)
+    for stamp in stamps:
+        dtype, shape = (np.uint16, (4, 6)) if kind == 'depth' else (np.uint8, (4, 6, 3))
+        pixels = np.full(shape, 5000 if kind == 'depth' else 80, dtype)
+        cv2.imwrite(str(folder / kind / f'{stamp:.6f}.png'), pixels)
+
+
+@pytest.fixture
+def sequence(tmp_path):
+    """Colour at 10.00, 10.035, 10.06 and 11 s, depth at 10.01, 10.05 and 10.06 s."""
+    folder = tmp_path / 'rgbd_dataset_freiburg2_desk'
+    folder.mkdir()
+    write_stamps(folder, 'rgb', 10.0, 10.035, 10.06, 11.0)
+    write_stamps(folder, 'depth', 10.01, 10.05, 10.06)
+    return folder
+
+
+def test_nearest_first_and_each_frame_once():
+    """0.06 takes 0.06, though 0.05 is near enough too and comes first."""
+    assert associate([0.0, 0.06, 0.04], [0.05, 0.06, 0.005]) == [(0, 2), (2, 0), (1, 1)]
+
+
+def test_a_depth_frame_goes_to_the_nearer_of_two():
+    assert associate([1.0, 1.012], [1.01]) == [(1, 0)]
+
+
+def test_two_hundredths_of_a_second_are_too_many():
+    assert associate([0.0], [0.02]) == []
+    assert associate([0.0], [0.0199]) == [(0, 0)]
+    assert associate([0.0], [-0.0199]) == [(0, 0)]
+
+
+def test_equal_distances_go_to_the_earlier_line():
+    assert associate([2.0, 2.01], [2.005]) == [(0, 0)]
+
+
+def test_association_equals_the_definition_on_random_times():
+    """Independent: all pairs, sorted by distance, taken greedily."""
+    rng = np.random.default_rng(0)
+    first, second = (np.sort(rng.uniform(0, 1, 60)) for _ in range(2))
+    distance = np.abs(first[:, None] - second)
+    expected = []
+    while distance.min() < 0.02:
+        i, j = np.unravel_index(distance.argmin(), distance.shape)
+        expected.append((int(i), int(j)))
+        distance[i] = distance[:, j] = np.inf
+    assert associate(first.tolist(), second.tolist()) == sorted(expected)
+
+
+def test_list_says_scale_and_intrinsics(sequence):
+    summary = convert_tum([sequence])
+    assert (summary.num_pairs, summary.num_unpaired) == (3, 1)
+    assert (sequence / LIST_FILE).read_text().splitlines() == [
+        'image,depth,scale,intrinsics',
+        'rgb/10.000000.png,depth/10.010000.png,5000,520.90862 521.007327 325.141442 249.701764',
+        'rgb/10.035000.png,depth/10.050000.png,5000,520.90862 521.007327 325.141442 249.701764',
+        'rgb/10.060000.png,depth/10.060000.png,5000,520.90862 521.007327 325.141442 249.701764',
+    ]
+
+
+def test_data_set_reads_the_list(sequence):
+    convert_tum([sequence])
+    dataset = DepthListDataset(ann_file=str(sequence / LIST_FILE), pipeline=PIPELINE)
+    assert len(dataset) == 3
+    assert np.unique(dataset[0]['gt_depth_map']).tolist() == [1.0]
+    assert dataset[0]['intrinsics'] == (520.90862, 521.007327, 325.141442, 249.701764)
+
+
+def test_folder_of_another_name_has_no_intrinsics(sequence):
+    folder = sequence.rename(sequence.with_name('desk'))
+    convert_tum([folder])
+    assert all(line.endswith(',5000,') for line in (folder / LIST_FILE).read_text().split()[1:])
+    dataset = DepthListDataset(ann_file=str(folder / LIST_FILE), pipeline=PIPELINE)
+    assert 'intrinsics' not in dataset.get_data_info(0)
+
+
+def test_real_frames_equal_the_files(data_root, tmp_path):
+    sample = data_root / 'zeroshot_sample' / 'tum'
+    for kind, delay in (('rgb', 0.0), ('depth', 0.004)):
+        (tmp_path / kind).symlink_to(sample / kind)
+        lines = [f'{k + delay:.6f} {kind}/slambook_{k}.png' for k in (1, 2)]
+        (tmp_path / f'{kind}.txt').write_text('\n'.join(lines))
+    assert convert_tum([tmp_path]).num_pairs == 2
+    dataset = DepthListDataset(ann_file=str(tmp_path / LIST_FILE), pipeline=PIPELINE)
+    for k in (1, 2):
+        values = cv2.imread(str(sample / 'depth' / f'slambook_{k}.png'), cv2.IMREAD_UNCHANGED)
+        expected = np.where(values == 0, np.nan, values / 5000)
+        np.testing.assert_allclose(dataset[k - 1]['gt_depth_map'], expected, rtol=1e-6)
+        assert 0.3 < np.nanmedian(expected) < 5
+
+
+def test_second_run_leaves_the_list_alone(sequence):
+    convert_tum([sequence])
+    before = (sequence / LIST_FILE).stat()
+    convert_tum([sequence])
+    after = (sequence / LIST_FILE).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_sequences_count_together(sequence, tmp_path):
+    other = tmp_path / 'freiburg1_xyz'
+    other.mkdir()
+    write_stamps(other, 'rgb', 1.0, 2.0)
+    write_stamps(other, 'depth', 2.0)
+    calls = []
+    summary = convert_tum([sequence, other], progress=lambda *call: calls.append(call))
+    assert (summary.num_pairs, summary.num_unpaired) == (4, 2)
+    assert calls == [(1, 2), (2, 2)]
+    assert (other / LIST_FILE).read_text().endswith('517.306408 516.469215 318.64304 255.313989\n')
+
+
+@pytest.mark.parametrize('name', ['rgb.txt', 'depth.txt'])
+def test_missing_list_is_named(sequence, name):
+    (sequence / name).unlink()
+    with pytest.raises(InputError, match=rf'list of frames .*/{name} does not exist'):
+        convert_tum([sequence])
+
+
+def test_missing_sequence_is_named(sequence):
+    with pytest.raises(InputError, match=r'sequence .*gone does not exist'):
+        convert_tum([sequence.with_name('gone')])
+
+
+def test_missing_picture_is_named(sequence):
+    (sequence / 'depth' / '10.050000.png').unlink()
+    with pytest.raises(InputError, match=r'1 files that .* do not exist:\s+\S+depth/10\.050000'):
+        convert_tum([sequence])
+    assert not (sequence / LIST_FILE).exists()
+
+
+@pytest.mark.parametrize('line', ['10.5', 'noon rgb/a.png', '10.5 rgb/a.png more'])
+def test_line_that_is_not_understood(sequence, line):
+    with (sequence / 'rgb.txt').open('a') as file:
+        file.write(f'\n{line}\n')
+    with pytest.raises(InputError, match=r'rgb\.txt, line 7: expected "timestamp file", got'):
+        convert_tum([sequence])
+
+
+def test_frames_of_different_times(sequence):
+    write_stamps(sequence, 'depth', 50.0)
+    with pytest.raises(InputError, match=r'no depth frame within 0\.02 s of a colour frame'):
+        convert_tum([sequence])
+
+
+def test_tool_says_what_it_paired(sequence, monkeypatch, capsys, request):
+    tool = request.config.rootpath / 'tools' / 'dataset_converters' / 'tum.py'
+    monkeypatch.setattr(sys, 'argv', ['tum.py', str(sequence)])
+    runpy.run_path(str(tool), run_name='__main__')
+    assert '1 sequences: 3 pairs; 1 colour frames' in capsys.readouterr().out
