@@ -22,13 +22,13 @@ def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:
         except InputError as error:
             if os.environ.get('MMDPT_TRACEBACK') == '1':
                 raise
-            print(f'error: {_own_message(error)}', file=sys.stderr)
+            print(f'error: {own_message(error)}', file=sys.stderr)
             sys.exit(1)
 
     return run
 
 
-def _own_message(error: InputError) -> str:
+def own_message(error: InputError) -> str:
     """Take the message out of the traceback that a data loader's worker sends as one."""
     in_worker = re.search(r'mmdpt\.errors\.InputError: (.*)\Z', str(error), re.DOTALL)
     return in_worker.group(1).rstrip() if in_worker else str(error)

@@ -4,8 +4,11 @@ from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 
 from .depth_dataset import DepthDataset
 from .depth_list import DepthListDataset
+from .diw import DIWDataset
+from .eth3d import ETH3DDataset
 from .kitti import KITTIDepthDataset
 from .nyu import NYUDepthDataset
+from .samplers import BalancedSampler
 from .scenes_dataset import ScenesDataset
 from .seg_dataset import (
     ADE20KDataset,
@@ -14,11 +17,14 @@ from .seg_dataset import (
     PascalContextDataset59,
     SegDataset,
 )
+from .sintel import SintelDataset
+from .sun_rgbd import SUNRGBDDataset
 from .transforms import (
     KBCrop,
     LoadAnnotations,
     LoadDepth,
     LoadImageFromFile,
+    NYUCrop,
     PackDepthInputs,
     RandomCropDepth,
     RandomRotateDepth,
@@ -27,14 +33,18 @@ from .transforms import (
 
 __all__ = [
     'ADE20KDataset',
+    'BalancedSampler',
     'CityscapesDataset',
+    'DIWDataset',
     'DepthDataset',
     'DepthListDataset',
+    'ETH3DDataset',
     'KBCrop',
     'KITTIDepthDataset',
     'LoadAnnotations',
     'LoadDepth',
     'LoadImageFromFile',
+    'NYUCrop',
     'NYUDepthDataset',
     'PackDepthInputs',
     'PascalContextDataset',
@@ -42,6 +52,8 @@ __all__ = [
     'RandomCropDepth',
     'RandomRotateDepth',
     'ResizeDepth',
+    'SUNRGBDDataset',
     'ScenesDataset',
     'SegDataset',
+    'SintelDataset',
 ]

@@ -1,8 +1,9 @@
-"""Read the arrays that depth comes in: PNG, TIFF, PFM, NPY."""
+"""Read the arrays that depth comes in: PNG, TIFF, PFM, NPY, Sintel's DPT, raw numbers."""
 
 import io
 import os
 import re
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -10,28 +11,45 @@ from mmengine import fileio
 
 from mmdpt.errors import InputError
 
+ENCODINGS = ('raw_float32', 'uint16_rotated_by_3')
+"""What a file's suffix does not say about its content, see ``read_depth_file``."""
+
+SINTEL_TAG = 202021.25  # also that of Middlebury's .flo; its bytes spell 'PIEH'
 _PFM_HEADER = re.compile(rb'(P[Ff])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s')
 
 
-def read_depth_file(path: str, backend_args: dict | None = None) -> np.ndarray:
+def read_depth_file(
+    path: str,
+    backend_args: dict | None = None,
+    encoding: str | None = None,
+    shape: Sequence[int] | None = None,
+) -> np.ndarray:
     """Read the values of a depth, disparity or mask file as they are.
 
     Args:
-        path: File ending in .png, .tif, .tiff, .pfm or .npy.
+        path: File ending in .png, .tif, .tiff, .pfm, .npy or .dpt; any name with 'raw_float32'.
         backend_args: Of mmengine's file backend.
+        encoding: None, the suffix says it all; 'raw_float32', little-endian rows without a header,
+            as ETH3D's; 'uint16_rotated_by_3', each number's bits rotated left by 3, as
+            SUN RGB-D's.
+        shape: Height and width [px] of a file without a header: those of its image.
 
     Returns:
         Array (H, W) in the file's number type.
 
     Raises:
-        InputError: If the suffix is another, the file is missing, unreadable or has more than one
-            channel.
+        InputError: If the suffix is another, the file is missing, unreadable, does not fit its
+            encoding or has more than one channel.
+        ValueError: If the encoding is unknown.
     """
+    if encoding is not None and encoding not in ENCODINGS:
+        raise ValueError(f'encoding must be None or one of {list(ENCODINGS)}, got {encoding!r}')
     suffix = os.path.splitext(path)[1].lower()
-    if suffix not in _DECODERS:
+    if encoding != 'raw_float32' and suffix not in _DECODERS:
         raise InputError(f'depth file {path} must end in one of {", ".join(_DECODERS)}')
     try:
-        values = _DECODERS[suffix](fileio.get(path, backend_args))
+        data = fileio.get(path, backend_args)
+        values = _decode(data, suffix, encoding, shape)
     except (OSError, ValueError, EOFError, cv2.error) as error:
         raise InputError(f'cannot read depth file {path}: {error}') from error
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
@@ -41,6 +59,15 @@ def read_depth_file(path: str, backend_args: dict | None = None) -> np.ndarray:
     if values.dtype.kind not in 'uifb':
         raise InputError(f'depth file {path} holds {values.dtype}: expected real numbers')
     return values
+
+
+def _decode(
+    data: bytes, suffix: str, encoding: str | None, shape: Sequence[int] | None
+) -> np.ndarray:
+    if encoding == 'raw_float32':
+        return _decode_raw(data, shape)
+    values = _DECODERS[suffix](data)
+    return _rotate_back(values) if encoding == 'uint16_rotated_by_3' else values
 
 
 def _decode_image(data: bytes) -> np.ndarray:
@@ -72,10 +99,42 @@ def _decode_pfm(data: bytes) -> np.ndarray:
     return values.reshape(shape)[::-1].astype(np.float32)
 
 
+def _decode_dpt(data: bytes) -> np.ndarray:
+    """Sintel's depth: tag, width, height, rows from the top down, all little-endian.
+
+    Format as in the reader that comes with the depth (sintel.is.tue.mpg.de/depth), of which e.g.
+    Junyi42/monst3r has a copy.
+    """
+    if len(data) < 12 or np.frombuffer(data, '<f4', count=1)[0] != SINTEL_TAG:
+        raise ValueError(f'it does not begin with the tag {SINTEL_TAG}')
+    width, height = np.frombuffer(data, '<i4', count=2, offset=4).tolist()
+    if width < 1 or height < 1:
+        raise ValueError(f'its header says {width} x {height} px')
+    return _decode_raw(data[12:], (height, width))
+
+
+def _decode_raw(data: bytes, shape: Sequence[int] | None) -> np.ndarray:
+    """Rows of float32 from the top down (eth3d.net/documentation, training data)."""
+    if shape is None:
+        raise ValueError('it has no header, and the size of its image is not known')
+    height, width = shape[:2]
+    if len(data) != 4 * width * height:
+        raise ValueError(f'{len(data)} bytes for {width} x {height} numbers of 4')
+    return np.frombuffer(data, '<f4').reshape(height, width).astype(np.float32)
+
+
+def _rotate_back(values: np.ndarray) -> np.ndarray:
+    """Undo SUN RGB-D's rotation (its toolbox's read3dPoints.m; PrincetonVision/SUN3Dsfm)."""
+    if values.dtype != np.uint16:
+        raise ValueError(f'it holds {values.dtype}: expected uint16 with its bits rotated')
+    return (values >> 3) | (values << 13)
+
+
 _DECODERS = {
     '.png': _decode_image,
     '.tif': _decode_image,
     '.tiff': _decode_image,
     '.pfm': _decode_pfm,
     '.npy': _decode_npy,
+    '.dpt': _decode_dpt,
 }

@@ -8,6 +8,7 @@ from .depth_alignment import align_depth
 from .depth_errors import ERRORS, depth_errors
 from .depth_metric import DepthMetric
 from .whdr_metric import WHDRMetric
+from .zero_shot import zero_shot_table
 
 __all__ = [
     'CROPS',
@@ -18,4 +19,5 @@ __all__ = [
     'crop_slices',
     'depth_errors',
     'most_frequent_class',
+    'zero_shot_table',
 ]

@@ -7,6 +7,7 @@ from mmengine.registry import init_default_scope
 
 from mmdpt.datasets.transforms.depth_geometry import (
     KBCrop,
+    NYUCrop,
     RandomCropDepth,
     RandomRotateDepth,
     ResizeDepth,
@@ -199,6 +200,19 @@ def test_kb_crop_is_bottom_centre_and_the_new_original():
 def test_kb_crop_of_a_smaller_image(size):
     with pytest.raises(InputError, match=r'image some/image\.jpg: crop kb needs at least 352'):
         KBCrop()(sample(*size))
+
+
+def test_nyu_crop_cuts_the_white_border_off():
+    before = sample(480, 640)
+    after = NYUCrop()({**before})
+    np.testing.assert_array_equal(after['gt_depth_map'], before['gt_depth_map'][45:472, 43:608])
+    np.testing.assert_array_equal(after['img'][0, :, 0], np.arange(43, 608) % 256)
+    assert after['img_shape'] == (427, 565)
+
+
+def test_nyu_crop_of_another_image():
+    with pytest.raises(InputError, match=r'image some/image\.jpg: NYUCrop is for 480 x 640'):
+        NYUCrop()(sample(480, 639))
 
 
 def test_crop_takes_depth_and_image_at_the_same_place():

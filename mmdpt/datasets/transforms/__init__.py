@@ -1,6 +1,6 @@
 """Pipeline steps."""
 
-from .depth_geometry import KBCrop, RandomCropDepth, RandomRotateDepth, ResizeDepth
+from .depth_geometry import KBCrop, NYUCrop, RandomCropDepth, RandomRotateDepth, ResizeDepth
 from .depth_loading import LoadDepth
 from .depth_packing import PackDepthInputs
 from .loading import LoadAnnotations, LoadImageFromFile
@@ -10,6 +10,7 @@ __all__ = [
     'LoadAnnotations',
     'LoadDepth',
     'LoadImageFromFile',
+    'NYUCrop',
     'PackDepthInputs',
     'RandomCropDepth',
     'RandomRotateDepth',

@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomCrop, RandomRotate
 
 from mmdpt.errors import InputError
-from mmdpt.evaluation.crops import kb_crop
+from mmdpt.evaluation.crops import NYU_SIZE, kb_crop
 from mmdpt.registry import TRANSFORMS
 
 METHODS = ('minimal', 'lower_bound', 'upper_bound')
@@ -139,6 +139,35 @@ class KBCrop(BaseTransform):
         for key in ('img', *results.get('seg_fields', [])):
             results[key] = results[key][rows, columns]
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class NYUCrop(BaseTransform):
+    """Cut the white border off a NYU frame: rows 45:472, columns 43:608 of 480 x 640 px.
+
+    For training, as BTS does (github.com/cleinc/bts, bts_dataloader.py); evaluation has its own
+    crop, ``crops.nyu_crop``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Crop ``img`` and every map in ``seg_fields``.
+
+        Raises:
+            InputError: If the image is no NYU frame.
+        """
+        size = results['img'].shape[:2]
+        if size != NYU_SIZE:
+            raise InputError(
+                f'image {results.get("img_path")}: NYUCrop is for 480 x 640 px, got '
+                f'{size[0]} x {size[1]}'
+            )
+        for key in ('img', *results.get('seg_fields', [])):
+            results[key] = results[key][45:472, 43:608]
+        results['img_shape'] = results['img'].shape[:2]
         return results
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ class LoadDepth(BaseTransform):
 
     Invalid are values <= 0, infinite or NaN, those in ``invalid_values``, and pixels where the
     mask, ``depth_mask_path``, is 0. After loading the depth is value / depth_scale, or
-    depth_scale / value where ``is_disparity``.
+    depth_scale / value where ``is_disparity``. ``depth_encoding`` is that of ``read_depth_file``.
 
     Args:
         median_range: Least and greatest plausible median of a depth map [m], to find a wrong
@@ -44,7 +44,9 @@ class LoadDepth(BaseTransform):
                 is valid.
         """
         path = results['depth_map_path']
-        values = read_depth_file(path, self.backend_args)
+        values = read_depth_file(
+            path, self.backend_args, results.get('depth_encoding'), results.get('ori_shape')
+        )
         self._check_size('depth file', path, values, results)
         is_disparity = results.get('is_disparity', False)
         if values.dtype.itemsize == 1 and not is_disparity:

@@ -9,6 +9,7 @@ from mmdpt.registry import TRANSFORMS
 
 META_KEYS = (
     'img_path',
+    'seg_map_path',
     'depth_map_path',
     'ori_shape',
     'img_shape',
@@ -16,8 +17,10 @@ META_KEYS = (
     'scale_factor',
     'flip',
     'flip_direction',
+    'reduce_zero_label',
     'focal',
     'intrinsics',
+    'ordinal_pairs',
 )
 
 
@@ -25,8 +28,8 @@ META_KEYS = (
 class PackDepthInputs(PackSegInputs):
     """mmseg's PackSegInputs with the depth as ``gt_depth_map``, (1, H, W) float32 [m].
 
-    A label map in the same sample is packed too. ``focal`` and ``intrinsics`` [px] are those of
-    the image file, whatever became of the image since.
+    A label map in the same sample is packed too. ``focal``, ``intrinsics`` and the points of
+    ``ordinal_pairs`` [px] are those of the image file, whatever became of the image since.
 
     Args:
         meta_keys: What to keep in the sample's meta information, where there is any.

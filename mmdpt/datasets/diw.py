@@ -1,0 +1,102 @@
+"""Depth in the Wild (Chen et al., arXiv:1604.03901): which of two points is closer."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+
+from mmdpt.datasets.depth_dataset import check_images_exist, path_below
+from mmdpt.datasets.seg_dataset import check_folders
+from mmdpt.errors import InputError
+from mmdpt.registry import DATASETS
+
+COLUMNS = ('y1', 'x1', 'y2', 'x2', 'relation', 'width', 'height')
+
+
+@DATASETS.register_module()
+class DIWDataset(BaseDataset):
+    """Photographs with one ordinal pair each, for ``WHDRMetric``.
+
+    Layout of `DIW_test.tar.gz` and the annotations unpacked into one folder, ``data_root``::
+
+        DIW_Annotations/DIW_test.csv
+        DIW_test/0a1b....thumb
+
+    Two lines an image, its path and its pair::
+
+        ./DIW_test/ad956b51882fce447aa5a5bb65e434366cb41aa1.thumb
+        118,70,257,291,>,500,333
+
+    that is y1, x1, y2, x2 [px], counted from 1, the relation of depth 1 to depth 2, and the
+    image's width and height (princeton-vl/relative_depth, DataLoader_DIW.lua and
+    test_model_on_DIW.lua). A `.thumb` is a JPEG. The test list has 74,441 images.
+
+    A sample carries ``ordinal_pairs``, one ((y1, x1), (y2, x2), relation) counted from 0.
+
+    Args:
+        ann_file: The list file.
+        data_prefix: Folder to which the listed paths are relative.
+        **kwargs: Arguments of mmengine's ``BaseDataset``: ``data_root``, ``pipeline``, ...
+    """
+
+    METAINFO: dict = dict()
+
+    def __init__(
+        self,
+        *,
+        ann_file: str = 'DIW_Annotations/DIW_test.csv',
+        data_prefix: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if data_prefix is None:
+            data_prefix = dict(img_path='')
+        super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """List images with their pair.
+
+        Raises:
+            InputError: If the root, the list file or a listed image is missing, or a line is not
+                understood.
+        """
+        check_folders(self.data_root, self.data_prefix, self.ann_file)
+        text = Path(self.ann_file).read_text(encoding='utf-8')
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not lines or len(lines) % 2:
+            raise InputError(
+                f'list file {self.ann_file} has {len(lines)} lines: expected two an image'
+            )
+        data_list = []
+        for number in range(0, len(lines), 2):
+            try:
+                data_list.append(self._parse(lines[number], lines[number + 1]))
+            except InputError as error:
+                raise InputError(
+                    f'{self.ann_file}, lines {number + 1} and {number + 2}: {error}'
+                ) from error
+        check_images_exist(data_list)
+        return data_list
+
+    def _parse(self, path: str, pair: str) -> dict:
+        """Image of one line and pair of the next."""
+        cells = pair.split(',')
+        if len(cells) != len(COLUMNS):
+            raise InputError(f'expected {",".join(COLUMNS)}, got {pair!r}')
+        relation = cells.pop(4)
+        if relation not in ('<', '>'):
+            raise InputError(f"the relation must be '<' or '>', got {relation!r}")
+        try:
+            y1, x1, y2, x2, width, height = map(int, cells)
+        except ValueError as error:
+            raise InputError(f'expected whole numbers, got {pair!r}') from error
+        for y, x in ((y1, x1), (y2, x2)):
+            if not (1 <= y <= height and 1 <= x <= width):
+                raise InputError(
+                    f'point y {y}, x {x} lies outside the image of {width} x {height} px, '
+                    'counted from 1'
+                )
+        return dict(
+            img_path=path_below(self.data_prefix['img_path'], path),
+            ordinal_pairs=[((y1 - 1, x1 - 1), (y2 - 1, x2 - 1), relation)],
+            seg_fields=[],
+        )

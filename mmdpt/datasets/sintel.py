@@ -1,0 +1,37 @@
+"""MPI Sintel's depth (Butler et al., ECCV 2012), 436 x 1024 px, float32 `.dpt` files."""
+
+from typing import Any
+
+from mmdpt.datasets.depth_dataset import DepthDataset
+from mmdpt.registry import DATASETS
+
+
+@DATASETS.register_module()
+class SintelDataset(DepthDataset):
+    """The training sequences of MPI Sintel with their depth [m].
+
+    Layout of `MPI-Sintel-complete.zip` and `MPI-Sintel-depth-training-20150305.zip` unpacked into
+    one folder, ``data_root``::
+
+        training/final/alley_1/frame_0001.png
+        training/clean/alley_1/frame_0001.png
+        training/depth/alley_1/frame_0001.dpt
+
+    The 23 sequences have 1,064 frames. The depth has no mask; the sky is very far away, so that a
+    cap leaves it out.
+
+    Args:
+        data_prefix: Folders of the images, 'training/final' or 'training/clean', and of the depth.
+        **kwargs: Arguments of ``DepthDataset``.
+    """
+
+    def __init__(self, *, data_prefix: dict | None = None, **kwargs: Any) -> None:
+        if data_prefix is None:
+            data_prefix = dict(img_path='training/final', depth_map_path='training/depth')
+        super().__init__(
+            depth_scale=1,
+            img_suffix='.png',
+            depth_map_suffix='.dpt',
+            data_prefix=data_prefix,
+            **kwargs,
+        )

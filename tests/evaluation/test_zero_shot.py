@@ -1,0 +1,61 @@
+"""The table of DPT's six zero-shot sets."""
+
+import pytest
+
+from mmdpt.evaluation.zero_shot import PUBLISHED, SETS, find_set, zero_shot_table
+
+WHOLE = {s.name: s.images for s in SETS}
+
+
+def cells(table):
+    return [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in table.splitlines()
+        if line.startswith('|')
+    ]
+
+
+def test_columns_are_those_of_the_paper():
+    assert [s.name for s in SETS] == ['diw', 'eth3d', 'sintel', 'kitti', 'nyu', 'tum']
+    assert cells(zero_shot_table('mine', {}, {}))[0][1:] == [
+        'DIW WHDR [%]',
+        'ETH3D AbsRel',
+        'Sintel AbsRel',
+        'KITTI δ > 1.25 [%]',
+        'NYU δ > 1.25 [%]',
+        'TUM δ > 1.25 [%]',
+    ]
+
+
+def test_published_rows_stand_as_printed():
+    rows = cells(zero_shot_table('mine', {}, {}))[3:]
+    assert rows == [
+        ['DPT-Large, MIX 6', '10.82', '0.089', '0.270', '8.46', '8.32', '9.97'],
+        ['DPT-Hybrid, MIX 6', '11.06', '0.093', '0.274', '11.56', '8.69', '10.89'],
+        ['MiDaS, MIX 6', '12.95', '0.116', '0.329', '16.08', '8.71', '12.51'],
+        ['MiDaS, MIX 5', '12.46', '0.129', '0.327', '23.90', '9.55', '14.29'],
+    ]
+    assert all(len(row) == len(SETS) for row in PUBLISHED.values())
+
+
+def test_own_row_stands_first_with_dashes_for_the_sets_left_out():
+    table = zero_shot_table('mine', {'nyu': 8.3251, 'sintel': 0.26951}, WHOLE)
+    assert cells(table)[2] == ['**mine**', '-', '-', '0.270', '-', '8.33', '-']
+    assert 'arXiv:2103.13413, Table 1; not measured here' in table
+    assert 'Another number' not in table and 'At most' not in table
+
+
+def test_other_number_of_images_is_said():
+    table = zero_shot_table('mine', {'kitti': 9.0, 'nyu': 8.0}, {'kitti': 652, 'nyu': 654})
+    assert 'than the paper: KITTI 652 (paper: 161).' in table
+
+
+def test_limit_is_said():
+    table = zero_shot_table('mine', {'nyu': 8.0}, {'nyu': 5}, limit=5)
+    assert 'At most the first 5 images of each set: no figure of a whole set.' in table
+
+
+def test_set_by_name():
+    assert find_set('eth3d').metric == 'abs_rel'
+    with pytest.raises(ValueError, match=r"set must be one of diw, eth3d, .*, got 'eth4d'"):
+        find_set('eth4d')

@@ -1,0 +1,56 @@
+"""Evaluate a depth model on the six data sets of DPT's Table 1, beside the published figures."""
+
+import argparse
+from pathlib import Path
+
+from mmdpt.tool import report_input_errors
+
+SETS = ('diw', 'eth3d', 'sintel', 'kitti', 'nyu', 'tum')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, or the name of one of mmdpt')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--data-root', default='data', help='folder of the data sets (data)')
+    parser.add_argument('--sets', nargs='+', choices=SETS, default=SETS, help='default: all')
+    parser.add_argument('--out', default='work_dirs/zero_shot', help='folder for the results')
+    parser.add_argument('--limit', type=int, help='only the first images of each set')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override keys of the config, or of test_dataloader and test_evaluator of every set',
+    )
+    return parser.parse_args()
+
+
+@report_input_errors
+def main() -> None:
+    args = parse_args()
+    from mmdpt.engine.zero_shot import benchmark_zero_shot, table_of, write_results
+    from mmdpt.errors import InputError
+    from mmdpt.evaluation.zero_shot import find_set
+
+    results = benchmark_zero_shot(
+        args.config,
+        args.checkpoint,
+        args.data_root,
+        [find_set(name) for name in SETS if name in args.sets],
+        args.limit,
+        args.cfg_options,
+    )
+    write_results(args.out, results, args.config, args.checkpoint, args.limit)
+    print('\n' + table_of(Path(args.config).stem, results, args.limit))
+    for name, result in results.items():
+        if result.missing:
+            print(f'{name}: not evaluated, no folder {result.missing}')
+    print(f'written: {args.out}')
+    failed = [f'{name}: {result.error}' for name, result in results.items() if result.error]
+    if failed:
+        raise InputError('not evaluated:\n' + '\n'.join(failed))
+
+
+if __name__ == '__main__':
+    main()
