@@ -1,4 +1,4 @@
-"""Draw samples as the model sees them, after the pipeline: image | labels."""
+"""Draw samples as the model sees them, after the pipeline: image | labels | depth."""
 
 import argparse
 from pathlib import Path
@@ -24,7 +24,7 @@ def main() -> None:
 
     from mmdpt.engine import check_config, load_config
     from mmdpt.registry import DATASETS
-    from mmdpt.visualization import segmentation_panel
+    from mmdpt.visualization.samples import sample_panel
 
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
@@ -33,13 +33,7 @@ def main() -> None:
     out = Path(args.out)
     for index in range(min(args.number, len(dataset))):
         sample = dataset[index]
-        image = sample['inputs'].permute(1, 2, 0).numpy()[..., ::-1]
-        labels = sample['data_samples'].gt_sem_seg.data.squeeze(0).numpy()
-        if labels.shape != image.shape[:2]:  # test pipelines leave the labels at full size
-            labels = mmcv.imresize(
-                labels, (image.shape[1], image.shape[0]), interpolation='nearest'
-            )
-        panel = segmentation_panel(image, None, labels, dataset.metainfo['palette'])
+        panel = sample_panel(sample, dataset.metainfo)
         name = Path(sample['data_samples'].img_path).stem
         mmcv.imwrite(mmcv.rgb2bgr(panel), str(out / f'{index:04d}_{name}.png'))
     print(f'{min(args.number, len(dataset))} pictures in {out}')

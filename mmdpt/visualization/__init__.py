@@ -2,6 +2,7 @@
 
 from .curves import plot_training
 from .depth import colourise_depth, depth_panel
+from .samples import sample_panel, stack_panels
 from .segmentation import colourise, segmentation_panel
 
 __all__ = [
@@ -9,5 +10,7 @@ __all__ = [
     'colourise_depth',
     'depth_panel',
     'plot_training',
+    'sample_panel',
     'segmentation_panel',
+    'stack_panels',
 ]

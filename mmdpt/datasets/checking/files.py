@@ -1,0 +1,147 @@
+"""Read one sample's files with its pipeline's own loading steps, and go on after a trouble."""
+
+import copy
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from mmcv.transforms import LoadAnnotations as MMCVLoadAnnotations
+from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
+from mmengine import fileio
+from mmengine.dataset import BaseDataset
+from PIL import Image
+
+from mmdpt.datasets.seg_dataset import IGNORE_INDEX
+from mmdpt.datasets.transforms.depth_loading import MEDIAN_SAMPLES, LoadDepth
+from mmdpt.errors import InputError
+
+LOADERS = (MMCVLoadImageFromFile, MMCVLoadAnnotations, LoadDepth)
+JPEG_SUFFIXES = ('.jpg', '.jpeg')
+
+
+class Trouble(NamedTuple):
+    """What a run would stumble over: its kind, and a text that names file, value or key."""
+
+    kind: str
+    text: str
+
+
+@dataclass
+class Reading:
+    """What the files of one sample hold.
+
+    ``size`` is the image's (width, height) [px]. ``labels`` counts the pixels of every label value
+    after the loader's mapping, (256,). ``depth_values`` are some of the valid depths [m], the least
+    and the greatest included; ``depth_in_metres`` is false where the loader expects no unit.
+    """
+
+    path: str
+    size: tuple[int, int] | None = None
+    labels: np.ndarray | None = None
+    depth_values: np.ndarray | None = None
+    depth_share: float = 0.0
+    depth_in_metres: bool = True
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+def _hide_size(step: Any, results: dict) -> None:
+    if results.get('depth_encoding') != 'raw_float32':  # without a header, read by this size
+        results.pop('ori_shape', None)
+
+
+# In the order in which the loaders check: what keeps them from checking it.
+_RELAXATIONS: tuple[tuple[str, Callable[[Any, dict], object]], ...] = (
+    ('size', _hide_size),
+    ('label values', lambda step, results: results.update(num_classes=None)),
+    ('no valid pixel', lambda step, results: vars(step).update(allow_empty=True)),
+    ('unit', lambda step, results: vars(step).update(median_range=None)),
+)
+
+
+def message(error: Exception) -> str:
+    """Text that is the same whenever the same error is raised."""
+    text = str(error) if isinstance(error, InputError) else f'{type(error).__name__}: {error}'
+    return re.sub(r' object at 0x[0-9a-f]+', ' object', text)  # Pillow names its BytesIO
+
+
+def read_files(dataset: BaseDataset, index: int) -> Reading:
+    """Read image, labels and depth of an entry as the pipeline's loading steps do."""
+    results = dataset.get_data_info(index)
+    if results.get('num_classes') is None and dataset.metainfo.get('classes'):
+        results['num_classes'] = len(dataset.metainfo['classes'])
+    reading = Reading(results['img_path'])
+    for step in dataset.pipeline.transforms:
+        if isinstance(step, LOADERS):
+            loaded, troubles = _load(step, results)
+            reading.troubles += troubles
+            _describe(step, loaded, troubles, reading)
+            if 'ori_shape' in loaded:
+                results['ori_shape'] = loaded['ori_shape']
+    return reading
+
+
+def _load(step: Any, results: dict) -> tuple[dict, list[Trouble]]:
+    """Run a loading step; where a check of its own fails, note it and run it without that check."""
+    troubles = []
+    loaded, error = _attempt(step, results)
+    step, results = copy.copy(step), dict(results)
+    for kind, relax in _RELAXATIONS:
+        if error is None:
+            break
+        relax(step, results)
+        loaded, next_error = _attempt(step, results)
+        if next_error != error:
+            troubles.append(Trouble(kind, error))
+        error = next_error
+    if error is not None:
+        troubles.append(Trouble('reading', error))
+    return loaded, troubles
+
+
+def _attempt(step: Any, results: dict) -> tuple[dict, str | None]:
+    """What a step makes of a copy of the results, or nothing and why."""
+    try:
+        loaded = step({**results, 'seg_fields': list(results.get('seg_fields', ()))})
+    except InputError as error:
+        return {}, message(error)
+    except Exception as error:
+        return {}, f'{results["img_path"]}: {type(step).__name__} raises {message(error)}'
+    if loaded is None:  # mmcv's way of leaving a sample out
+        return {}, f'{results["img_path"]}: {type(step).__name__} leaves it out'
+    return loaded, None
+
+
+def _describe(step: Any, loaded: dict, troubles: list[Trouble], reading: Reading) -> None:
+    if 'img' in loaded:
+        height, width = loaded['ori_shape'][:2]
+        reading.size = width, height
+        reading.troubles += _end_missing(reading.path, step.backend_args)
+    if 'gt_seg_map' in loaded:
+        labels = loaded['gt_seg_map']
+        if 'label values' not in [kind for kind, _ in troubles]:  # 16-bit ones are wrapped there
+            reading.labels = np.bincount(labels.ravel(), minlength=256)
+        if not troubles and (labels == IGNORE_INDEX).all():
+            text = f'label {loaded["seg_map_path"]} is ignored everywhere'
+            reading.troubles.append(Trouble('no valid pixel', text))
+    if 'gt_depth_map' in loaded:
+        depth = loaded['gt_depth_map']
+        valid = depth[np.isfinite(depth)]
+        ends = [valid.min(), valid.max()] if valid.size else []
+        reading.depth_values = np.append(valid[:: 1 + valid.size // MEDIAN_SAMPLES], ends)
+        reading.depth_share = valid.size / depth.size
+        reading.depth_in_metres = getattr(step, 'median_range', None) is not None
+
+
+def _end_missing(path: str, backend_args: dict | None) -> list[Trouble]:
+    """Find a JPEG without its end: OpenCV 5 refuses it, earlier ones may fill it with grey."""
+    if not path.lower().endswith(JPEG_SUFFIXES):
+        return []
+    try:
+        with Image.open(io.BytesIO(fileio.get(path, backend_args))) as image:
+            image.load()
+    except (OSError, SyntaxError) as error:
+        return [Trouble('reading', f'cannot read the whole of image {path}: {error}')]
+    return []
