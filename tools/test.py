@@ -11,9 +11,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for the metrics and the log')
     parser.add_argument('--show-dir', help='folder for pictures: image | ground truth | prediction')
-    parser.add_argument('--out', help='folder for the predicted label maps, PNGs in file values')
     parser.add_argument(
-        '--tta', action='store_true', help='average over flips and scales (0.5 to 1.75)'
+        '--out', help='folder for the predictions: label maps as PNG in file values, depth as NPY'
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='average over flips and, for segmentation, scales (0.5 to 1.75)',
     )
     parser.add_argument(
         '--cfg-options',

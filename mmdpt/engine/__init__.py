@@ -2,7 +2,7 @@
 
 from .config import load_config
 from .config_check import check_config
-from .hooks import CheckpointMatchHook, ComparisonHook
+from .hooks import CheckpointMatchHook, ComparisonHook, DepthWriterHook
 from .launch import build_runner
 from .optim_wrapper import Bf16OptimWrapper
 from .runner import Runner
@@ -12,6 +12,7 @@ __all__ = [
     'Bf16OptimWrapper',
     'CheckpointMatchHook',
     'ComparisonHook',
+    'DepthWriterHook',
     'Runner',
     'build_runner',
     'check_config',

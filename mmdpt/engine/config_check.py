@@ -32,10 +32,19 @@ def _components(cfg: Mapping) -> Iterator[Component]:
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(loader) or {}).get('dataset')
         if dataset is not None:
-            yield f'{loader}.dataset', dataset, DATASETS
-            yield from _typed(f'{loader}.dataset.pipeline', dataset.get('pipeline'), TRANSFORMS)
+            yield from _datasets(f'{loader}.dataset', dataset)
     for hooks in ('default_hooks', 'custom_hooks'):
         yield from _typed(hooks, cfg.get(hooks), HOOKS)
+
+
+def _datasets(path: str, dataset: Mapping) -> Iterator[Component]:
+    """Walk a data set, its pipeline and the data sets that it wraps or joins."""
+    yield path, dataset, DATASETS
+    yield from _typed(f'{path}.pipeline', dataset.get('pipeline'), TRANSFORMS)
+    if isinstance(dataset.get('dataset'), Mapping):
+        yield from _datasets(f'{path}.dataset', dataset['dataset'])
+    for index, child in enumerate(dataset.get('datasets', ())):
+        yield from _datasets(f'{path}.datasets[{index}]', child)
 
 
 def _typed(path: str, value: Any, registry: Registry) -> Iterator[Component]:

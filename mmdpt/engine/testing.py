@@ -20,8 +20,9 @@ def prepare_test(
         cfg: The config.
         checkpoint: Path or address of the checkpoint.
         show_dir: Folder for pictures of every image, None for none.
-        out_dir: Folder for the predicted label maps, None for none.
-        tta: Average the predictions over the config's ``tta_pipeline``.
+        out_dir: Folder for the predictions, label maps as PNG and depth as NPY, None for none.
+        tta: Average the predictions over the config's ``tta_pipeline``; without one, of the
+            image and its mirror image.
 
     Raises:
         InputError: If the checkpoint is missing, or the config lacks what ``tta`` needs.
@@ -31,13 +32,29 @@ def prepare_test(
     cfg.load_from = checkpoint
     # the checkpoint replaces initial weights, so that none are downloaded
     cfg.model.backbone.init_cfg = None
+    hooks = []
     if show_dir is not None:
-        hook = dict(type='ComparisonHook', out_dir=show_dir)
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
+        hooks.append(dict(type='ComparisonHook', out_dir=show_dir))
     if out_dir is not None:
-        cfg.test_evaluator.output_dir = out_dir
+        evaluators = cfg.test_evaluator
+        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+            if evaluator.type == 'DepthMetric':
+                hooks.append(dict(type='DepthWriterHook', out_dir=out_dir))
+            else:
+                evaluator.output_dir = out_dir
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), *hooks]
     if tta:
-        if 'tta_pipeline' not in cfg or 'tta_model' not in cfg:
-            raise InputError(f'--tta needs tta_pipeline and tta_model in config {cfg.filename}')
+        _augment(cfg)
+
+
+def _augment(cfg: Config) -> None:
+    if 'tta_pipeline' in cfg and 'tta_model' in cfg:
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    elif 'flip' in cfg.model.test_cfg:
+        cfg.model.test_cfg.flip = True
+    else:
+        raise InputError(
+            f'--tta needs tta_pipeline and tta_model, or model.test_cfg.flip, in config '
+            f'{cfg.filename}'
+        )

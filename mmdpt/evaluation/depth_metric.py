@@ -4,6 +4,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,10 @@ def leave_out_empty(results: list[dict], count: str, what: str) -> list[dict]:
     return [result for result in results if result[count]]
 
 
+def _default_output(alignment: str) -> str:
+    return 'relative' if alignment == 'lstsq' else 'depth'
+
+
 def bootstrap_interval(
     values: np.ndarray, resamples: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -108,8 +113,10 @@ class DepthMetric(BaseMetric):
         crop: 'nyu', 'garg', 'eigen' or 'kb' (see ``crops``), None for the whole image.
         alignment: 'none', 'median' or 'lstsq', fitted for each image to the pixels evaluated (see
             ``align_depth``).
-        output: What is predicted: 'relative', 'disparity' [1/m] or 'depth' [m]. None means
-            'relative' with alignment 'lstsq', else 'depth'.
+        output: What is predicted: 'relative', 'disparity' [1/m] or 'depth' [m]. None means what
+            the sample's ``depth_output`` says, without it 'relative' with alignment 'lstsq', else
+            'depth'.
+        images: Pattern of the file names to count ('kitchen_*'), None for all.
         per_image_file: JSON lines file for the errors of each image, replaced by every evaluation.
         bootstrap: Resamples for the intervals, 0 for none.
         seed: Of the resampling.
@@ -128,6 +135,7 @@ class DepthMetric(BaseMetric):
         crop: str | None = None,
         alignment: str = 'none',
         output: str | None = None,
+        images: str | None = None,
         per_image_file: str | None = None,
         bootstrap: int = 1000,
         seed: int = 0,
@@ -142,8 +150,9 @@ class DepthMetric(BaseMetric):
             raise ValueError(f'crop must be None or one of {", ".join(CROPS)}, got {crop!r}')
         if bootstrap < 0:
             raise ValueError(f'bootstrap must be at least 0, got {bootstrap}')
-        self.output = output or ('relative' if alignment == 'lstsq' else 'depth')
-        check_alignment(alignment, self.output)
+        check_alignment(alignment, output or _default_output(alignment))
+        self.output = output
+        self.images = images
         self.min_depth = min_depth
         self.max_depth = max_depth
         self.crop = crop
@@ -157,8 +166,9 @@ class DepthMetric(BaseMetric):
         """Keep the errors of each image.
 
         Raises:
-            InputError: If sizes differ, the crop is not defined for the size, or the prediction is
-                NaN or infinite at an evaluated pixel; names the image.
+            InputError: If sizes differ, the crop is not defined for the size, the prediction is
+                another output than asked for or cannot be aligned so, or is NaN or infinite at an
+                evaluated pixel; names the image.
         """
         # one entry for every image, valid or not: collecting from processes goes by position
         self.results.extend(self._evaluate(sample) for sample in data_samples)
@@ -169,6 +179,9 @@ class DepthMetric(BaseMetric):
         Raises:
             InputError: If no image has a valid pixel.
         """
+        results = [result for result in results if self._counts(result['img_path'])]
+        if not results:
+            raise InputError(f'nothing to evaluate: no image is named {self.images}')
         if self.per_image_file is not None:
             path = Path(self.per_image_file)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -186,6 +199,9 @@ class DepthMetric(BaseMetric):
 
     def _evaluate(self, sample: dict) -> dict:
         name = image_name(sample)
+        if not self._counts(name):
+            return {'img_path': name}
+        output = self._output_of(sample, name)
         pred = read_map(sample, 'pred_depth_map')
         target = read_map(sample, 'gt_depth_map')
         if pred.shape != target.shape:
@@ -207,11 +223,25 @@ class DepthMetric(BaseMetric):
             target,
             valid,
             alignment=self.alignment,
-            output=self.output,
+            output=output,
             min_depth=self.min_depth,
             max_depth=self.max_depth,
         )
         return {**result, **depth_errors(depth[valid], target[valid])}
+
+    def _counts(self, name: str) -> bool:
+        return self.images is None or fnmatch(Path(name).name, self.images)
+
+    def _output_of(self, sample: dict, name: str) -> str:
+        said = sample.get('depth_output')
+        if said and self.output and said != self.output:
+            raise InputError(f'{name}: the model predicts {said}, the metric is for {self.output}')
+        output = self.output or said or _default_output(self.alignment)
+        try:
+            check_alignment(self.alignment, output)
+        except ValueError as error:
+            raise InputError(f'{name}: {error}') from error
+        return output
 
     def _valid_pixels(self, target: np.ndarray, name: str) -> np.ndarray:
         # float32 like the loaders' maps, where 1 mm is not above 1e-3; NaN compares false

@@ -66,6 +66,21 @@ def test_unknown_component_is_named():
         check_config(cfg)
 
 
+def test_joined_data_sets_are_checked():
+    cfg = load_config('dpt_vit-b16_mix6', ['train_dataloader.dataset.datasets.1.ann_fle=a.csv'])
+    message = r"train_dataloader\.dataset\.datasets\[1\]\.ann_fle: .*'ann_file'"
+    with pytest.raises(InputError, match=message):
+        check_config(cfg)
+
+
+def test_steps_of_joined_data_sets_are_checked():
+    cfg = load_config(
+        'dpt_vit-b16_mix6', ['train_dataloader.dataset.datasets.2.pipeline.1.type=LoadDeth']
+    )
+    with pytest.raises(InputError, match=r"datasets\[2\]\.pipeline\[1\]\.type: .*'LoadDepth'"):
+        check_config(cfg)
+
+
 def test_arguments_of_host_components_pass():
     cfg = load_config(
         NAME,

@@ -84,6 +84,37 @@ def test_least_squares_takes_relative_disparity_unless_told_otherwise():
     assert evaluate([depth], alignment='median')['abs_rel'] < 1e-6
 
 
+def test_the_model_says_what_it_predicts():
+    """Disparity 0.5 1/m is 2 m."""
+    disparity = {**constant(0.5), 'depth_output': 'disparity'}
+    assert evaluate([disparity])['abs_rel'] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'output': 'depth'}, 'a.png: the model predicts disparity, the metric is for depth'),
+        ({'output': None, 'said': 'relative'}, 'a.png: relative disparity has an unknown shift'),
+    ],
+)
+def test_a_metric_for_another_output(arguments, message):
+    said = arguments.pop('said', 'disparity')
+    with pytest.raises(InputError, match=message):
+        evaluate([{**constant(0.5), 'depth_output': said}], **arguments)
+
+
+def test_only_images_of_a_name_are_counted(tmp_path):
+    """AbsRel 0.5 in the kitchen, 0.1 in the office."""
+    samples = [constant(1.0, name='a/kitchen_1.png'), constant(2.2, name='kitchen_2/office.png')]
+    file = tmp_path / 'images.jsonl'
+    for pattern, abs_rel in (('kitchen_*', 0.5), ('office*', 0.1), (None, 0.3)):
+        metrics = evaluate(samples, images=pattern, per_image_file=str(file))
+        assert metrics['abs_rel'] == pytest.approx(abs_rel)
+        assert len(file.read_text().splitlines()) == (1 if pattern else 2)
+    with pytest.raises(InputError, match='no image is named bath_'):
+        evaluate(samples, images='bath_*')
+
+
 def test_image_without_a_valid_pixel_is_named_and_left_out(log):
     samples = [constant(1.0), constant(1.0, np.nan, 'dark.png'), constant(1.0, 80.0, 'far.png')]
     metrics = evaluate(samples)

@@ -2,5 +2,6 @@
 
 from .checkpoint_match_hook import CheckpointMatchHook
 from .comparison_hook import ComparisonHook
+from .depth_writer_hook import DepthWriterHook
 
-__all__ = ['CheckpointMatchHook', 'ComparisonHook']
+__all__ = ['CheckpointMatchHook', 'ComparisonHook', 'DepthWriterHook']

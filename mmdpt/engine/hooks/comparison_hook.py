@@ -1,7 +1,6 @@
 """Draw what a test predicts beside what is true."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import mmcv
 import numpy as np
@@ -10,27 +9,30 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 
+from mmdpt.engine.hooks.output_names import OutputNames
 from mmdpt.evaluation import align_depth
 from mmdpt.registry import HOOKS
 from mmdpt.visualization import depth_panel, segmentation_panel
+from mmdpt.visualization.segmentation import GAP
 
 
 @HOOKS.register_module()
 class ComparisonHook(Hook):
     """Write image | ground truth | prediction of every test image, and the error of a depth.
 
-    Relative disparity is drawn as depth after a least-squares fit to the ground truth.
+    Where there are both, the depth stands below the labels. Relative disparity is drawn as depth
+    after a least-squares fit to the ground truth.
 
     Args:
-        out_dir: Folder for one PNG an image, under the image's name.
+        out_dir: Folder for one PNG an image, named as the image.
     """
 
     def __init__(self, out_dir: str) -> None:
-        self.out_dir = Path(out_dir)
+        self.out_dir = out_dir
 
     def before_test(self, runner: Runner) -> None:
-        """Make the folder."""
-        self.out_dir.mkdir(parents=True, exist_ok=True)
+        """Name the pictures."""
+        self.names = OutputNames(self.out_dir, runner.test_dataloader.dataset)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[SegDataSample]
@@ -39,17 +41,20 @@ class ComparisonHook(Hook):
         metainfo = runner.test_dataloader.dataset.metainfo
         for sample in outputs:
             image = mmcv.imfrombytes(get(sample.img_path), channel_order='rgb')
-            if 'pred_depth_map' in sample:
-                panel = self._depth(image, sample)
-            else:
-                panel = segmentation_panel(
-                    image,
-                    _read(sample, 'gt_sem_seg'),
-                    sample.pred_sem_seg.data.squeeze().cpu().numpy(),
-                    metainfo['palette'],
+            panels = []
+            if 'pred_sem_seg' in sample:
+                panels.append(
+                    segmentation_panel(
+                        image,
+                        _read(sample, 'gt_sem_seg'),
+                        sample.pred_sem_seg.data.squeeze().cpu().numpy(),
+                        metainfo['palette'],
+                    )
                 )
-            name = Path(sample.img_path).with_suffix('.png').name
-            mmcv.imwrite(mmcv.rgb2bgr(panel), str(self.out_dir / name))
+            if 'pred_depth_map' in sample:
+                panels.append(self._depth(image, sample))
+            path = self.names.path(sample.img_path, '.png')
+            mmcv.imwrite(mmcv.rgb2bgr(_stack(panels)), str(path))
 
     @staticmethod
     def _depth(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
@@ -71,6 +76,18 @@ class ComparisonHook(Hook):
             max_depth=float(truth[valid].max()),
         )
         return depth_panel(image, truth, depth)
+
+
+def _stack(panels: Sequence[np.ndarray]) -> np.ndarray:
+    """Lay pictures (H, W, 3) below one another, white beside the narrower ones."""
+    width = max(panel.shape[1] for panel in panels)
+    rows = []
+    for panel in panels:
+        margin = np.full((GAP, width, 3), 255, np.uint8)
+        row = np.full((len(panel), width, 3), 255, np.uint8)
+        row[:, : panel.shape[1]] = panel
+        rows += [margin, row]
+    return np.concatenate(rows[1:])
 
 
 def _read(sample: SegDataSample, name: str) -> np.ndarray | None:

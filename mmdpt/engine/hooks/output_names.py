@@ -1,0 +1,31 @@
+"""File names for what a test writes about each image."""
+
+import os
+from pathlib import Path
+
+from mmengine.dataset import BaseDataset
+
+
+class OutputNames:
+    """Name outputs as the images below the folder that all of a data set share.
+
+    KITTI has a '0000000069.png' in every drive: its outputs keep the folders of the drives.
+
+    Args:
+        out_dir: Folder of the outputs.
+        dataset: The data set.
+    """
+
+    def __init__(self, out_dir: str | Path, dataset: BaseDataset) -> None:
+        self.out_dir = Path(out_dir)
+        folders = {
+            os.path.dirname(dataset.get_data_info(index)['img_path'])
+            for index in range(len(dataset))
+        }
+        self.folder = os.path.commonpath(folders)
+
+    def path(self, img_path: str, suffix: str) -> Path:
+        """Give the path of an image's output and make its folder."""
+        path = (self.out_dir / os.path.relpath(img_path, self.folder)).with_suffix(suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
