@@ -1,10 +1,16 @@
-"""The scenes data set for segmentation: twelve classes of rendered rooms and streets."""
+"""The scenes data set: twelve classes of rendered rooms and streets, and their depth."""
 
+from pathlib import Path
 from typing import Any
 
 from mmdpt.datasets.scenes.classes import CLASSES, PALETTE
-from mmdpt.datasets.seg_dataset import SegDataset
+from mmdpt.datasets.scenes.writer import DEPTH_UNIT
+from mmdpt.datasets.seg_dataset import SegDataset, check_labels_exist
+from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
+
+DEPTH_SPLITS = {'training': ('train', 1), 'validation': ('test', 2)}
+"""Of a folder of images: its folder of depth files, and the first number in their names."""
 
 
 @DATASETS.register_module()
@@ -12,6 +18,15 @@ class ScenesDataset(SegDataset):
     """Rooms and streets as ``tools/dataset_converters/scenes.py`` writes them, in ADE20K's layout.
 
     Labels in the files count from 1, as in ADE20K; they are lowered by one while loading.
+
+    Args:
+        img_suffix: Suffix of the images.
+        seg_map_suffix: Suffix of the labels. Without ``seg_map_path`` in ``data_prefix`` a sample
+            has none.
+        reduce_zero_label: Whether labels are lowered by one.
+        with_depth: Whether a sample carries what ``LoadDepth`` needs, of the depth files that the
+            converter writes for NYU's layout.
+        **kwargs: Arguments of ``SegDataset``.
     """
 
     METAINFO = dict(classes=CLASSES, palette=[list(colour) for colour in PALETTE])
@@ -21,11 +36,52 @@ class ScenesDataset(SegDataset):
         img_suffix: str = '.jpg',
         seg_map_suffix: str = '.png',
         reduce_zero_label: bool = True,
+        with_depth: bool = False,
         **kwargs: Any,
     ) -> None:
+        self.with_depth = with_depth
         super().__init__(
             img_suffix=img_suffix,
             seg_map_suffix=seg_map_suffix,
             reduce_zero_label=reduce_zero_label,
             **kwargs,
         )
+
+    def load_data_list(self) -> list[dict]:
+        """List images with their labels and depth files.
+
+        Raises:
+            InputError: As ``SegDataset``; if the depth files of the image folder are not known, or
+                an image has none.
+        """
+        data_list = super().load_data_list()
+        if not self.with_depth:
+            return data_list
+        images = Path(self.data_prefix['img_path'])
+        if images.name not in DEPTH_SPLITS:
+            raise InputError(
+                f'img_path {images} must end in one of {", ".join(DEPTH_SPLITS)} to find the depth'
+            )
+        folder, split = DEPTH_SPLITS[images.name]
+        for info in data_list:
+            name = depth_name(Path(info['img_path']).stem, split)
+            info['depth_map_path'] = str(images.parents[1] / 'nyu' / 'annotations' / folder / name)
+            info['depth_scale'] = float(DEPTH_UNIT)
+            info['invalid_values'] = (0,)
+        check_labels_exist(data_list, 'depth_map_path', 'depth file')
+        return data_list
+
+
+def depth_name(image: str, split: int) -> str:
+    """Give the depth file of 'scene_00000003': 'playroom_0001_00003.png' in split 1.
+
+    Odd numbers are rooms, even ones streets; see ``scenes.writer.write_scenes``.
+
+    Raises:
+        InputError: If the image is not named so.
+    """
+    number = image.removeprefix('scene_')
+    if not number.isdecimal():
+        raise InputError(f'image {image} is no scene: expected a name such as scene_00000001')
+    place = 'playroom' if int(number) % 2 else 'street'
+    return f'{place}_{split:04d}_{int(number):05d}.png'

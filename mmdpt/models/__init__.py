@@ -8,7 +8,7 @@ from .depth_data_preprocessor import DepthDataPreProcessor
 from .layers import Fusion, Reassemble
 from .losses import GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
 from .pretrained_init import PretrainedInit
-from .segmentors import DepthEstimator, EncoderDecoder
+from .segmentors import DepthEstimator, EncoderDecoder, JointEstimator
 
 __all__ = [
     'DPTHead',
@@ -18,6 +18,7 @@ __all__ = [
     'EncoderDecoder',
     'Fusion',
     'GradientMatchingLoss',
+    'JointEstimator',
     'PretrainedInit',
     'Reassemble',
     'SSILoss',

@@ -2,5 +2,6 @@
 
 from .depth_estimator import DepthEstimator
 from .encoder_decoder import EncoderDecoder
+from .joint_estimator import JointEstimator
 
-__all__ = ['DepthEstimator', 'EncoderDecoder']
+__all__ = ['DepthEstimator', 'EncoderDecoder', 'JointEstimator']

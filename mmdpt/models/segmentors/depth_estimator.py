@@ -1,12 +1,16 @@
 """Encoder and depth head, with whole, slide and flip inference."""
 
 from mmseg.models.segmentors import DepthEstimator as MMSegDepthEstimator
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from mmdpt.models.segmentors.depth_inference import (
+    average_with_mirror_image,
+    store_depth,
+    whole_or_slide,
+)
 from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
 from mmdpt.registry import MODELS
-
-MODES = ('whole', 'slide')
 
 
 @MODELS.register_module()
@@ -25,30 +29,19 @@ class DepthEstimator(EncoderDecoder, MMSegDepthEstimator):
         Raises:
             ValueError: If ``test_cfg.mode`` is neither 'whole' nor 'slide'.
         """
-        mode = self.test_cfg.get('mode', 'whole')
-        if mode not in MODES:
-            raise ValueError(f'test_cfg.mode must be one of {list(MODES)}, got {mode!r}')
-        if mode == 'slide':
-            return self.slide_inference(inputs, batch_img_metas)
-        return self.whole_inference(inputs, batch_img_metas)
+        return whole_or_slide(self, inputs, batch_img_metas)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Predict one window or image, averaged with its mirror image under ``flip``."""
-        depth = super().encode_decode(inputs, batch_img_metas)
-        if not (self.test_cfg or {}).get('flip', False):
-            return depth
-        mirrored = super().encode_decode(inputs.flip(-1), batch_img_metas).flip(-1)
-        return (depth + mirrored) / 2
+
+        def predict(images: Tensor) -> Tensor:
+            taps = self.extract_feat(images, batch_img_metas)
+            return self.decode_head.predict(taps, batch_img_metas, self.test_cfg)
+
+        return average_with_mirror_image(predict, inputs, self.test_cfg)
 
     def postprocess_result(self, depth: Tensor, data_samples: list | None = None) -> list:
         """Resize to the original images; the samples' meta says output, unit, whether metric."""
-        samples = super().postprocess_result(depth, data_samples)
-        for sample in samples:
-            sample.set_metainfo(
-                dict(
-                    depth_output=self.decode_head.output,
-                    depth_unit=self.decode_head.unit,
-                    is_metric=self.decode_head.is_metric,
-                )
-            )
+        samples = [SegDataSample() for _ in depth] if data_samples is None else data_samples
+        store_depth(depth, self.decode_head, samples, resize=data_samples is not None)
         return samples

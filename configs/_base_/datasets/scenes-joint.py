@@ -1,0 +1,78 @@
+# Rooms and streets rendered by tools/dataset_converters/scenes.py: of the 240 training images every
+# third has labels and depth, the next labels, the next depth. 320 x 240 px, seen whole at half that
+# size.
+dataset_type = 'ScenesDataset'
+data_root = 'data/scenes'
+image_size = (160, 120)
+crop_size = (120, 160)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='LoadDepth'),
+    dict(type='Resize', scale=image_size),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDepthInputs'),
+]
+labels_pipeline = [step for step in train_pipeline if step['type'] != 'LoadDepth']
+depth_pipeline = [step for step in train_pipeline if step['type'] != 'LoadAnnotations']
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=image_size),
+    dict(type='LoadAnnotations'),
+    dict(type='LoadDepth', allow_empty=True),
+    dict(type='PackDepthInputs'),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(
+        type='ConcatDataset',
+        datasets=[
+            dict(
+                type=dataset_type,
+                data_root=data_root,
+                data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
+                with_depth=True,
+                indices=range(0, 240, 3),
+                pipeline=train_pipeline,
+            ),
+            dict(
+                type=dataset_type,
+                data_root=data_root,
+                data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
+                indices=range(1, 240, 3),
+                pipeline=labels_pipeline,
+            ),
+            dict(
+                type=dataset_type,
+                data_root=data_root,
+                data_prefix=dict(img_path='images/training'),
+                with_depth=True,
+                indices=range(2, 240, 3),
+                pipeline=depth_pipeline,
+            ),
+        ],
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/validation', seg_map_path='annotations/validation'),
+        with_depth=True,
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = [
+    dict(type='IoUMetric', iou_metrics=['mIoU']),
+    dict(type='DepthMetric', min_depth=0.1, max_depth=65.0),
+]
+test_evaluator = val_evaluator

@@ -1,0 +1,72 @@
+"""What the models that predict depth share: whole, slide and flip inference, and the result."""
+
+from collections.abc import Callable, Sequence
+
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.models import BaseSegmentor
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from mmdpt.models.decode_heads import DepthDPTHead
+
+MODES = ('whole', 'slide')
+FLIP_AXES = {'horizontal': -1, 'vertical': -2}
+
+
+def whole_or_slide(model: BaseSegmentor, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+    """Run the inference that ``test_cfg.mode`` names, on inputs (N, 3, H, W).
+
+    Raises:
+        ValueError: If the mode is neither 'whole' nor 'slide'.
+    """
+    mode = model.test_cfg.get('mode', 'whole')
+    if mode not in MODES:
+        raise ValueError(f'test_cfg.mode must be one of {list(MODES)}, got {mode!r}')
+    if mode == 'slide':
+        return model.slide_inference(inputs, batch_img_metas)
+    return model.whole_inference(inputs, batch_img_metas)
+
+
+def average_with_mirror_image(
+    predict: Callable[[Tensor], Tensor], inputs: Tensor, test_cfg: dict | None
+) -> Tensor:
+    """Predict an image or window; under ``test_cfg.flip``, averaged with its mirror image."""
+    prediction = predict(inputs)
+    if not (test_cfg or {}).get('flip', False):
+        return prediction
+    return (prediction + predict(inputs.flip(-1)).flip(-1)) / 2
+
+
+def store_depth(
+    depth: Tensor, head: DepthDPTHead, data_samples: Sequence[SegDataSample], resize: bool = True
+) -> None:
+    """Put ``pred_depth_map``, (1, H, W), into the samples; their meta says what it is.
+
+    The meta: ``depth_output``, ``depth_unit`` and ``is_metric`` of the head.
+
+    Args:
+        depth: (N, 1, H, W) at the size of the network's input, in the head's unit.
+        head: The head that predicted it.
+        data_samples: One an image.
+        resize: Undo padding and flip as the samples' meta tells them, and resize to the original
+            image. False: leave the depth as it is.
+    """
+    for image, sample in zip(depth, data_samples, strict=True):
+        if resize:
+            image = _as_original(image, sample.metainfo, head.align_corners)
+        sample.set_data(dict(pred_depth_map=PixelData(data=image)))
+        sample.set_metainfo(
+            dict(depth_output=head.output, depth_unit=head.unit, is_metric=head.is_metric)
+        )
+
+
+def _as_original(depth: Tensor, meta: dict, align_corners: bool) -> Tensor:
+    """Bring (1, H, W) to the original image; the rules are mmseg's for segmentation."""
+    left, right, top, bottom = meta.get('img_padding_size') or meta.get('padding_size', [0] * 4)
+    height, width = depth.shape[-2:]
+    depth = depth[:, top : height - bottom, left : width - right]
+    if meta.get('flip'):
+        depth = depth.flip(FLIP_AXES[meta['flip_direction']])
+    size = meta['ori_shape'][:2]
+    return F.interpolate(depth[None], size, mode='bilinear', align_corners=align_corners)[0]

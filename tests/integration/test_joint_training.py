@@ -1,0 +1,191 @@
+"""Segmentation and depth on one encoder through the tools: trained, evaluated, drawn."""
+
+import re
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmdpt.datasets.scenes import PALETTE
+from mmdpt.engine import load_config
+
+REPO = Path(__file__).resolve().parents[2]
+THIRDS = ([0, 3, 6], [1, 4, 7], [2, 5])
+
+
+@pytest.fixture(scope='module')
+def joint_config(scenes, tmp_path_factory):
+    """Of eight scenes three with both labels, three with class labels, two with depth."""
+    path = tmp_path_factory.mktemp('configs') / 'tiny_joint.py'
+    path.write_text(f"""
+_base_ = ['{REPO}/configs/dpt/dpt_vit-ti16_scenes-joint.py']
+tiny = dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8)
+model = dict(
+    data_preprocessor=dict(size=(48, 64)),
+    backbone=dict(
+        arch=dict(
+            _delete_=True, embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48
+        ),
+        img_size=(48, 64),
+        out_indices=(0, 1, 2, 3),
+    ),
+    decode_head=dict(auxiliary_weight=0.2, **tiny),
+    depth_head=tiny,
+)
+train_dataloader = _base_.train_dataloader
+train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
+for part, indices in zip(train_dataloader.dataset.datasets, {THIRDS}):
+    part.update(data_root='{scenes}', indices=indices)
+    part.pipeline[-3].scale = (64, 48)
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = (64, 48)
+val_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(data_root='{scenes}', pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+optim_wrapper = dict(type='OptimWrapper')
+train_cfg = dict(max_iters=2, val_interval=2)
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=2))
+randomness = dict(seed=0)
+""")
+    return path
+
+
+@pytest.fixture(scope='module')
+def trained_jointly(joint_config, run_tool, tmp_path_factory):
+    """The work dir of two iterations, and what the console said."""
+    work_dir = tmp_path_factory.mktemp('joint')
+    done = run_tool('train.py', joint_config, '--work-dir', work_dir)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'WARNING' not in done.stdout and 'Warning' not in done.stderr
+    return work_dir, done.stdout
+
+
+@pytest.fixture(scope='module')
+def tested_jointly(trained_jointly, joint_config, run_tool, tmp_path_factory):
+    """The folder of pictures of a test, and what the console said."""
+    pictures = tmp_path_factory.mktemp('pictures')
+    work_dir, _ = trained_jointly
+    done = run_tool(
+        *('test.py', joint_config, work_dir / 'iter_2.pth', '--work-dir', work_dir / 'test'),
+        *('--show-dir', pictures),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return pictures, done.stdout
+
+
+def metrics(text):
+    """mIoU [%], AbsRel and d1 as they stand in the last evaluation."""
+    return [
+        float(re.findall(rf'\b{name}: ([\d.]+)', text)[-1]) for name in ('mIoU', 'abs_rel', 'd1')
+    ]
+
+
+def test_both_tasks_train_and_are_evaluated(trained_jointly):
+    _, console = trained_jointly
+    for name in ('decode.loss_ce', 'decode.aux_loss_ce', 'depth.loss_silog'):
+        values = [float(x) for x in re.findall(rf'{re.escape(name)}: ([\d.]+)', console)]
+        assert len(values) == 2 and all(0 <= value < 10 for value in values)
+        assert max(values) > 0
+    miou, abs_rel, d1 = metrics(console)
+    assert 0 <= miou <= 100 and abs_rel > 0 and 0 <= d1 <= 1
+
+
+def test_test_gives_the_metrics_of_the_last_validation(trained_jointly, tested_jointly):
+    assert metrics(tested_jointly[1]) == metrics(trained_jointly[1])
+
+
+def test_every_image_has_one_picture_of_both(tested_jointly):
+    drawn = sorted(tested_jointly[0].glob('*.png'))
+    assert [path.stem for path in drawn] == [f'scene_{k:08d}' for k in (1, 2, 3)]
+    for path in drawn:
+        assert np.asarray(Image.open(path)).shape == (48 + 4 + 48 + 34, 4 * 64 + 3 * 4, 3)
+
+
+def test_picture_has_labels_above_depth(tested_jointly, scenes):
+    """Above image | true labels | labels, white beside them; below image | true depth | depth."""
+    name = 'scene_00000002'
+    picture = np.asarray(Image.open(tested_jointly[0] / f'{name}.png')).astype(float)
+    image = np.asarray(Image.open(scenes / f'images/validation/{name}.jpg')).astype(float)
+    truth = np.asarray(Image.open(scenes / f'annotations/validation/{name}.png'))
+    labels = 0.7 * np.array(PALETTE)[truth - 1] + 0.3 * image
+    np.testing.assert_allclose(picture[:48, :64], image, atol=3)
+    np.testing.assert_allclose(picture[:48, 68:132], labels, atol=3)
+    assert (picture[:48, 3 * 64 + 2 * 4 :] == 255).all()
+    assert (picture[48:52] == 255).all()
+    np.testing.assert_allclose(picture[52:100, :64], image, atol=3)
+    depth = np.asarray(Image.open(scenes / 'nyu/annotations/test/street_0002_00002.png'))
+    assert (depth == 0).any() and (depth > 0).any()
+    # no depth is black, which is none of the scale's colours
+    black = (picture[52:100, 68:132] == 0).all(axis=-1)
+    np.testing.assert_array_equal(black, depth == 0)
+
+
+def test_every_third_of_the_training_images_has_other_labels():
+    cfg = load_config(str(REPO / 'configs/dpt/dpt_vit-ti16_scenes-joint.py'))
+    parts = cfg.train_dataloader.dataset.datasets
+    assert sorted(k for part in parts for k in part.indices) == list(range(240))
+    assert [len(part.indices) for part in parts] == [80, 80, 80]
+    loaders = [
+        [step.type for step in part.pipeline if step.type in ('LoadAnnotations', 'LoadDepth')]
+        for part in parts
+    ]
+    assert loaders == [['LoadAnnotations', 'LoadDepth'], ['LoadAnnotations'], ['LoadDepth']]
+    # rooms and streets alternate: every part has both in equal numbers
+    assert [sum(k % 2 for k in part.indices) for part in parts] == [40, 40, 40]
+
+
+@pytest.mark.distributed
+def test_process_without_a_kind_of_label_trains_with_one_that_has_it(
+    joint_config, run_tool, tmp_path
+):
+    """One process sees labels only, the other depth only; neither waits for the other.
+
+    One step of plain SGD at rate 1, without normalisation layers: the weights move by the
+    gradient. Each process's task has zero gradients in the other process, and DDP takes the mean:
+    half of what one process has that sees both samples.
+    """
+    path = tmp_path / 'plain.py'
+    path.write_text(f"""
+_base_ = ['{joint_config}']
+model = dict(decode_head=dict(norm_cfg=None))
+train_dataloader = _base_.train_dataloader
+train_dataloader.sampler.shuffle = False
+train_dataloader.dataset.datasets = train_dataloader.dataset.datasets[1:]
+for part in train_dataloader.dataset.datasets:
+    part.indices = part.indices[:1]
+    part.pipeline[-2].prob = 0.0
+optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
+param_scheduler = None
+train_cfg = dict(max_iters=1, val_interval=100)
+default_hooks = dict(checkpoint=dict(interval=1))
+""")
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    one, two, start = (tmp_path / name for name in ('one', 'two', 'start'))
+    options = ('--cfg-options', 'optim_wrapper.optimizer.lr=0')
+    for done in (
+        run_tool('train.py', path, '--work-dir', start, *options),
+        run_tool('train.py', path, '--work-dir', one),
+        run_tool(
+            *('dist_train.sh', path, 2, '--work-dir', two),
+            *('--cfg-options', 'train_dataloader.batch_size=1'),
+            PORT=port,
+        ),
+    ):
+        assert done.returncode == 0, done.stdout + done.stderr
+    initial, single, double = (
+        torch.load(folder / 'iter_1.pth', weights_only=False)['state_dict']
+        for folder in (start, one, two)
+    )
+    assert initial.keys() == double.keys()
+    for key, value in initial.items():
+        gradient = value - single[key]
+        assert gradient.abs().max() > 0, f'{key} was not trained'
+        torch.testing.assert_close(value - double[key], gradient / 2, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,346 @@
+"""Two tasks on one encoder: each learns and predicts as the model of that task alone."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import DepthEstimator as MMSegDepthEstimator
+from mmseg.structures import SegDataSample
+
+from mmdpt.models.depth_data_preprocessor import DepthDataPreProcessor
+from mmdpt.models.segmentors.depth_estimator import DepthEstimator
+from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
+from mmdpt.models.segmentors.joint_estimator import JointEstimator, labelled_part
+
+DIMS, CLASSES, SIZE = 12, 5, (40, 56)
+BACKBONE = dict(
+    type='VisionTransformerDPT',
+    arch=dict(embed_dims=DIMS, num_layers=4, num_heads=2, feedforward_channels=24),
+    img_size=64,
+    out_indices=(0, 1, 2, 3),
+)
+FUSION = dict(embed_dims=DIMS, reassemble_channels=(4, 5, 6, 7), channels=8)
+SEGMENTATION = dict(
+    type='DPTHead',
+    num_classes=CLASSES,
+    norm_cfg=dict(type='BN'),
+    dropout_ratio=0,
+    auxiliary_weight=0.3,
+    loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.7),
+    **FUSION,
+)
+DEPTH = dict(
+    type='DepthDPTHead',
+    output='depth',
+    max_depth=10.0,
+    loss_decode=dict(type='SiLogLoss', loss_weight=1.5),
+    **FUSION,
+)
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmdpt')
+
+
+def settings(**test_cfg):
+    return dict(
+        data_preprocessor=dict(type='DepthDataPreProcessor', size=SIZE),
+        train_cfg=dict(),
+        test_cfg=ConfigDict({'mode': 'whole', **test_cfg}),
+    )
+
+
+def joint(**test_cfg):
+    torch.manual_seed(0)
+    model = JointEstimator(BACKBONE, SEGMENTATION, DEPTH, **settings(**test_cfg))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def single_task(model):
+    """The segmentation and the depth model with the weights of a joint one."""
+    test_cfg = dict(model.test_cfg)
+    segmentor = EncoderDecoder(BACKBONE, SEGMENTATION, **settings(**test_cfg))
+    estimator = DepthEstimator(BACKBONE, DEPTH, **settings(**test_cfg))
+    for single, head in ((segmentor, model.decode_head), (estimator, model.depth_head)):
+        single.backbone.load_state_dict(model.backbone.state_dict())
+        single.decode_head.load_state_dict(head.state_dict())
+        single.train(model.training)
+    return segmentor, estimator
+
+
+def images(count=1, size=SIZE):
+    return torch.randn(count, 3, *size, generator=torch.Generator().manual_seed(1))
+
+
+def sample(seed, labels=True, depth=True, size=SIZE):
+    """Labels 0 to 4 with ignored rows on top, depths 1 to 9 m with invalid columns on the left."""
+    random = torch.Generator().manual_seed(seed)
+    result = SegDataSample(metainfo=dict(img_shape=size, ori_shape=size))
+    if labels:
+        label = torch.randint(0, CLASSES, (1, *size), generator=random)
+        label[:, :5] = 255
+        result.gt_sem_seg = PixelData(data=label)
+    if depth:
+        metres = 1 + 8 * torch.rand(1, *size, generator=random)
+        metres[..., :7] = torch.nan
+        result.gt_depth_map = PixelData(data=metres)
+    return result
+
+
+def total(losses):
+    return sum(value for name, value in losses.items() if 'loss' in name)
+
+
+def gradients(model, loss):
+    model.zero_grad(set_to_none=True)
+    loss.backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def test_losses_are_those_of_the_single_tasks():
+    """Of each task its own names and numbers; the accuracy too."""
+    model, inputs, samples = joint().train(), images(2), [sample(1), sample(2)]
+    segmentor, estimator = single_task(model)
+    losses = model.loss(inputs, samples)
+    expected = segmentor.loss(inputs, samples)
+    assert set(expected) == {
+        *('decode.loss_ce', 'decode.acc_seg', 'decode.aux_loss_ce', 'decode.aux_acc_seg')
+    }
+    expected['depth.loss_silog'] = estimator.loss(inputs, samples)['decode.loss_silog']
+    assert losses.keys() == expected.keys()
+    for name, value in expected.items():
+        assert value > 0
+        torch.testing.assert_close(losses[name], value)
+
+
+def test_gradients_of_the_encoder_add_up():
+    model, inputs, samples = joint().train(), images(2), [sample(1), sample(2)]
+    parts = [gradients(m, total(m.loss(inputs, samples))) for m in single_task(model)]
+    whole = gradients(model, total(model.loss(inputs, samples)))
+    for name, value in whole.items():
+        if name.startswith('backbone.'):
+            torch.testing.assert_close(value, parts[0][name] + parts[1][name])
+        elif name.startswith('depth_head.'):
+            torch.testing.assert_close(value, parts[1][name.replace('depth_head', 'decode_head')])
+        else:
+            torch.testing.assert_close(value, parts[0][name])
+
+
+def test_each_task_learns_from_its_labelled_samples_alone():
+    """Both, labels only, depth only, neither: as batches of the first two and of 0 and 2."""
+    model, inputs = joint().train(), images(4)
+    samples = [
+        sample(1),
+        sample(2, depth=False),
+        sample(3, labels=False),
+        sample(4, labels=False, depth=False),
+    ]
+    segmentor, estimator = single_task(model)
+    losses = model.loss(inputs, samples)
+    expected = segmentor.loss(inputs[:2], samples[:2])
+    depth = estimator.loss(inputs[[0, 2]], [samples[0], samples[2]])
+    expected['depth.loss_silog'] = depth['decode.loss_silog']
+    assert losses.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(losses[name], value)
+    # the classifier's batch statistics are those of its labelled samples as well
+    norm, alone = (m.decode_head.project.bn.running_mean for m in (model, segmentor))
+    torch.testing.assert_close(norm, alone)
+
+
+@pytest.mark.parametrize(
+    ('labels', 'depth', 'idle', 'busy'),
+    [(False, True, 'decode_head', 'depth_head'), (True, False, 'depth_head', 'decode_head')],
+)
+def test_head_without_labels_has_zero_gradients_but_has_them(labels, depth, idle, busy):
+    """DDP with find_unused_parameters=False waits for every parameter's gradient."""
+    model = joint().train()
+    losses = model.loss(images(2), [sample(k, labels, depth) for k in (1, 2)])
+    prefix = dict(decode_head='decode.', depth_head='depth.')
+    for name, value in losses.items():
+        assert value.requires_grad == ('loss' in name)
+        assert (value == 0) == name.startswith(prefix[idle]), name
+    found = gradients(model, total(losses))
+    assert all(gradient is not None for gradient in found.values())
+    assert all((g == 0).all() for name, g in found.items() if name.startswith(idle))
+    for part in (busy, 'backbone'):
+        largest = [g.abs().max() for name, g in found.items() if name.startswith(part)]
+        assert all(torch.isfinite(value) for value in largest) and max(largest) > 0
+
+
+def test_batch_without_any_label_has_zero_gradients():
+    model = joint().train()
+    losses = model.loss(images(2), [sample(k, labels=False, depth=False) for k in (1, 2)])
+    assert set(losses) == {'decode.loss_ce', 'decode.aux_loss_ce', 'depth.loss_silog'}
+    assert all((g == 0).all() for g in gradients(model, total(losses)).values())
+
+
+def test_accuracy_without_labels_is_not_reported():
+    """mmseg's accuracy of nothing is 100 %."""
+    losses = joint().train().loss(images(1), [sample(1, labels=False)])
+    assert not any('acc_seg' in name for name in losses)
+
+
+def test_samples_are_left_as_they_were():
+    samples = [sample(1, labels=False), sample(2, labels=False)]
+    joint().train().loss(images(2), samples)
+    assert not any('gt_sem_seg' in one for one in samples)
+
+
+def test_selected_taps_stay_channels_last():
+    taps = joint().extract_feat(images(3))
+    samples = [sample(1), sample(2, labels=False), sample(3)]
+    selected, kept = labelled_part(taps, samples, 'gt_sem_seg', torch.zeros(1))
+    assert kept == [samples[0], samples[2]]
+    for (feature, readout), (chosen, token) in zip(taps, selected, strict=True):
+        torch.testing.assert_close(chosen, feature[::2], rtol=0, atol=0)
+        torch.testing.assert_close(token, readout[::2], rtol=0, atol=0)
+        assert chosen.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize('mode', ['loss', 'predict', 'tensor'])
+def test_encoder_runs_once(mode):
+    model = joint().eval()
+    calls = []
+    model.backbone.register_forward_hook(lambda *_: calls.append(1))
+    model(images(2), [sample(1), sample(2, depth=False)], mode=mode)
+    assert len(calls) == 1
+
+
+def test_tensor_mode_gives_what_both_heads_give():
+    model = joint().eval()
+    segmentor, estimator = single_task(model)
+    logits, depth = model(images(2))
+    torch.testing.assert_close(logits, segmentor(images(2)))
+    torch.testing.assert_close(depth, estimator(images(2)))
+
+
+WINDOWS = dict(mode='slide', crop_size=(40, 48), stride=(40, 16))
+
+
+@pytest.mark.parametrize('test_cfg', [{}, WINDOWS], ids=['whole', 'slide'])
+@torch.no_grad()
+def test_predictions_are_those_of_the_single_tasks(test_cfg):
+    """At the original size, the picture mirrored by the pipeline and padded below and right."""
+    model = joint(**test_cfg).eval()
+    meta = dict(
+        ori_shape=(75, 110),
+        img_shape=(37, 54),
+        pad_shape=SIZE,
+        padding_size=[0, 2, 0, 3],
+        flip=True,
+        flip_direction='horizontal',
+    )
+    result, labels, depth = (
+        m.predict(images(), [SegDataSample(metainfo=meta)])[0] for m in (model, *single_task(model))
+    )
+    assert result.pred_sem_seg.data.shape == (1, 75, 110)
+    assert result.pred_depth_map.data.std() > 0.01
+    torch.testing.assert_close(result.seg_logits.data, labels.seg_logits.data)
+    assert torch.equal(result.pred_sem_seg.data, labels.pred_sem_seg.data)
+    torch.testing.assert_close(result.pred_depth_map.data, depth.pred_depth_map.data)
+    for name in ('depth_output', 'depth_unit', 'is_metric'):
+        assert result.get(name) == depth.get(name)
+    assert (result.depth_output, result.depth_unit, result.is_metric) == ('depth', 'm', True)
+
+
+@torch.no_grad()
+def test_slide_differs_from_whole():
+    """Else the comparison above says nothing of windows."""
+    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
+    whole, slide = (
+        m.eval().inference(images(), [dict(meta) for meta in metas])
+        for m in (joint(), joint(**WINDOWS))
+    )
+    assert whole.shape == slide.shape == (1, CLASSES + 1, *SIZE)
+    assert not torch.allclose(whole[:, -1], slide[:, -1], atol=1e-3)
+    assert not torch.allclose(whole[:, :-1], slide[:, :-1], atol=1e-3)
+
+
+@torch.no_grad()
+def test_flip_averages_logits_and_depth_with_the_mirror_image():
+    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
+    plain = joint().eval().encode_decode(images(), metas)
+    mirrored = joint().eval().encode_decode(images().flip(-1), metas).flip(-1)
+    flipped = joint(flip=True).eval().encode_decode(images(), metas)
+    torch.testing.assert_close(flipped, (plain + mirrored) / 2)
+    assert not torch.allclose(plain, mirrored, atol=1e-3)
+
+
+@torch.no_grad()
+def test_depth_is_the_last_channel():
+    model = joint().eval()
+    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
+    segmentor, estimator = single_task(model)
+    outputs = model.encode_decode(images(), metas)
+    torch.testing.assert_close(outputs[:, :CLASSES], segmentor.encode_decode(images(), metas))
+    torch.testing.assert_close(outputs[:, CLASSES:], estimator.encode_decode(images(), metas))
+
+
+@torch.no_grad()
+def test_without_samples_predictions_have_the_size_of_the_input():
+    (result,) = joint().eval().predict(images())
+    assert result.pred_sem_seg.data.shape == (1, *SIZE)
+    assert result.pred_depth_map.data.shape == (1, *SIZE)
+    assert result.is_metric
+
+
+def test_unknown_mode_is_refused():
+    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
+    with pytest.raises(ValueError, match=r"'whole', 'slide'.*'tiles'"):
+        joint(mode='tiles').inference(images(), metas)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(),
+        dict(flip=True, flip_direction='horizontal'),
+        dict(flip=True, flip_direction='vertical'),
+        dict(padding_size=[1, 2, 3, 4]),
+        dict(padding_size=[9, 9, 9, 9], img_padding_size=(1, 2, 3, 4)),
+    ],
+)
+def test_depth_returns_to_the_original_image_as_in_mmseg(change):
+    model = single_task(joint())[1]
+    depth = torch.rand(2, 1, 20, 30)
+    ours, theirs = (
+        postprocess(
+            model,
+            depth,
+            [SegDataSample(metainfo=dict(ori_shape=(33, 41), **change)) for _ in range(2)],
+        )
+        for postprocess in (
+            DepthEstimator.postprocess_result,
+            MMSegDepthEstimator.postprocess_result,
+        )
+    )
+    for our, their in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(our.pred_depth_map.data, their.pred_depth_map.data)
+
+
+def test_batch_of_different_labels_is_padded():
+    """Labels with 255, depth with NaN, each where it is; the losses then ignore the padding."""
+    size = (37, 54)
+    samples = [
+        sample(1, size=size),
+        sample(2, depth=False, size=size),
+        sample(3, labels=False, size=size),
+    ]
+    inputs = [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for _ in samples]
+    preprocess = DepthDataPreProcessor(mean=[127.5] * 3, std=[127.5] * 3, size=SIZE)
+    batch = preprocess(dict(inputs=inputs, data_samples=[s.clone() for s in samples]), True)
+    bottom_right = (0, 2, 0, 3)
+    for before, after in zip(samples, batch['data_samples'], strict=True):
+        for name, value in (('gt_sem_seg', 255), ('gt_depth_map', torch.nan)):
+            assert (name in after) == (name in before)
+            if name in before:
+                expected = F.pad(before.get(name).data, bottom_right, value=value)
+                torch.testing.assert_close(after.get(name).data, expected, equal_nan=True)
+    losses = joint().train().loss(**batch)
+    assert all(value.isfinite() and value > 0 for value in losses.values())
