@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
 from mmdpt.engine import check_config, load_config
@@ -24,16 +25,21 @@ def test_config_builds(path):
         model = MODELS.build(cfg.model)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        for step in cfg[name].dataset.pipeline:
-            TRANSFORMS.build(step)
+        dataset = cfg[name].dataset
+        for part in dataset.get('datasets', [dataset]):
+            for step in part.pipeline:
+                TRANSFORMS.build(step)
     for step in cfg.get('tta_pipeline', []):
         TRANSFORMS.build(step)
     for hook in cfg.default_hooks.values():
         HOOKS.build(hook)
-    METRICS.build(cfg.test_evaluator)
+    metrics = cfg.test_evaluator
+    for metric in metrics if isinstance(metrics, list) else [metrics]:
+        METRICS.build(metric)
     size = cfg.model.data_preprocessor.size
     assert tuple(size) == tuple(cfg.crop_size)
-    assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
+    for schedule in cfg.param_scheduler[-1:]:
+        assert schedule.end == cfg.train_cfg.max_iters
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -50,6 +56,20 @@ def test_index_lists_only_files_that_exist():
     for name in index['Import']:
         for model in yaml.safe_load((REPO / name).read_text())['Models']:
             assert (REPO / model['Config']).is_file()
+
+
+@pytest.mark.parametrize('name', ['dpt_vit-b16_nyu', 'dpt_vit-b16_mix6'])
+def test_depth_trains_the_encoder_at_a_tenth_of_the_rate(name):
+    """Position embedding and readout token too, which have rules of their own."""
+    cfg = load_config(name, ['model.backbone.init_cfg=None'])
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+    rates = {id(p): group['lr'] for group in optimizer.param_groups for p in group['params']}
+    for parameter_name, parameter in model.named_parameters():
+        expected = 1e-5 if parameter_name.startswith('backbone.') else 1e-4
+        assert rates[id(parameter)] == pytest.approx(expected), parameter_name
 
 
 def test_vit_large_has_the_parameters_of_its_formula():

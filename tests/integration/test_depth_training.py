@@ -28,7 +28,9 @@ model = dict(
     decode_head=dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8),
 )
 train_pipeline = _base_.train_pipeline
-train_pipeline[2].crop_size = (48, 64)
+train_pipeline[2].scale = (64, 48)
+test_pipeline = _base_.test_pipeline
+test_pipeline[2].scale = (64, 48)
 train_dataloader = dict(
     batch_size=2,
     num_workers=0,
@@ -36,7 +38,9 @@ train_dataloader = dict(
     dataset=dict(data_root=data_root, pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    num_workers=0, persistent_workers=False, dataset=dict(data_root=data_root)
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(data_root=data_root, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
 optim_wrapper = dict(type='OptimWrapper')
@@ -57,13 +61,18 @@ def test_depth_trains_is_evaluated_and_drawn(depth_config, run_tool, tmp_path):
     pictures = tmp_path / 'pictures'
     test = run_tool(
         *('test.py', depth_config, tmp_path / 'iter_4.pth', '--work-dir', tmp_path / 'test'),
-        *('--show-dir', pictures),
+        *('--show-dir', pictures, '--out', tmp_path / 'depth'),
     )
     assert test.returncode == 0, test.stdout + test.stderr
     pattern = r'd1: ([\d.]+).*abs_rel: ([\d.]+)'
     trained, tested = (re.findall(pattern, text)[-1] for text in (done.stdout, test.stdout))
     assert trained == tested
     assert 0 <= float(tested[0]) <= 1 and float(tested[1]) > 0
+    written = sorted((tmp_path / 'depth').glob('*.npy'))
+    assert [path.stem for path in written] == [path.stem for path in sorted(pictures.glob('*.png'))]
+    depth = np.load(written[0])
+    assert depth.shape == (48, 64) and depth.dtype == np.float32
+    assert (depth >= 0.1).all() and (depth <= 65).all()
     drawn = sorted(pictures.glob('*.png'))
     assert len(drawn) == 3
     assert np.asarray(Image.open(drawn[0])).shape == (48 + 34, 4 * 64 + 3 * 4, 3)

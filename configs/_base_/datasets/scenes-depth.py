@@ -1,44 +1,39 @@
-# Rooms and streets rendered by tools/dataset_converters/scenes.py, exact depth to 65.5 m.
+# Rooms and streets rendered by tools/dataset_converters/scenes.py, exact depth to 65.5 m,
+# 320 x 240 px, seen whole at half that size.
+_base_ = './depth.py'
 dataset_type = 'NYUDepthDataset'
 data_root = 'data/scenes/nyu'
-crop_size = (192, 256)
+image_size = (160, 120)
+crop_size = (120, 160)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadDepth'),
-    dict(type='RandomCropDepth', crop_size=crop_size),
+    dict(type='ResizeDepth', scale=image_size, multiple=8),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
     dict(type='PackDepthInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth'),
+    dict(type='LoadDepth', allow_empty=True),
+    dict(type='ResizeDepth', scale=image_size, multiple=8, image_only=True),
     dict(type='PackDepthInputs'),
 ]
 train_dataloader = dict(
-    batch_size=8,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
         data_prefix=dict(img_path='images/train', depth_map_path='annotations/train'),
         pipeline=train_pipeline,
-    ),
+    )
 )
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
         data_prefix=dict(img_path='images/test', depth_map_path='annotations/test'),
         pipeline=test_pipeline,
         test_mode=True,
-    ),
+    )
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='DepthMetric', min_depth=0.1, max_depth=65.0)

@@ -12,4 +12,5 @@ model = dict(
         channels=256,
         loss_decode=dict(type='SiLogLoss'),
     ),
+    test_cfg=dict(flip=False),  # True: averaged with the mirror image, as tools/test.py --tta
 )

@@ -1,0 +1,45 @@
+# A kitchen (7-Scenes) and an office (3DMatch), 640 x 480 px, in mmseg's NYU layout.
+_base_ = './depth.py'
+dataset_type = 'NYUDepthDataset'
+data_root = 'data/indoor_rgbd'
+image_size = (224, 168)
+crop_size = (144, 192)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadDepth'),
+    dict(type='ResizeDepth', scale=image_size, multiple=8),
+    dict(type='RandomRotateDepth', prob=0.5, degree=5.0),
+    dict(type='RandomCropDepth', crop_size=crop_size),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackDepthInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadDepth', allow_empty=True),
+    dict(type='ResizeDepth', scale=image_size, multiple=8, image_only=True),
+    dict(type='PackDepthInputs'),
+]
+train_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/train', depth_map_path='annotations/train'),
+        pipeline=train_pipeline,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        data_prefix=dict(img_path='images/test', depth_map_path='annotations/test'),
+        pipeline=test_pipeline,
+        test_mode=True,
+    )
+)
+test_dataloader = val_dataloader
+val_evaluator = [
+    dict(type='DepthMetric', images=f'{room}_*', prefix=room, min_depth=0.1, max_depth=10.0)
+    for room in ('kitchen', 'office')
+]
+test_evaluator = val_evaluator

@@ -1,0 +1,42 @@
+# KITTI, Eigen's split through BTS's list files, 352 x 1216 px; crop, rotation and flip of the
+# Monocular Depth Estimation Toolbox's configs/_base_/datasets/kitti.py, mmseg's colours.
+_base_ = './depth.py'
+dataset_type = 'KITTIDepthDataset'
+data_root = 'data/kitti'
+crop_size = (352, 704)
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadDepth'),
+    dict(type='KBCrop'),
+    dict(type='RandomRotateDepth', prob=0.5, degree=2.5),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomCropDepth', crop_size=crop_size),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackDepthInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadDepth', allow_empty=True),
+    dict(type='KBCrop'),
+    dict(type='PackDepthInputs'),
+]
+train_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='kitti_eigen_train.txt',
+        pipeline=train_pipeline,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='kitti_eigen_test.txt',
+        pipeline=test_pipeline,
+        test_mode=True,
+    )
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='DepthMetric', min_depth=1e-3, max_depth=80.0, crop='garg')
+test_evaluator = val_evaluator
