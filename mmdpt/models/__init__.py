@@ -2,7 +2,7 @@
 
 from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 
-from .backbones import VisionTransformerDPT
+from .backbones import ResNetV2, VisionTransformerDPT
 from .decode_heads import DepthDPTHead, DPTHead
 from .depth_data_preprocessor import DepthDataPreProcessor
 from .layers import Fusion, Reassemble
@@ -21,6 +21,7 @@ __all__ = [
     'JointEstimator',
     'PretrainedInit',
     'Reassemble',
+    'ResNetV2',
     'SSILoss',
     'SSITrimmedLoss',
     'SiLogLoss',

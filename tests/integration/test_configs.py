@@ -12,7 +12,8 @@ from mmdpt.engine import check_config, load_config
 from mmdpt.registry import HOOKS, METRICS, MODELS, TRANSFORMS
 
 REPO = Path(__file__).resolve().parents[2]
-CONFIGS = sorted((REPO / 'configs' / 'dpt').glob('*.py'))
+CONFIGS = sorted((REPO / 'configs').glob('[!_]*/*.py'))
+LISTED = [path for path in CONFIGS if path.parent.name != 'ablations']
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -21,7 +22,8 @@ def test_config_builds(path):
     cfg = load_config(str(path))
     check_config(cfg)
     init_default_scope(cfg.default_scope)
-    with torch.device('meta'):
+    # mmpretrain's Swin reads a number from a tensor while it is built
+    with torch.device('cpu' if 'swin' in path.stem else 'meta'):
         model = MODELS.build(cfg.model)
     assert sum(parameter.numel() for parameter in model.parameters()) > 1e6
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -42,13 +44,13 @@ def test_config_builds(path):
         assert schedule.end == cfg.train_cfg.max_iters
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', LISTED, ids=lambda path: path.stem)
 def test_config_is_listed(path):
-    models = yaml.safe_load((REPO / 'configs' / 'dpt' / 'metafile.yml').read_text())['Models']
+    models = yaml.safe_load((path.parent / 'metafile.yml').read_text())['Models']
     listed = {model['Name']: model for model in models}
     assert path.stem in listed
-    assert listed[path.stem]['Config'] == f'configs/dpt/{path.name}'
-    assert path.stem in (REPO / 'configs' / 'dpt' / 'README.md').read_text()
+    assert listed[path.stem]['Config'] == str(path.relative_to(REPO))
+    assert path.stem in (path.parent / 'README.md').read_text()
 
 
 def test_index_lists_only_files_that_exist():

@@ -1,5 +1,6 @@
 """Backbones whose four taps feed a DPT head."""
 
+from .resnetv2 import ResNetV2
 from .vision_transformer_dpt import VisionTransformerDPT
 
-__all__ = ['VisionTransformerDPT']
+__all__ = ['ResNetV2', 'VisionTransformerDPT']

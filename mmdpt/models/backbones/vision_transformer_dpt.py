@@ -7,15 +7,22 @@ from numbers import Integral
 from typing import Any
 
 import torch
+import torch.nn as nn
+from mmcv.cnn.bricks.transformer import AdaptivePadding
 from mmpretrain.models.backbones import VisionTransformer
-from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from mmdpt.errors import InputError
+from mmdpt.models.backbones.attention import attend
+from mmdpt.models.backbones.lora import adapt
+from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
+from mmdpt.models.backbones.resnetv2 import ResNetV2
 from mmdpt.registry import MODELS
 
 NUM_TAPS = 4
+NUM_STEM_TAPS = 2
+"""Of the hybrid: the stages with strides 4 and 8, before the taps of the blocks."""
 
 
 @MODELS.register_module()
@@ -27,23 +34,40 @@ class VisionTransformerDPT(VisionTransformer):
     dead parameters.
 
     Args:
-        arch: mmpretrain's name ('base', 'large', 'deit-tiny', 'deit-small', ...) or a dict with
-            ``embed_dims``, ``num_layers``, ``num_heads`` and ``feedforward_channels``.
+        arch: A name ('base', 'large', 'deit-tiny', 'deit-small', 'dinov2-small', 'dinov2-base',
+            'dinov2-large', 'dinov2-giant' with ``layer_cfgs=dict(ffn_type='swiglu_fused')``, or
+            another of mmpretrain's) or a dict with ``embed_dims``, ``num_layers``, ``num_heads``
+            and ``feedforward_channels``.
         img_size: Image size [px] of the position embedding's own grid, one number or (H, W).
         patch_size: Patch side [px].
-        out_indices: The four blocks to tap, 0-based, increasing.
+        out_indices: The four blocks to tap, 0-based, increasing; two with a stem.
+        stem: Config of a convolutional stem whose last map, of stride ``patch_size``, is embedded
+            in place of image patches, and whose first two maps are the first two taps, without
+            readout token (DPT-Hybrid). None: the plain ViT.
         norm_taps: Apply the final norm to every tap (DINOv2) or to none (DPT).
-        interpolate_mode: Of the position embedding; bilinear in isl-org/DPT, bicubic elsewhere.
-        frozen_stages: Freeze the embeddings and this many blocks; 0: the embeddings; -1: nothing.
+        interpolate_mode: Of the position embedding: 'bilinear' (DPT), 'bicubic', 'bicubic-offset'
+            (DINOv2) or 'bicubic-antialias' (DINOv2 with registers), see ``position_embedding.py``.
+        num_register_tokens: Tokens without position that no tap hands out (arXiv:2309.16588).
+        frozen_stages: Freeze the embeddings, the stem among them, and this many blocks; 0: the
+            embeddings; -1: nothing.
+        lora: ``rank`` and ``alpha`` (default: the rank) of low-rank updates of the attention, which
+            alone train, see ``lora.py``. None: every parameter trains.
         with_cp: Recompute each block in the backward pass to save its activations.
         **kwargs: Further arguments of mmpretrain's ``VisionTransformer``: ``drop_path_rate``,
             ``drop_rate``, ``norm_cfg``, ``layer_scale_init_value``, ``with_cls_token``,
             ``patch_cfg``, ``layer_cfgs``, ``init_cfg``, ...
 
     Raises:
-        ValueError: If ``arch`` is unknown, ``out_indices`` are not four increasing blocks, or
-            ``frozen_stages`` exceeds the number of blocks.
+        ValueError: If ``arch`` is unknown, ``out_indices`` are not four (two) increasing blocks,
+            ``interpolate_mode`` is unknown, ``frozen_stages`` exceeds the number of blocks or comes
+            with ``lora``, LoRA's rank is not positive, or the stem's stride is not the patch.
     """
+
+    arch_zoo = {
+        **VisionTransformer.arch_zoo,
+        'dinov2-base': VisionTransformer.arch_zoo['base'],
+        'dinov2-large': VisionTransformer.arch_zoo['large'],
+    }
 
     def __init__(
         self,
@@ -51,20 +75,34 @@ class VisionTransformerDPT(VisionTransformer):
         img_size: int | Sequence[int] = 384,
         patch_size: int = 16,
         out_indices: Sequence[int] = (2, 5, 8, 11),
+        stem: dict | None = None,
         norm_taps: bool = False,
         interpolate_mode: str = 'bilinear',
+        num_register_tokens: int = 0,
         frozen_stages: int = -1,
+        lora: dict | None = None,
         with_cp: bool = False,
         **kwargs: Any,
     ) -> None:
         settings = self._arch_settings(arch)
-        check_out_indices(out_indices, settings['num_layers'])
+        num_taps = NUM_TAPS if stem is None else NUM_TAPS - NUM_STEM_TAPS
+        check_out_indices(out_indices, settings['num_layers'], num_taps)
         num_layers = out_indices[-1] + 1
         if not -1 <= frozen_stages <= num_layers:
             raise ValueError(
                 f'frozen_stages must lie in -1..{num_layers} (the blocks up to the last tap), '
                 f'got {frozen_stages}'
             )
+        if interpolate_mode not in INTERPOLATIONS:
+            raise ValueError(
+                f'interpolate_mode must be one of {list(INTERPOLATIONS)}, got {interpolate_mode!r}'
+            )
+        if lora is not None and frozen_stages >= 0:
+            raise ValueError(f'lora freezes all stages: leave out frozen_stages={frozen_stages}')
+        built_stem = None if stem is None else MODELS.build(dict(stem, with_cp=with_cp))
+        if built_stem is not None:
+            on_stem = patch_cfg_on_stem(built_stem, img_size, patch_size)
+            kwargs['patch_cfg'] = {**kwargs.get('patch_cfg', {}), **on_stem}
         super().__init__(
             arch={**settings, 'num_layers': num_layers},
             img_size=img_size,
@@ -73,14 +111,27 @@ class VisionTransformerDPT(VisionTransformer):
             final_norm=norm_taps,
             out_type='featmap',
             interpolate_mode=interpolate_mode,
-            frozen_stages=frozen_stages,
+            frozen_stages=-1,  # below, when the stem is there; mmpretrain starts freezing at 1
             **kwargs,
         )
+        for layer in self.layers:
+            layer.attn.scaled_dot_product_attention = attend
+        self.stem = built_stem
+        if built_stem is not None:
+            self.pad_to_patch = AdaptivePadding(patch_size, patch_size)  # bottom and right
+        self.num_register_tokens = num_register_tokens
+        self.register_tokens = None
+        if num_register_tokens > 0:
+            registers = torch.randn(1, num_register_tokens, self.embed_dims)
+            self.register_tokens = nn.Parameter(1e-6 * registers)  # as DINOv2; zeros stay equal
         self.norm_taps = norm_taps
         self.with_cp = with_cp
         self._loading_initial_weights = False
-        if frozen_stages == 0:  # mmpretrain starts freezing at 1
+        self.frozen_stages = frozen_stages
+        if frozen_stages >= 0:
             self._freeze_stages()
+        if lora is not None:
+            adapt(self, **lora)
 
     def forward(self, x: Tensor) -> tuple[tuple[Tensor, Tensor | None], ...]:
         """Encode images.
@@ -90,21 +141,31 @@ class VisionTransformerDPT(VisionTransformer):
 
         Returns:
             Four taps: feature map (N, C, h, w) with h = ceil(H / patch), a channels-last view of
-            the tokens, and readout token (N, C), None without a class token.
+            the tokens, and readout token (N, C), None without a class token. With a stem, the first
+            two are its maps (N, C, 4 h, 4 w) and (N, C, 2 h, 2 w), without readout token.
         """
+        taps: list[tuple[Tensor, Tensor | None]] = []
+        if self.stem is not None:
+            # Padded first, so that the maps of all strides cover the same pixels.
+            maps = self.stem(self.pad_to_patch(x))
+            taps = [(feature, None) for feature in maps[:NUM_STEM_TAPS]]
+            x = maps[-1]
         tokens, grid = self.patch_embed(x)
         if self.cls_token is not None:
             tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1)
-        tokens = tokens + resize_pos_embed(
+        tokens = tokens + resize_position_embedding(
             self.pos_embed,
             self.patch_resolution,
             grid,
             mode=self.interpolate_mode,
             num_extra_tokens=self.num_extra_tokens,
         )
+        if self.register_tokens is not None:
+            readout, patches = tokens.split((self.num_extra_tokens, grid[0] * grid[1]), dim=1)
+            registers = self.register_tokens.expand(len(tokens), -1, -1)
+            tokens = torch.cat((readout, registers, patches), dim=1)
         tokens = self.pre_norm(self.drop_after_pos(tokens))
 
-        taps = []
         for index, layer in enumerate(self.layers):
             if self.with_cp and torch.is_grad_enabled():
                 tokens = checkpoint(layer, tokens, use_reentrant=False)
@@ -118,7 +179,8 @@ class VisionTransformerDPT(VisionTransformer):
         """Split tokens (N, extra + h * w, C) into a feature map and the readout token."""
         if self.norm_taps:
             tokens = self.ln1(tokens)
-        feature = tokens[:, self.num_extra_tokens :].unflatten(1, grid).permute(0, 3, 1, 2)
+        patches = tokens[:, self.num_extra_tokens + self.num_register_tokens :]
+        feature = patches.unflatten(1, grid).permute(0, 3, 1, 2)
         return feature, tokens[:, 0] if self.cls_token is not None else None
 
     def train(self, mode: bool = True) -> 'VisionTransformerDPT':
@@ -127,6 +189,20 @@ class VisionTransformerDPT(VisionTransformer):
         if mode and self.frozen_stages >= 0:
             self._freeze_stages()
         return self
+
+    def _freeze_stages(self) -> None:
+        super()._freeze_stages()
+        if self.register_tokens is not None:
+            self.register_tokens.requires_grad_(False)
+        if self.stem is not None:
+            self.stem.eval()
+            self.stem.requires_grad_(False)
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Give a parameter's depth and the number of depths; stem and registers embed, too."""
+        depth, num_depths = super().get_layer_depth(param_name, prefix)
+        embeds = param_name.startswith((f'{prefix}stem.', f'{prefix}register_tokens'))
+        return 0 if embeds else depth, num_depths
 
     def init_weights(self) -> None:
         """Initialise, or load ``init_cfg``'s checkpoint, whose position grid is taken as square."""
@@ -150,7 +226,7 @@ class VisionTransformerDPT(VisionTransformer):
         side = math.isqrt(num_patches)
         as_saved = num_patches == grid[0] * grid[1] and not self._loading_initial_weights
         if not as_saved and side * side == num_patches:
-            source = resize_pos_embed(
+            source = resize_position_embedding(
                 source, (side, side), grid, self.interpolate_mode, self.num_extra_tokens
             )
         elif num_patches != grid[0] * grid[1]:
@@ -169,15 +245,30 @@ class VisionTransformerDPT(VisionTransformer):
         return cls.arch_zoo[arch.lower()]
 
 
-def check_out_indices(out_indices: Sequence[int], num_layers: int) -> None:
-    """Raise ValueError unless these are four increasing blocks of ``num_layers``."""
+def check_out_indices(
+    out_indices: Sequence[int], num_layers: int, num_taps: int = NUM_TAPS
+) -> None:
+    """Raise ValueError unless these are ``num_taps`` increasing blocks of ``num_layers``."""
     valid = (
-        len(out_indices) == NUM_TAPS
+        len(out_indices) == num_taps
         and all(isinstance(i, Integral) and 0 <= i < num_layers for i in out_indices)
         and all(a < b for a, b in pairwise(out_indices))
     )
     if not valid:
         raise ValueError(
-            f'out_indices must be {NUM_TAPS} increasing block numbers in 0..{num_layers - 1}, '
+            f'out_indices must be {num_taps} increasing block numbers in 0..{num_layers - 1}, '
             f'got {tuple(out_indices)}'
         )
+
+
+def patch_cfg_on_stem(stem: ResNetV2, img_size: int | Sequence[int], patch_size: int) -> dict:
+    """Give mmpretrain's ``patch_cfg`` of a 1x1 projection of the stem's last map.
+
+    Raises:
+        ValueError: If the patch is not the stem's stride.
+    """
+    if stem.stride != patch_size:
+        raise ValueError(f"patch_size must be the stem's stride {stem.stride}, got {patch_size}")
+    sides = [img_size] * 2 if isinstance(img_size, int) else img_size
+    grid = tuple(-(-side // patch_size) for side in sides)
+    return dict(in_channels=stem.channels[-1], input_size=grid, kernel_size=1, stride=1)

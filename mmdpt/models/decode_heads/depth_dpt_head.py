@@ -52,10 +52,11 @@ class DepthDPTHead(BaseModule):
     Args:
         output: 'relative', 'disparity' or 'depth'.
         embed_dims: Channels of the taps, one number or one per tap.
-        reassemble_channels: Channels of each tap between its projection and the fusion.
+        reassemble_channels: Channels of each tap between its projection and the fusion; None for a
+            tap that needs neither readout nor projection nor resampling.
         reassemble_scales: Factors from each tap's grid to its map's.
         readout_type: What becomes of the readout token: 'ignore', 'add' or 'project'.
-        patch_size: Image pixels per cell of the last tap's grid.
+        patch_size: Image pixels per cell of the first tap's grid.
         channels: Channels of the fusion.
         norm_cfg: Normalisation in the fusion, None (the paper's choice for depth) for none.
         conv_bias: Bias in the fusion's 3x3 convolutions. None: where there is no normalisation.
@@ -78,7 +79,7 @@ class DepthDPTHead(BaseModule):
         self,
         output: str = 'relative',
         embed_dims: int | Sequence[int] = 768,
-        reassemble_channels: Sequence[int] = (96, 192, 384, 768),
+        reassemble_channels: Sequence[int | None] = (96, 192, 384, 768),
         reassemble_scales: Sequence[float] = (4, 2, 1, 0.5),
         readout_type: str = 'project',
         patch_size: int = 16,

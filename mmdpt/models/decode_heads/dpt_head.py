@@ -39,10 +39,11 @@ class DPTHead(BaseDecodeHead):
     Args:
         num_classes: Number of classes.
         embed_dims: Channels of the taps, one number or one per tap.
-        reassemble_channels: Channels of each tap between its projection and the fusion.
+        reassemble_channels: Channels of each tap between its projection and the fusion; None for a
+            tap that needs neither readout nor projection nor resampling.
         reassemble_scales: Factors from each tap's grid to its map's.
         readout_type: What becomes of the readout token: 'ignore', 'add' or 'project'.
-        patch_size: Image pixels per cell of the last tap's grid.
+        patch_size: Image pixels per cell of the first tap's grid.
         channels: Channels of the fusion.
         norm_cfg: Normalisation in fusion and output, None for none.
         conv_bias: Bias in the fusion's 3x3 convolutions. None: where there is no normalisation.
@@ -60,7 +61,7 @@ class DPTHead(BaseDecodeHead):
         self,
         num_classes: int,
         embed_dims: int | Sequence[int] = 768,
-        reassemble_channels: Sequence[int] = (96, 192, 384, 768),
+        reassemble_channels: Sequence[int | None] = (96, 192, 384, 768),
         reassemble_scales: Sequence[float] = (4, 2, 1, 0.5),
         readout_type: str = 'project',
         patch_size: int = 16,

@@ -12,6 +12,17 @@ Tap = tuple[Tensor, Tensor | None] | Tensor
 """A feature map (N, C, h, w) with its readout token (N, C), or a map alone."""
 
 
+class DirectBlock(nn.Module):
+    """Convolve a map that already has its scale to the fusion width (DPT-Hybrid's stem)."""
+
+    def __init__(self, embed_dims: int, out_channels: int) -> None:
+        super().__init__()
+        self.to_fusion = nn.Conv2d(embed_dims, out_channels, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, tap: Tap) -> Tensor:
+        return self.to_fusion(tap if isinstance(tap, Tensor) else tap[0])
+
+
 class ReassembleBlock(nn.Module):
     """Read one tap, project it to its width, resample it, convolve it to the fusion width."""
 
@@ -42,20 +53,21 @@ class Reassemble(BaseModule):
 
     Args:
         embed_dims: Channels of the taps, one number or one per tap.
-        channels: Channels between projection and fusion, one per tap; the number of taps.
+        channels: Channels between projection and fusion, one per tap; the number of taps. None: the
+            tap goes to its last convolution as it is, not read, projected or resampled.
         out_channels: Channels of every map that goes to the fusion stage.
         scales: Factors from the tap's grid to the map's, one per tap: s, 1 or 1/s with integer s.
         readout_type: 'ignore', 'add' or 'project'.
 
     Raises:
         ValueError: If the numbers of widths and scales differ, a scale is neither an integer nor
-            one over an integer, or the readout type is unknown.
+            one over an integer, a tap without channels has a scale, or the readout type is unknown.
     """
 
     def __init__(
         self,
         embed_dims: int | Sequence[int],
-        channels: Sequence[int] = (96, 192, 384, 768),
+        channels: Sequence[int | None] = (96, 192, 384, 768),
         out_channels: int = 256,
         scales: Sequence[float] = (4, 2, 1, 0.5),
         readout_type: str = 'project',
@@ -70,7 +82,7 @@ class Reassemble(BaseModule):
                 f'{len(embed_dims)} embed_dims, {len(channels)} channels, {len(scales)} scales'
             )
         self.blocks = nn.ModuleList(
-            ReassembleBlock(dims, width, out_channels, scale, readout_type)
+            build_block(dims, width, out_channels, scale, readout_type)
             for dims, width, scale in zip(embed_dims, channels, scales, strict=True)
         )
 
@@ -79,6 +91,17 @@ class Reassemble(BaseModule):
         if len(taps) != len(self.blocks):
             raise ValueError(f'expected {len(self.blocks)} taps, got {len(taps)}')
         return [block(tap) for block, tap in zip(self.blocks, taps, strict=True)]
+
+
+def build_block(
+    embed_dims: int, channels: int | None, out_channels: int, scale: float, readout_type: str
+) -> nn.Module:
+    """Build the block of one tap, a direct one for ``channels=None``."""
+    if channels is not None:
+        return ReassembleBlock(embed_dims, channels, out_channels, scale, readout_type)
+    if scale != 1:
+        raise ValueError(f'a tap without reassemble channels keeps its scale: 1, got {scale}')
+    return DirectBlock(embed_dims, out_channels)
 
 
 def build_resample(channels: int, scale: float) -> nn.Module:

@@ -1,0 +1,11 @@
+_base_ = [
+    '../_base_/models/depth-anything_vitb14.py',
+    '../_base_/datasets/nyu-depth_518.py',
+    '../_base_/schedules/depth_adamw_24e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    decode_head=dict(max_depth=20.0),
+)
+optim_wrapper = dict(optimizer=dict(lr=5e-5))  # the encoder 5e-6, as metric_depth/train.py

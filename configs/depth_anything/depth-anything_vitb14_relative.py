@@ -1,0 +1,17 @@
+_base_ = [
+    '../_base_/models/depth-anything_vitb14.py',
+    '../_base_/datasets/mix6_518.py',
+    '../_base_/schedules/depth_adam_mix6.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    decode_head=dict(
+        output='relative',
+        loss_decode=[
+            dict(type='SSITrimmedLoss'),
+            dict(type='GradientMatchingLoss', loss_weight=0.5),
+        ],
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=5e-5))  # the encoder 5e-6, as metric_depth/train.py

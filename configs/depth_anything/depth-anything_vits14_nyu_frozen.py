@@ -1,0 +1,2 @@
+_base_ = './depth-anything_vits14_hypersim.py'
+model = dict(backbone=dict(frozen_stages=12))

@@ -1,0 +1,57 @@
+"""Low-rank adaptation (LoRA, arXiv:2106.09685, section 4.1) of a Vision Transformer's attention.
+
+mmpretrain's LoRAModel saves the updates alone and loads the rest while it is built: its checkpoint
+does not make a model without the file that training started from, and ``load_from`` finds no
+backbone under its renamed keys. Here the names stay, and a checkpoint is whole.
+"""
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+ADAPTED = ('attn.qkv', 'attn.proj')
+"""Of each block, as in mmpretrain's example of LoRAModel."""
+
+
+class LoRALinear(nn.Linear):
+    """Linear layer with a trainable update of low rank: ``(W + alpha / rank * B A) x + b``.
+
+    Weight and bias keep their names, so that a checkpoint of the plain layer loads. B is zero at
+    first: the layer starts as the plain one.
+    """
+
+    def __init__(self, linear: nn.Linear, rank: int, alpha: float) -> None:
+        super().__init__(linear.in_features, linear.out_features, linear.bias is not None)
+        self.weight, self.bias = linear.weight, linear.bias
+        self.scale = alpha / rank
+        self.lora_down = nn.Parameter(torch.empty(rank, linear.in_features))
+        self.lora_up = nn.Parameter(torch.zeros(linear.out_features, rank))
+        nn.init.kaiming_uniform_(self.lora_down, a=math.sqrt(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        update = F.linear(F.linear(x, self.lora_down), self.lora_up)
+        return super().forward(x) + self.scale * update
+
+
+def adapt(backbone: nn.Module, rank: int, alpha: float | None = None) -> None:
+    """Freeze a backbone but for low-rank updates of its attention's linear layers, in place.
+
+    Args:
+        backbone: With layers whose names end as in ``ADAPTED``.
+        rank: Of the updates.
+        alpha: Factor of the updates, divided by the rank; the rank by default.
+
+    Raises:
+        ValueError: If the rank is not positive.
+    """
+    if rank < 1:
+        raise ValueError(f'the rank of LoRA must be positive, got {rank}')
+    backbone.requires_grad_(False)
+    for name, layer in list(backbone.named_modules()):
+        if name.endswith(ADAPTED):
+            parent, _, child = name.rpartition('.')
+            adapted = LoRALinear(layer, rank, rank if alpha is None else alpha)
+            setattr(backbone.get_submodule(parent), child, adapted)

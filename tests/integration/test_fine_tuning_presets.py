@@ -1,0 +1,163 @@
+"""Frozen backbone, layer-wise decay and LoRA train what they say, and their checkpoints reload."""
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import Compose
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmdpt.checkpoints import compare
+from mmdpt.engine import check_config, load_config
+from mmdpt.registry import MODELS, TRANSFORMS
+
+SIZE = (56, 70)
+PRESETS = ['hypersim', 'nyu_frozen', 'nyu_layer-decay', 'nyu_lora']
+
+
+def load(preset):
+    cfg = load_config(f'depth-anything_vits14_{preset}', ['model.backbone.init_cfg=None'])
+    check_config(cfg)
+    init_default_scope(cfg.default_scope)
+    return cfg
+
+
+def build_tiny(cfg, seed=0):
+    cfg.model.backbone.update(
+        arch=dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48),
+        img_size=70,
+        out_indices=(0, 1, 2, 3),
+    )
+    if 'frozen_stages' in cfg.model.backbone:
+        cfg.model.backbone.frozen_stages = 4
+    cfg.model.decode_head.update(embed_dims=24, reassemble_channels=(4, 5, 6, 7), channels=8)
+    cfg.model.data_preprocessor.size = SIZE
+    torch.manual_seed(seed)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    return model
+
+
+def train(model, cfg, steps):
+    torch.manual_seed(0)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    images = list(torch.randint(256, (2, 3, *SIZE)).float())
+    samples = [
+        SegDataSample(gt_depth_map=PixelData(data=1 + 9 * torch.rand(1, *SIZE))) for _ in images
+    ]
+    for _ in range(steps):
+        model.train().train_step(dict(inputs=images, data_samples=samples), optim_wrapper)
+
+
+def trains(preset, name):
+    in_backbone = name.startswith('backbone.')
+    return {
+        'hypersim': True,
+        'nyu_frozen': not in_backbone,
+        'nyu_layer-decay': True,
+        'nyu_lora': not in_backbone or '.lora_' in name,
+    }[preset]
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_training_moves_what_it_should_and_nothing_else(preset):
+    """Two steps: the first leaves A of LoRA alone, since B is zero."""
+    cfg = load(preset)
+    model = build_tiny(cfg)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    train(model, cfg, steps=2)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]) is not trains(preset, name), name
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_checkpoint_fills_a_model_that_started_elsewhere(preset):
+    cfg = load(preset)
+    trained, fresh = build_tiny(cfg), build_tiny(cfg, seed=1)
+    train(trained, cfg, steps=2)
+    weights = trained.state_dict()
+    assert compare(fresh, weights).fills
+    fresh.load_state_dict(weights)
+    image, metas = torch.randn(1, 3, *SIZE), [dict(img_shape=SIZE)]
+    with torch.no_grad():
+        depth, expected = (m.eval().encode_decode(image, metas) for m in (fresh, trained))
+    torch.testing.assert_close(depth, expected, rtol=0, atol=0)
+
+
+def test_lora_starts_from_the_checkpoint_of_the_plain_model():
+    """As ``load_from`` does: only the updates are missing, and they change nothing at first."""
+    plain, adapted = build_tiny(load('hypersim')), build_tiny(load('nyu_lora'), seed=1)
+    mismatch = compare(adapted, plain.state_dict())
+    assert mismatch.fills_most and not mismatch.unexpected
+    assert all('.lora_' in key for key in mismatch.missing)
+    adapted.load_state_dict(plain.state_dict(), strict=False)
+    image, metas = torch.randn(1, 3, *SIZE), [dict(img_shape=SIZE)]
+    with torch.no_grad():
+        depth, expected = (m.eval().encode_decode(image, metas) for m in (adapted, plain))
+    torch.testing.assert_close(depth, expected, rtol=0, atol=0)
+
+
+def rates(preset):
+    """Learning rate of each parameter that trains, of the full-size model."""
+    cfg = load(preset)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    by_id = {id(p): group['lr'] for group in groups for p in group['params']}
+    return {name: by_id[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+
+
+def test_metric_recipe_has_the_official_rates():
+    """5e-6 for the encoder, ten times that for the head."""
+    for name, rate in rates('hypersim').items():
+        assert rate == pytest.approx(5e-6 if name.startswith('backbone.') else 5e-5), name
+
+
+def test_layer_decay_of_the_twelve_blocks():
+    decayed = rates('nyu_layer-decay')
+    for name, power in (
+        ('decode_head.predictor.conv3.weight', 0),
+        ('backbone.ln1.weight', 0),
+        ('backbone.layers.11.attn.gamma1.weight', 1),
+        ('backbone.layers.11.ffn.layers.1.weight', 1),
+        ('backbone.layers.0.attn.qkv.weight', 12),
+        ('backbone.patch_embed.projection.weight', 13),
+        ('backbone.cls_token', 13),
+        ('backbone.pos_embed', 13),
+    ):
+        assert decayed[name] == pytest.approx(5e-5 * 0.8**power), name
+
+
+def test_lora_of_vit_small_trains_221184_numbers_of_the_encoder():
+    """12 blocks x 8 x (384 + 1152 for q, k, v and 384 + 384 for the projection)."""
+    cfg = load('nyu_lora')
+    with torch.device('meta'):
+        backbone = MODELS.build(cfg.model).backbone
+    assert sum(p.numel() for p in backbone.parameters() if p.requires_grad) == 221184
+
+
+@pytest.mark.parametrize(
+    ('preset', 'size', 'expected'),
+    [('hypersim', (480, 640), (518, 686)), ('vkitti', (375, 1242), (518, 1792))],
+)
+def test_images_have_the_sizes_of_depth_anything(tmp_path, preset, size, expected):
+    """518 / 480 x 640 = 690.7 = 49.3 x 14; KITTI is cut to 352 x 1216: 1789.5 = 127.8 x 14."""
+    image = np.random.default_rng(0).integers(256, size=(*size, 3), dtype=np.uint8)
+    mmcv.imwrite(image, str(tmp_path / 'image.png'))
+    mmcv.imwrite(np.full(size, 2560, np.uint16), str(tmp_path / 'depth.png'))
+    cfg = load(preset)
+    for loader, shape in (('train_dataloader', (518, 518)), ('test_dataloader', expected)):
+        pipeline = Compose([TRANSFORMS.build(step) for step in cfg[loader].dataset.pipeline])
+        results = pipeline(
+            dict(
+                img_path=str(tmp_path / 'image.png'),
+                depth_map_path=str(tmp_path / 'depth.png'),
+                depth_scale=256,
+                seg_fields=[],
+            )
+        )
+        assert results['inputs'].shape == (3, *shape)
+    assert results['data_samples'].gt_depth_map.data[0, 0, 0] == 10

@@ -1,0 +1,106 @@
+"""LoRA: what it computes, what trains, and that checkpoints are whole."""
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from mmdpt.models.backbones.lora import LoRALinear
+from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
+
+ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
+IMAGE = (1, 3, 56, 70)
+
+
+def build(seed=0, **kwargs):
+    torch.manual_seed(seed)
+    return VisionTransformerDPT(
+        ARCH, img_size=70, patch_size=14, out_indices=(0, 1, 2, 3), norm_taps=True, **kwargs
+    ).eval()
+
+
+def randomise(model):
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def assert_same_taps(first, second):
+    torch.manual_seed(3)
+    image = torch.randn(*IMAGE)
+    with torch.no_grad():
+        for (ours, _), (expected, _) in zip(first(image), second(image), strict=True):
+            torch.testing.assert_close(ours, expected)
+
+
+def test_layer_by_hand():
+    """(W + 6 / 2 B A) x + b with x = (1, 2), A x = (1, 3), B A x = (3, -1)."""
+    linear = torch.nn.Linear(2, 2)
+    linear.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    linear.bias.data = torch.tensor([10.0, 20.0])
+    layer = LoRALinear(linear, rank=2, alpha=6)
+    layer.lora_down.data = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    layer.lora_up.data = torch.tensor([[0.0, 1.0], [2.0, -1.0]])
+    expected = torch.tensor([1 + 10 + 3 * 3.0, 2 + 20 + 3 * -1.0])
+    torch.testing.assert_close(layer(torch.tensor([1.0, 2.0])), expected)
+
+
+def test_alpha_is_the_rank_by_default():
+    layers = build(lora=dict(rank=3)).layers
+    assert layers[0].attn.qkv.scale == 1
+    assert build(lora=dict(rank=4, alpha=2)).layers[0].attn.qkv.scale == 0.5
+
+
+def test_starts_as_the_plain_model_whose_checkpoint_it_loads():
+    plain, adapted = randomise(build()), build(seed=1, lora=dict(rank=2))
+    keys = adapted.load_state_dict(plain.state_dict(), strict=False)
+    assert keys.unexpected_keys == []
+    assert len(keys.missing_keys) == 4 * 2 * 2
+    assert all('.lora_' in key for key in keys.missing_keys)
+    assert_same_taps(adapted, plain)
+
+
+def test_initial_weights_of_a_plain_file_are_loaded(tmp_path):
+    plain = randomise(build())
+    torch.save({f'backbone.{k}': v for k, v in plain.state_dict().items()}, tmp_path / 'vit.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'vit.pth'), prefix='backbone.')
+    init_default_scope('mmdpt')
+    adapted = build(seed=1, lora=dict(rank=2), init_cfg=init_cfg)
+    adapted.init_weights()
+    assert_same_taps(adapted, plain)
+
+
+def test_checkpoint_holds_the_whole_model():
+    trained, fresh = randomise(build(lora=dict(rank=2))), build(seed=1, lora=dict(rank=2))
+    fresh.load_state_dict(trained.state_dict())
+    assert_same_taps(fresh, trained)
+
+
+def test_only_the_updates_of_the_attention_train():
+    model = build(lora=dict(rank=2)).train()
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trainable == {
+        f'layers.{block}.attn.{layer}.lora_{side}'
+        for block in range(4)
+        for layer in ('qkv', 'proj')
+        for side in ('down', 'up')
+    }
+    randomise(model)
+    sum(feature.square().sum() for feature, _ in model(torch.randn(*IMAGE))).backward()
+    for name, parameter in model.named_parameters():
+        moves = parameter.grad is not None and parameter.grad.abs().max() > 0
+        assert bool(moves) is (name in trainable), name
+
+
+def test_updates_have_the_depth_of_their_block():
+    model = build(lora=dict(rank=2))
+    assert model.get_layer_depth('backbone.layers.2.attn.qkv.lora_up', 'backbone.') == (3, 6)
+
+
+def test_rank_must_be_positive():
+    with pytest.raises(ValueError, match='rank of LoRA must be positive, got 0'):
+        build(lora=dict(rank=0))
+
+
+def test_frozen_stages_beside_lora_are_refused():
+    with pytest.raises(ValueError, match='leave out frozen_stages=2'):
+        build(lora=dict(rank=2), frozen_stages=2)

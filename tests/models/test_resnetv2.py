@@ -1,0 +1,141 @@
+"""The ResNet stem: its padding at odd and even sizes, its standardisation, its guards."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmdpt.models.backbones import resnetv2
+from mmdpt.models.backbones.resnetv2 import (
+    MaxPoolSame,
+    ResNetV2,
+    StdConv2d,
+    pad_same,
+    standardize,
+)
+
+
+@pytest.mark.parametrize(
+    ('size', 'kernel_size', 'stride', 'before', 'after'),
+    [
+        (8, 3, 2, 0, 1),  # 4 windows reach over 9 pixels
+        (7, 3, 2, 1, 1),  # 4 windows reach over 9
+        (6, 7, 2, 2, 3),  # 3 windows reach over 11
+        (5, 7, 2, 3, 3),
+        (1, 7, 2, 3, 3),
+        (9, 1, 2, 0, 0),  # 5 windows of 1 reach over 9
+        (10, 1, 2, 0, 0),
+        (5, 3, 1, 1, 1),
+        (10, 4, 3, 1, 2),  # 4 windows reach over 13
+    ],
+)
+def test_padding_is_tensorflows(size, kernel_size, stride, before, after):
+    """Height by the example, width by one that needs another padding."""
+    x = torch.ones(1, 1, size, 16)
+    padded = pad_same(x, kernel_size, stride)[0, 0, :, 8]
+    assert padded.tolist() == [0] * before + [1] * size + [0] * after
+
+
+def test_height_and_width_are_padded_on_their_own():
+    padded = pad_same(torch.ones(1, 1, 7, 8), 3, 2)
+    assert padded[0, 0].sum(dim=0).tolist() == [7] * 8 + [0]
+    assert padded[0, 0].sum(dim=1).tolist() == [0] + [8] * 7 + [0]
+
+
+@pytest.mark.parametrize(
+    ('row', 'expected'),
+    [([1, 2, 3, 4], [3, 4]), ([1, 2, 3, 4, 5], [2, 4, 5]), ([-5, -4, -3, -9], [-3, -3])],
+)
+def test_max_pool_windows_start_where_tensorflows_do(row, expected):
+    """Of -3 and -9 and what is padded, -3 is the maximum: zeros would win."""
+    x = torch.tensor(row, dtype=torch.float32).reshape(1, 1, 1, -1)
+    assert MaxPoolSame()(x).flatten().tolist() == expected
+
+
+@pytest.mark.parametrize('size', [(1, 1), (16, 16), (37, 81), (33, 64), (50, 31)])
+def test_stages_round_the_size_up(size):
+    model = ResNetV2(depths=(1, 1, 1), base_channels=64)
+    with torch.no_grad():
+        maps = model(torch.randn(1, 3, *size))
+    for stage, feature in enumerate(maps):
+        stride = 4 * 2**stage
+        assert feature.shape == (1, 256 * 2**stage, -(-size[0] // stride), -(-size[1] // stride))
+        assert feature.min() == 0 < feature.max()  # after its ReLU
+
+
+@pytest.mark.parametrize(('size', 'before'), [((8, 8), 0), ((7, 7), 1)])
+def test_strided_convolution_sees_the_window_of_its_output(size, before):
+    """Output (i, j) from the pixels at 2 i - before and on, weights standardised by NumPy."""
+    torch.manual_seed(0)
+    conv = StdConv2d(2, 3, 3, stride=2)
+    image = torch.randn(1, 2, *size)
+    weight = conv.weight.detach().numpy().astype(np.float64)
+    flat = weight.reshape(3, -1)
+    flat = (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + 1e-5)
+    padded = np.pad(image[0].numpy(), ((0, 0), (before, 3), (before, 3)))
+    expected = np.zeros((3, 4, 4))
+    for i in range(4):
+        for j in range(4):
+            window = padded[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].reshape(-1)
+            expected[:, i, j] = flat @ window
+    with torch.no_grad():
+        output = conv(image)[0].numpy()
+    np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(('formula', 'expected'), [('std', 0.5), ('var', 101**-0.5)])
+def test_standardisation_of_a_filter_as_small_as_its_epsilon(formula, expected):
+    """Mean 2e-5, biased deviation 1e-5: 1e-5 / (1e-5 + 1e-5) and 1e-5 / sqrt(1e-10 + 1e-8)."""
+    weight = torch.tensor([1e-5, 3e-5, 1e-5, 3e-5], dtype=torch.float64).reshape(1, 1, 2, 2)
+    result = standardize(weight, formula).flatten()
+    torch.testing.assert_close(result, expected * weight.new_tensor([-1, 1, -1, 1]))
+
+
+@pytest.mark.parametrize('formula', ['std', 'var'])
+def test_standardisation_keeps_the_gradient_of_a_constant_filter_finite(formula):
+    weight = torch.full((1, 2, 3, 3), 0.5, requires_grad=True)
+    result = standardize(weight, formula)
+    (result * torch.randn_like(result)).sum().backward()
+    assert result.abs().max() == 0
+    assert weight.grad.isfinite().all()
+
+
+def test_released_weights_formula_is_the_default_of_every_convolution():
+    convolutions = [m for m in ResNetV2(depths=(1, 2)).modules() if isinstance(m, StdConv2d)]
+    assert len(convolutions) == 12  # the first, three in each of 3 blocks, two shortcuts
+    image = torch.randn(1, 3, 8, 8)
+    conv = convolutions[0]
+    torch.nn.init.normal_(conv.weight, std=1e-5)
+    expected = F.conv2d(pad_same(image, 7, 2), standardize(conv.weight, 'std'), stride=2)
+    torch.testing.assert_close(conv(image), expected)
+    assert {m.standardization for m in convolutions} == {'std'}
+
+
+def test_recomputed_blocks_give_the_same_gradients(monkeypatch):
+    calls = []
+    recompute = resnetv2.checkpoint
+
+    def counted(*args, **kwargs):
+        calls.append(args[0])
+        return recompute(*args, **kwargs)
+
+    monkeypatch.setattr(resnetv2, 'checkpoint', counted)
+    plain = ResNetV2(depths=(1, 2), base_channels=32)
+    recomputed = ResNetV2(depths=(1, 2), base_channels=32, with_cp=True)
+    recomputed.load_state_dict(plain.state_dict())
+    image = torch.randn(1, 3, 21, 18)
+    for model in (plain, recomputed):
+        sum(feature.square().sum() for feature in model(image)).backward()
+    assert len(calls) == 3
+    for a, b in zip(plain.parameters(), recomputed.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_unknown_standardisation_is_refused():
+    with pytest.raises(ValueError, match=r"'std', 'var'.*'eps'"):
+        ResNetV2(standardization='eps')
+
+
+def test_width_that_32_groups_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match='multiple of 32, got 48'):
+        ResNetV2(base_channels=48)

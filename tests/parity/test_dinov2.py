@@ -1,0 +1,194 @@
+"""The taps are those of transformers' DINOv2 with the same weights, with registers and SwiGLU."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    Dinov2Backbone,
+    Dinov2Config,
+    Dinov2WithRegistersBackbone,
+    Dinov2WithRegistersConfig,
+)
+
+from mmdpt.models.backbones.position_embedding import resize_position_embedding
+from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
+
+pytestmark = pytest.mark.parity
+DIMS, PATCH, SIDE, REGISTERS = 48, 14, 70, 4
+OUT_INDICES = (0, 1, 3, 4)
+SIZES = [(70, 70), (126, 126), (70, 112), (154, 56)]
+
+RENAMES = (
+    (r'^embeddings\.(cls_token|register_tokens)', r'\1'),
+    (r'^embeddings\.position_embeddings', 'pos_embed'),
+    (r'^embeddings\.patch_embeddings\.', 'patch_embed.'),
+    (r'^layernorm\.', 'ln1.'),
+    (r'^encoder\.layer\.', 'layers.'),
+    (r'\.norm([12])\.', r'.ln\1.'),
+    (r'attention\.o_proj', 'attn.proj'),
+    (r'layer_scale1\.lambda1', 'attn.gamma1.weight'),
+    (r'layer_scale2\.lambda1', 'ffn.gamma2.weight'),
+    (r'mlp\.fc1', 'ffn.layers.0.0'),
+    (r'mlp\.fc2', 'ffn.layers.1'),
+    (r'mlp\.down_proj', 'ffn.w3'),
+)
+JOINED = (  # what our layers hold in one matrix
+    ('attention', ('q_proj', 'k_proj', 'v_proj'), 'attn.qkv'),
+    ('mlp', ('gate_proj', 'up_proj'), 'ffn.w12'),
+)
+
+
+def from_transformers(state_dict):
+    """Rename, join, leave out the mask token, which only pretraining reads."""
+    weights = {k: v for k, v in state_dict.items() if not k.endswith('mask_token')}
+    for key in list(weights):
+        for module, parts, joined in JOINED:
+            if key in weights and f'{module}.{parts[0]}.' in key:
+                together = [weights.pop(key.replace(parts[0], part)) for part in parts]
+                weights[key.replace(f'{module}.{parts[0]}', joined)] = torch.cat(together)
+    renamed = {}
+    for key, value in weights.items():
+        for pattern, replacement in RENAMES:
+            key = re.sub(pattern, replacement, key)
+        renamed[key] = value
+    return renamed
+
+
+def reference(registers, swiglu):
+    torch.manual_seed(0)
+    config, backbone = (
+        (Dinov2WithRegistersConfig, Dinov2WithRegistersBackbone)
+        if registers
+        else (Dinov2Config, Dinov2Backbone)
+    )
+    settings = dict(
+        hidden_size=DIMS,
+        num_hidden_layers=5,
+        num_attention_heads=3,
+        image_size=SIDE,
+        patch_size=PATCH,
+        out_indices=[index + 1 for index in OUT_INDICES],
+        use_swiglu_ffn=swiglu,
+    )
+    if registers:
+        settings.update(num_register_tokens=REGISTERS)
+    model = backbone(config(**settings)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def build(registers, swiglu):
+    arch = dict(embed_dims=DIMS, num_layers=5, num_heads=3, feedforward_channels=4 * DIMS)
+    return VisionTransformerDPT(
+        arch,
+        img_size=SIDE,
+        patch_size=PATCH,
+        out_indices=OUT_INDICES,
+        norm_taps=True,
+        interpolate_mode='bicubic-antialias' if registers else 'bicubic',
+        num_register_tokens=REGISTERS if registers else 0,
+        layer_scale_init_value=1.0,
+        layer_cfgs=dict(ffn_type='swiglu_fused') if swiglu else {},
+    ).eval()
+
+
+@pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('swiglu', [False, True])
+@pytest.mark.parametrize('registers', [False, True])
+def test_taps_equal_transformers(registers, swiglu, size):
+    theirs, ours = reference(registers, swiglu), build(registers, swiglu)
+    ours.load_state_dict(from_transformers(theirs.state_dict()))
+    image = torch.randn(2, 3, *size)
+    with torch.no_grad():
+        expected = theirs(image).feature_maps
+        taps = ours(image)
+    for (feature, _), tap in zip(taps, expected, strict=True):
+        assert (feature - tap).abs().max() / tap.abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize('registers', [False, True])
+def test_readout_is_the_class_token_before_the_registers(registers):
+    theirs, ours = reference(registers, False), build(registers, False)
+    ours.load_state_dict(from_transformers(theirs.state_dict()))
+    theirs.config.reshape_hidden_states = False
+    image = torch.randn(1, 3, 70, 112)
+    with torch.no_grad():
+        for (_, readout), tokens in zip(ours(image), theirs(image).feature_maps, strict=True):
+            assert (readout - tokens[:, 0]).abs().max() / tokens.abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize('swiglu', [False, True])
+@pytest.mark.parametrize('registers', [False, True])
+def test_every_parameter_gets_a_gradient(registers, swiglu):
+    model = build(registers, swiglu).train()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    sum(feature.square().sum() for feature, _ in model(torch.randn(2, 3, 84, 56))).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_giant_is_swiglu_of_4096():
+    """1536 channels, 24 heads, 4096 = two thirds of 6144 hidden channels (arXiv:2304.07193)."""
+    with torch.device('meta'):
+        model = VisionTransformerDPT(
+            'dinov2-giant',
+            img_size=518,
+            patch_size=PATCH,
+            out_indices=(9, 19, 29, 39),
+            norm_taps=True,
+            layer_scale_init_value=1.0,
+            layer_cfgs=dict(ffn_type='swiglu_fused'),
+        )
+    dims, hidden, blocks = 1536, 4096, 40
+    attention = 4 * dims**2 + 4 * dims
+    ffn = 2 * hidden * (dims + 1) + dims * (hidden + 1)
+    norms_and_scales = 3 * 2 * dims
+    embeddings = 3 * PATCH**2 * dims + dims + dims + (37**2 + 1) * dims
+    expected = blocks * (attention + ffn + norms_and_scales) + embeddings + 2 * dims
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected
+
+
+def cubic(values, positions):
+    """Cubic convolution (Keys, a = -0.75) of values (n, ...) at positions, the border repeated."""
+    a, out = -0.75, []
+    for position in positions:
+        first, total = int(np.floor(position)) - 1, 0
+        for index in range(first, first + 4):
+            x = abs(position - index)
+            weight = (
+                (a + 2) * x**3 - (a + 3) * x**2 + 1
+                if x <= 1
+                else a * x**3 - 5 * a * x**2 + 8 * a * x - 4 * a
+            )
+            total = total + weight * values[np.clip(index, 0, len(values) - 1)]
+        out.append(total)
+    return np.stack(out)
+
+
+@pytest.mark.parametrize(('mode', 'offset'), [('bicubic', 0.0), ('bicubic-offset', 0.1)])
+@pytest.mark.parametrize('grid', [(9, 9), (5, 8), (3, 2)])
+def test_bicubic_samples_with_the_step_of_the_offset_grid(mode, offset, grid):
+    """The i-th of h' samples lies at (i + 0.5) h / (h' + offset) - 0.5."""
+    torch.manual_seed(0)
+    embedding = torch.randn(1, 1 + 25, 3)
+    rows, columns = [(np.arange(new) + 0.5) * 5 / (new + offset) - 0.5 for new in grid]
+    patches = cubic(embedding[0, 1:].double().numpy().reshape(5, 5, 3), rows)
+    patches = cubic(patches.swapaxes(0, 1), columns).swapaxes(0, 1).reshape(-1, 3)
+    resized = resize_position_embedding(embedding, (5, 5), grid, mode)
+    torch.testing.assert_close(resized[:, :1], embedding[:, :1], rtol=0, atol=0)
+    np.testing.assert_allclose(resized[0, 1:].numpy(), patches, rtol=0, atol=1e-5)
+
+
+def test_same_grid_keeps_the_embedding_as_it_is():
+    embedding = torch.randn(1, 26, 3)
+    resized = resize_position_embedding(embedding, (5, 5), (5, 5), 'bicubic-offset')
+    assert resized is embedding
+
+
+def test_unknown_interpolation_is_refused():
+    with pytest.raises(ValueError, match=r"one of .*'bicubic-offset'.*got 'cubic'"):
+        VisionTransformerDPT(interpolate_mode='cubic')
