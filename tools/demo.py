@@ -1,44 +1,46 @@
-"""Render a data set, train a small DPT on it from scratch, evaluate it, draw what it sees."""
+"""Render a data set, train small DPTs on its labels and its depth, draw what they see."""
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmdpt.tool import report_input_errors
 
-REPO = Path(__file__).resolve().parents[1]
-CONFIG = REPO / 'configs' / 'dpt' / 'dpt_vit-ti16_scenes.py'
+if TYPE_CHECKING:
+    import numpy as np
+
+TOOLS = Path(__file__).resolve().parent
 DATA = Path('data/scenes')
 WORK_DIR = Path('work_dirs/demo')
 ROWS = 6
-PROGRESS = re.compile(r'Iter\((\w+)\) +\[ *(\d+)/(\d+)\].*?eta: (\S+)')
-METRICS = re.compile(r'aAcc: ([\d.]+)  mIoU: ([\d.]+)')
+SCORES = {
+    'segmentation': re.compile(r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+)'),
+    'depth': re.compile(r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'),
+}
 
 
 @report_input_errors
 def main() -> None:
     start = time.time()
     render()
-    baseline = score_baseline()
-    WORK_DIR.mkdir(parents=True, exist_ok=True)
-    for _ in run('train', CONFIG, '--work-dir', WORK_DIR):
-        pass
-    checkpoint = Path((WORK_DIR / 'last_checkpoint').read_text().strip())
-    pictures = WORK_DIR / 'pictures'
-    scores = (0.0, 0.0)
-    for line in run('test', CONFIG, checkpoint, '--work-dir', WORK_DIR, '--show-dir', pictures):
-        if found := METRICS.search(line):
-            scores = (float(found[1]), float(found[2]))
-    draw(pictures)
+    classes, medians = score_most_frequent_class(), score_median_depths()
+    seg = train_and_test('segmentation', 'dpt_vit-ti16_scenes', 'mIoU')
+    depth = train_and_test('depth', 'dpt_vit-ti16_scenes-depth', 'abs_rel')
     print(
-        f'\n{"":30}pixel accuracy    mIoU\n'
-        f'{"DPT, trained just now":30}{scores[0]:12.1f} % {scores[1]:6.1f} %\n'
-        f'{"per-pixel most frequent class":30}{baseline[0]:12.1f} % {baseline[1]:6.1f} %\n'
-        f'\n{WORK_DIR / "segmentation.png"}: image | ground truth | prediction\n'
-        f'{WORK_DIR / "curves.png"}: loss and mIoU against iterations\n'
+        f'\n{"":32}{"mIoU":>8}{"accuracy":>10}\n'
+        f'{"DPT, trained just now":32}{seg["mIoU"]:6.1f} %{seg["aAcc"]:8.1f} %\n'
+        f'{"per-pixel most frequent class":32}{classes["mIoU"]:6.1f} %{classes["aAcc"]:8.1f} %\n'
+        f'\n{"":32}{"AbsRel":>8}{"d1":>10}\n'
+        f'{"DPT, trained just now":32}{depth["abs_rel"]:8.3f}{depth["d1"]:10.3f}\n'
+        + ''.join(
+            f'{label:32}{medians[name]["abs_rel"]:8.3f}{medians[name]["d1"]:10.3f}\n'
+            for name, label in (('per_pixel', 'per-pixel median'), ('constant', 'constant median'))
+        )
+        + f'\n{WORK_DIR / "segmentation.png"}: image | ground truth | prediction\n'
+        f'{WORK_DIR / "depth.png"}: image | ground truth | prediction | relative error\n'
+        f'{WORK_DIR}/*-curves.png: loss and metric against iterations\n'
         f'{time.time() - start:.0f} s'
     )
 
@@ -51,72 +53,88 @@ def render() -> None:
     write_scenes(DATA)
 
 
-def score_baseline() -> tuple[float, float]:
-    """Score the per-pixel most frequent class on the validation scenes: accuracy, mIoU [%]."""
-    import numpy as np
-    from PIL import Image
-
+def score_most_frequent_class() -> dict[str, float]:
+    """Score the per-pixel most frequent class on the validation scenes [%]."""
     from mmdpt.datasets.scenes import CLASSES
     from mmdpt.evaluation import most_frequent_class
 
-    def labels(split: str) -> Iterator[np.ndarray]:
-        for path in sorted((DATA / 'annotations' / split).glob('*.png')):
-            yield np.asarray(Image.open(path)) - 1  # 0, ignored, becomes 255
+    def labels(split: str) -> Iterator['np.ndarray']:
+        for label in read_maps(DATA / 'annotations' / split):
+            yield label - 1  # 0, ignored, becomes 255
 
-    metrics = most_frequent_class(labels('training'), labels('validation'), len(CLASSES))
-    return metrics['aAcc'], metrics['mIoU']
-
-
-def run(tool: str, *arguments: object) -> Iterator[str]:
-    """Run a tool, keep its output in a file, show its progress on one line, yield its lines."""
-    command = [sys.executable, str(REPO / 'tools' / f'{tool}.py'), *map(str, arguments)]
-    shown = ' '.join(str(a).replace(f'{REPO}/', '') for a in arguments)
-    print(f'python tools/{tool}.py {shown}', flush=True)
-    log = WORK_DIR / f'{tool}.txt'
-    with (
-        log.open('w') as file,
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            file.write(line)
-            show_progress(line)
-            yield line
-    print()
-    if process.returncode != 0:
-        print(*log.read_text().splitlines()[-20:], sep='\n', file=sys.stderr)
-        sys.exit(f'error: tools/{tool}.py failed; its output is in {log}')
+    return most_frequent_class(labels('training'), labels('validation'), len(CLASSES))
 
 
-def show_progress(line: str) -> None:
-    if found := PROGRESS.search(line):
-        phase, done, total, eta = found.groups()
-        loss = re.search(r' loss: ([\d.]+)', line)
-        text = f'  {phase} {done}/{total}, {eta} left' + (f', loss {loss[1]}' if loss else '')
-        print(f'\r{text:60}', end='', flush=True)
-    elif found := METRICS.search(line):
-        print(f'\r  validation mIoU {found[2]} %{"":40}', flush=True)
+def score_median_depths() -> dict[str, dict[str, float]]:
+    """Score the constant and the per-pixel medians on the validation scenes."""
+    import numpy as np
+
+    from mmdpt.evaluation import median_depth
+
+    def depths(split: str) -> Iterator[np.ndarray]:
+        for millimetres in read_maps(DATA / 'nyu' / 'annotations' / split):
+            yield np.where(millimetres > 0, millimetres / np.float32(1000), np.float32(np.nan))
+
+    return median_depth(depths('train'), depths('test'))
 
 
-def draw(pictures: Path) -> None:
-    """Stack some test pictures, and plot the newest run's curves."""
+def read_maps(folder: Path) -> Iterator['np.ndarray']:
+    """Read the PNGs of a folder, (H, W)."""
+    import numpy as np
+    from PIL import Image
+
+    for path in sorted(folder.glob('*.png')):
+        yield np.asarray(Image.open(path))
+
+
+def train_and_test(task: str, config: str, metric: str) -> dict[str, float]:
+    """Train a config, test it, draw pictures and curves; return its scores."""
+    work_dir = WORK_DIR / task
+    run('train', task, work_dir, config)
+    checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
+    pictures = work_dir / 'pictures'
+    scores = run('test', task, work_dir, config, checkpoint, '--show-dir', pictures)
+    draw(pictures, WORK_DIR / f'{task}.png')
+    plot(work_dir, WORK_DIR / f'{task}-curves.png', metric)
+    return scores
+
+
+def run(tool: str, task: str, work_dir: Path, *arguments: object) -> dict[str, float]:
+    """Run a tool as a user would type it; return the last scores that it printed."""
+    from mmdpt.engine.tool_runs import run_tool
+
+    print(f'python tools/{tool}.py', *arguments, '--work-dir', work_dir, flush=True)
+    arguments = (*arguments, '--work-dir', work_dir)
+    scores: dict[str, float] = {}
+    for line in run_tool(TOOLS / f'{tool}.py', work_dir / f'{tool}.txt', *arguments):
+        if found := SCORES[task].search(line):
+            scores = {name: float(value) for name, value in found.groupdict().items()}
+            shown = ', '.join(f'{name} {value:g}' for name, value in scores.items())
+            print(f'\r  validation: {shown:46}', flush=True)
+    return scores
+
+
+def draw(pictures: Path, out: Path) -> None:
+    """Stack some test pictures, rooms and streets in turns."""
     import mmcv
     import numpy as np
 
+    panels = sorted(pictures.glob('*.png'), key=lambda panel: panel.stem.rsplit('_', 1)[1])
+    rooms, streets = panels[::2], panels[1::2]  # odd numbers are rooms
+    step = max(1, 2 * len(rooms) // ROWS)
+    chosen = [panel for pair in zip(rooms[::step], streets[::step], strict=False) for panel in pair]
+    mmcv.imwrite(np.concatenate([mmcv.imread(str(panel)) for panel in chosen[:ROWS]]), str(out))
+
+
+def plot(work_dir: Path, out: Path, metric: str) -> None:
+    """Plot the curves of the newest training."""
     from mmdpt.visualization import plot_training
 
-    panels = sorted(pictures.glob('*.png'))
-    row = np.arange(ROWS)
-    chosen = 2 * (row * (len(panels) // 2) // ROWS) + row % 2  # rooms and streets take turns
-    rows = [mmcv.imread(str(panels[index])) for index in chosen]
-    mmcv.imwrite(np.concatenate(rows), str(WORK_DIR / 'segmentation.png'))
     scalars = max(
-        (p for p in WORK_DIR.glob('*/vis_data/scalars.json') if '"loss"' in p.read_text()),
+        (p for p in work_dir.glob('*/vis_data/scalars.json') if '"loss"' in p.read_text()),
         key=lambda path: path.stat().st_mtime,
     )
-    plot_training(scalars, WORK_DIR / 'curves.png')
+    plot_training(scalars, out, metric, '%' if metric == 'mIoU' else '')
 
 
 if __name__ == '__main__':

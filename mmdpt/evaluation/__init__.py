@@ -5,6 +5,7 @@ from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 from .baseline import most_frequent_class
 from .crops import CROPS, crop_slices
 from .depth_alignment import align_depth
+from .depth_baseline import median_depth
 from .depth_errors import ERRORS, depth_errors
 from .depth_metric import DepthMetric
 from .whdr_metric import WHDRMetric
@@ -18,6 +19,7 @@ __all__ = [
     'align_depth',
     'crop_slices',
     'depth_errors',
+    'median_depth',
     'most_frequent_class',
     'zero_shot_table',
 ]

@@ -16,7 +16,7 @@ def plot_training(scalars: Path, out: Path, metric: str = 'mIoU', unit: str = '%
         scalars: ``vis_data/scalars.json`` of a run, one JSON object a line.
         out: Picture to write.
         metric: Name of the validation metric.
-        unit: Its unit, for the axis.
+        unit: Its unit, for the axis; empty for none.
 
     Raises:
         ValueError: If the file holds no loss.
@@ -34,7 +34,9 @@ def plot_training(scalars: Path, out: Path, metric: str = 'mIoU', unit: str = '%
     if scores:
         score_axis = loss_axis.twinx()
         score_axis.plot(*zip(*scores, strict=True), color='tab:red', marker='o')
-        score_axis.set_ylabel(f'validation {metric} [{unit}]', color='tab:red')
+        score_axis.set_ylabel(
+            f'validation {metric}' + (f' [{unit}]' if unit else ''), color='tab:red'
+        )
         score_axis.set_ylim(bottom=0)
     figure.savefig(out, dpi=120)
     plt.close(figure)

@@ -88,3 +88,38 @@ def test_two_metrics_of_depth_are_the_projects_own(depth_config):
 
     init_default_scope('mmdpt')
     assert isinstance(METRICS.build(load_config(str(depth_config)).test_evaluator), DepthMetric)
+
+
+@pytest.mark.slow
+def test_variants_are_compared_with_their_base(depth_config, run_tool, tmp_path):
+    """One variant trains, one is the base tested at another size, a third is the base itself."""
+    (tmp_path / 'readout-add.py').write_text(
+        f"_base_ = '{depth_config}'\nmodel = dict(decode_head=dict(readout_type='add'))\n"
+    )
+    (tmp_path / 'resolution.py').write_text(
+        f"_base_ = '{depth_config}'\n"
+        'test_dataloader = _base_.test_dataloader\n'
+        'test_dataloader.dataset.pipeline[2].scale = (32, 24)\n'
+    )
+    (tmp_path / 'same.py').write_text(f"_base_ = '{depth_config}'\n")
+    work_dir = tmp_path / 'work'
+    done = run_tool(
+        *('ablate.py', tmp_path / 'readout-add.py', tmp_path / 'resolution.py'),
+        *(tmp_path / 'same.py', '--base', depth_config, '--iters', '2', '--work-dir', work_dir),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split(' | ') for line in (work_dir / 'table.md').read_text().splitlines()[2:]]
+    assert [row[0] for row in rows] == ['| base', '| readout-add', '| resolution', '| same']
+    assert rows[3][1:] == [rows[0][1], '+0.0000 (+0.0000 to +0.0000)', *rows[0][3:]]
+    assert rows[1][1] != rows[0][1] and rows[2][1] != rows[0][1]
+    trained = sorted(path.parent.name for path in work_dir.glob('*/iter_2.pth'))
+    assert trained == ['base', 'readout-add']
+
+
+def test_tta_averages_with_the_mirror_image(depth_config, tmp_path):
+    from mmdpt.engine import load_config, prepare_test
+
+    cfg = load_config(str(depth_config))
+    (tmp_path / 'a.pth').touch()
+    prepare_test(cfg, str(tmp_path / 'a.pth'), tta=True)
+    assert cfg.model.test_cfg.flip is True

@@ -9,9 +9,14 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmdpt.engine import check_config, load_config
-from mmdpt.registry import DATASETS
+from mmdpt.registry import DATASETS, MODELS
 
 REPO = Path(__file__).resolve().parents[2]
+PAGES = [
+    'README.md',
+    'CONTRIBUTING.md',
+    *sorted(str(path.relative_to(REPO)) for path in (REPO / 'docs').glob('*.md')),
+]
 
 
 def python_blocks(page):
@@ -52,7 +57,16 @@ def test_experiment_of_the_readme(tmp_path):
     assert list(cfg.model.backbone.out_indices) == [5, 7, 9, 11]
 
 
-@pytest.mark.parametrize('page', ['README.md', 'CONTRIBUTING.md', 'docs/datasets.md'])
+def test_losses_as_the_page_combines_them(tmp_path):
+    (block,) = python_blocks('docs/depth.md')
+    cfg = as_config(block, tmp_path)
+    check_config(cfg)
+    init_default_scope('mmdpt')
+    losses = [MODELS.build(loss) for loss in cfg.model.decode_head.loss_decode]
+    assert [type(loss).__name__ for loss in losses] == ['SSILoss', 'GradientMatchingLoss']
+
+
+@pytest.mark.parametrize('page', PAGES)
 def test_links_lead_somewhere(page):
     text = (REPO / page).read_text()
     for target in re.findall(r'\]\(([^)#]+)\)', text):

@@ -126,18 +126,18 @@ def test_picture_has_labels_above_depth(tested_jointly, scenes):
     np.testing.assert_array_equal(black, depth == 0)
 
 
-def test_every_third_of_the_training_images_has_other_labels():
+def test_half_of_the_training_images_have_both_labels():
     cfg = load_config(str(REPO / 'configs/dpt/dpt_vit-ti16_scenes-joint.py'))
     parts = cfg.train_dataloader.dataset.datasets
     assert sorted(k for part in parts for k in part.indices) == list(range(240))
-    assert [len(part.indices) for part in parts] == [80, 80, 80]
+    assert [len(part.indices) for part in parts] == [120, 60, 60]
     loaders = [
         [step.type for step in part.pipeline if step.type in ('LoadAnnotations', 'LoadDepth')]
         for part in parts
     ]
     assert loaders == [['LoadAnnotations', 'LoadDepth'], ['LoadAnnotations'], ['LoadDepth']]
     # rooms and streets alternate: every part has both in equal numbers
-    assert [sum(k % 2 for k in part.indices) for part in parts] == [40, 40, 40]
+    assert [sum(k % 2 for k in part.indices) for part in parts] == [60, 30, 30]
 
 
 @pytest.mark.distributed

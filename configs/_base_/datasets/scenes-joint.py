@@ -1,6 +1,5 @@
-# Rooms and streets rendered by tools/dataset_converters/scenes.py: of the 240 training images every
-# third has labels and depth, the next labels, the next depth. 320 x 240 px, seen whole at half that
-# size.
+# Rooms and streets rendered by tools/dataset_converters/scenes.py: of eight training images four
+# have labels and depth, two labels, two depth. 320 x 240 px, seen whole at half that size.
 dataset_type = 'ScenesDataset'
 data_root = 'data/scenes'
 image_size = (160, 120)
@@ -35,14 +34,14 @@ train_dataloader = dict(
                 data_root=data_root,
                 data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
                 with_depth=True,
-                indices=range(0, 240, 3),
+                indices=[index for index in range(240) if index % 8 < 4],
                 pipeline=train_pipeline,
             ),
             dict(
                 type=dataset_type,
                 data_root=data_root,
                 data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
-                indices=range(1, 240, 3),
+                indices=[index for index in range(240) if index % 8 in (4, 5)],
                 pipeline=labels_pipeline,
             ),
             dict(
@@ -50,7 +49,7 @@ train_dataloader = dict(
                 data_root=data_root,
                 data_prefix=dict(img_path='images/training'),
                 with_depth=True,
-                indices=range(2, 240, 3),
+                indices=[index for index in range(240) if index % 8 > 5],
                 pipeline=depth_pipeline,
             ),
         ],

@@ -10,7 +10,7 @@ model = dict(
         reassemble_channels=(24, 48, 96, 192),
         readout_type='project',
         channels=64,
-        loss_decode=dict(type='SiLogLoss'),
+        loss_decode=dict(type='SiLogLoss', variance_weight=0.0),
     ),
     test_cfg=dict(flip=False),  # True: averaged with the mirror image, as tools/test.py --tta
 )

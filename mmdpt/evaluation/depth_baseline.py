@@ -1,0 +1,50 @@
+"""What a depth that never looks at the image scores."""
+
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+
+from .depth_errors import ERRORS, depth_errors
+
+
+def median_depth(
+    train_depths: Iterable[np.ndarray], test_depths: Iterable[np.ndarray]
+) -> dict[str, dict[str, float]]:
+    """Score the medians of the training depths.
+
+    Args:
+        train_depths: Depth maps [m], (H, W) of one size, NaN where invalid.
+        test_depths: Depth maps of that size.
+
+    Returns:
+        Means over the test images of ``depth_errors``, for 'constant', the median of all training
+        pixels, and for 'per_pixel', each pixel's median, the constant where it was never valid.
+
+    Raises:
+        ValueError: If there is no valid training pixel, or no valid test pixel.
+    """
+    maps = list(train_depths)
+    if not any(np.isfinite(depth).any() for depth in maps):
+        raise ValueError('there is no valid training depth')
+    train = np.stack(maps)
+    constant = float(np.nanmedian(train))
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'All-NaN slice', RuntimeWarning)
+        per_pixel = np.nanmedian(train, axis=0)
+    per_pixel = np.where(np.isfinite(per_pixel), per_pixel, constant)
+    predictions = {'constant': np.full_like(per_pixel, constant), 'per_pixel': per_pixel}
+    errors: dict[str, list[list[float]]] = {name: [] for name in predictions}
+    for truth in test_depths:
+        valid = np.isfinite(truth)
+        if not valid.any():
+            continue
+        for name, prediction in predictions.items():
+            of_image = depth_errors(prediction[valid], truth[valid])
+            errors[name].append([of_image[error] for error in ERRORS])
+    if not errors['constant']:
+        raise ValueError('there is no valid test depth')
+    return {
+        name: dict(zip(ERRORS, np.mean(rows, axis=0).tolist(), strict=True))
+        for name, rows in errors.items()
+    }

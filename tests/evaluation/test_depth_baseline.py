@@ -1,0 +1,50 @@
+"""Medians of the training depths, by hand and on real rooms."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmdpt.evaluation import median_depth
+
+NAN = np.nan
+
+
+def test_by_hand():
+    """Medians: 2 of all, [2, 4] per pixel where there are any, 2 where there is none."""
+    train = [np.array([[1.0, NAN, NAN]]), np.array([[2.0, 4.0, NAN]]), np.array([[2.0, 4.0, NAN]])]
+    test = [np.array([[2.0, 4.0, 1.0]]), np.array([[NAN, NAN, NAN]])]
+    scores = median_depth(train, test)
+    assert scores['constant']['abs_rel'] == pytest.approx((0 + 0.5 + 1) / 3)
+    assert scores['per_pixel']['abs_rel'] == pytest.approx((0 + 0 + 1) / 3)
+    assert scores['per_pixel']['d1'] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ('train', 'test', 'message'),
+    [
+        ([], [np.ones((1, 1))], 'no valid training depth'),
+        ([np.full((1, 1), NAN)], [np.ones((1, 1))], 'no valid training depth'),
+        ([np.ones((1, 1))], [np.full((1, 1), NAN)], 'no valid test depth'),
+    ],
+)
+def test_nothing_to_score(train, test, message):
+    with pytest.raises(ValueError, match=message):
+        median_depth(train, test)
+
+
+@pytest.mark.parametrize(
+    ('room', 'constant', 'per_pixel'),
+    [('kitchen', (0.443, 0.308), (0.179, 0.671)), ('office', (0.194, 0.658), (0.292, 0.341))],
+)
+def test_rooms_as_their_readme_says(data_root, room, constant, per_pixel):
+    """AbsRel and d1 of the README: medians of both rooms, on the test images of one."""
+
+    def depths(split, name):
+        for path in sorted((data_root / 'indoor_rgbd/annotations' / split).glob(f'{name}*.png')):
+            depth = np.asarray(Image.open(path)).astype(np.float32) / 1000
+            yield np.where(depth > 0, depth, NAN)
+
+    scores = median_depth(depths('train', ''), depths('test', room))
+    for name, expected in (('constant', constant), ('per_pixel', per_pixel)):
+        assert scores[name]['abs_rel'] == pytest.approx(expected[0], abs=6e-4)
+        assert scores[name]['d1'] == pytest.approx(expected[1], abs=6e-4)
