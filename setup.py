@@ -79,6 +79,7 @@ setup(
         'torchvision',
         'numpy',
         'matplotlib',
+        'safetensors',
         'onedl-mmengine>=0.10.12',
         'onedl-mmcv>=2.3.6',
         'onedl-mmsegmentation>=1.4.2',

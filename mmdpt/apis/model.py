@@ -1,12 +1,12 @@
 """A model from a config, ready to predict."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn as nn
 from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
 
-from mmdpt.checkpoints import compare
+from mmdpt.checkpoints import compare, read_checkpoint
 from mmdpt.engine import check_config, load_config
 from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.errors import InputError
@@ -46,13 +46,10 @@ def init_model(
 
 
 def _fill(model: nn.Module, checkpoint: str) -> None:
-    try:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    except FileNotFoundError as error:
-        raise InputError(f'no checkpoint file {checkpoint}') from error
-    state_dict = loaded.get('state_dict', loaded)
+    state_dict, meta = read_checkpoint(checkpoint)
     mismatch = compare(model, state_dict)
     if not mismatch.fills:
         raise InputError(f'checkpoint {checkpoint} does not fit the model: {mismatch}')
     model.load_state_dict(state_dict, strict=False)
-    model.dataset_meta = loaded.get('meta', {}).get('dataset_meta')
+    dataset_meta: Any = meta.get('dataset_meta')
+    model.dataset_meta = dataset_meta

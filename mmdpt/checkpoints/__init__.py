@@ -1,5 +1,19 @@
-"""Checkpoints: whether one fits a model."""
+"""Checkpoints: foreign layouts in and out, and whether one fits a model."""
 
 from .compare import Mismatch, compare
+from .convert import Report, to_foreign, to_ours
+from .detect import SOURCES, detect
+from .files import Checkpoint, read_checkpoint, state_dict_of
 
-__all__ = ['Mismatch', 'compare']
+__all__ = [
+    'SOURCES',
+    'Checkpoint',
+    'Mismatch',
+    'Report',
+    'compare',
+    'detect',
+    'read_checkpoint',
+    'state_dict_of',
+    'to_foreign',
+    'to_ours',
+]

@@ -4,7 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 
-from mmdpt.checkpoints import compare
+from mmdpt.checkpoints import compare, state_dict_of
 from mmdpt.errors import InputError
 from mmdpt.registry import HOOKS
 
@@ -22,9 +22,7 @@ class CheckpointMatchHook(Hook):
         """Raise InputError naming the keys that do not fit."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model = getattr(model, 'module', model)  # test-time augmentation wraps it
-        state_dict = checkpoint.get('state_dict', checkpoint)
-        state_dict = {key.removeprefix('module.'): value for key, value in state_dict.items()}
-        mismatch = compare(model, state_dict)
+        mismatch = compare(model, state_dict_of(checkpoint))
         starting = isinstance(runner._train_loop, BaseLoop) and not runner._resume
         if not (mismatch.fills_most if starting else mismatch.fills):
             raise InputError(

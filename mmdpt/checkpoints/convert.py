@@ -1,0 +1,219 @@
+"""Foreign state dicts into ours and back, with a report of every key."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from mmdpt.checkpoints.detect import LAYOUTS, MAX_NAMED, OURS, detect, is_ours
+from mmdpt.checkpoints.layout import OLDER, Dead, Layout, Pair, StateDict, expand
+from mmdpt.errors import InputError
+
+
+@dataclass
+class Report:
+    """What became of every key.
+
+    Attributes:
+        source: Whose names came in.
+        task: 'depth', 'segmentation' or 'backbone'.
+        mapped: The key that went out, and those that it was made of.
+        dropped: Parameters that no output depends on, with the reason.
+        filled: Parameters that the other side has and this one lacks, with the reason.
+        missing: Keys that the layout demands and the file lacks.
+        unexpected: Keys of the file that the layout does not know.
+        reshaped: "key: shape, expected shape".
+        settings: What a config must say for equal numbers.
+    """
+
+    source: str
+    task: str
+    mapped: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    filled: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    reshaped: list[str] = field(default_factory=list)
+    settings: str = ''
+
+    def check(self) -> None:
+        """Raise InputError naming every key that is not explained."""
+        problems = [
+            f'{len(keys)} {what}: {_name_some(keys)}'
+            for what, keys in (
+                ('missing', self.missing),
+                ('unexpected', self.unexpected),
+                ('of another shape', self.reshaped),
+            )
+            if keys
+        ]
+        if problems:
+            raise InputError(
+                f'this {self.source} checkpoint ({self.task}) is not as expected; '
+                + '; '.join(problems)
+            )
+
+    def __str__(self) -> str:
+        lines = [f'{self.source} ({self.task}): {len(self.mapped)} tensors mapped']
+        for what, keys in (('dropped', self.dropped), ('filled', self.filled)):
+            for reason in dict.fromkeys(keys.values()):
+                named = [key for key, why in keys.items() if why == reason]
+                lines.append(f'{what}, {reason}: {_name_some(named)}')
+        if self.settings:
+            lines.append(f'for equal numbers: {self.settings}')
+        return '\n'.join(lines)
+
+
+def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tensor], Report]:
+    """Convert a foreign state dict; one that is ours already comes back as it is.
+
+    Args:
+        state_dict: Foreign tensors.
+        source: Whose they are; 'auto' goes by the keys.
+
+    Returns:
+        Our state dict, of a whole model, or of ``backbone.`` alone (timm), and the report.
+
+    Raises:
+        InputError: If the layout is unknown, a key is missing, unexpected or of another shape, or
+            the numbers could not be equal.
+    """
+    if source in ('auto', OURS) and is_ours(state_dict):
+        return dict(state_dict), Report(OURS, task_of(state_dict), {k: (k,) for k in state_dict})
+    layout = detect(state_dict, source)
+    current = {layout.current_name(key): value for key, value in state_dict.items()}
+    if layout.check is not None:
+        layout.check(current)
+    report = Report(layout.source, layout.task, settings=layout.settings)
+    pairs = expand(layout.pairs, current, ours=False)
+    pairs = _parts_present(pairs, layout, current, lambda pair: pair.theirs)
+    converted: dict[str, Tensor] = {}
+    for pair in pairs:
+        missing = [key for key in pair.theirs if key not in current]
+        if missing:
+            report.missing += [] if pair.optional else missing
+            continue
+        pieces = [current[key] for key in pair.theirs]
+        if len({piece.shape for piece in pieces}) > 1:
+            report.reshaped += _shapes(pair.theirs, pieces)
+            continue
+        converted[pair.ours] = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+        report.mapped[pair.ours] = pair.theirs
+    used = {key for pair in pairs for key in pair.theirs}
+    reasons = {dead.theirs: dead.reason for dead in layout.dead}
+    for key in current:
+        if key in used:
+            continue
+        if key in reasons:
+            report.dropped[key] = reasons[key]
+        else:
+            report.unexpected.append(key)
+    for implied in layout.implied:
+        if implied.ours not in converted and implied.like in converted:
+            like = converted[implied.like]
+            converted[implied.ours] = like.new_zeros(len(like))
+            report.filled[implied.ours] = implied.reason
+    report.reshaped += _unlike_first_layer(converted)
+    report.check()
+    return converted, report
+
+
+def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], Report]:
+    """Convert our state dict to the first layout of a code base that has our parts.
+
+    Args:
+        state_dict: Ours, of a whole model.
+        target: 'isl-org' or 'huggingface'.
+
+    Raises:
+        InputError: If the target has no such model, or a key is missing or unexpected.
+    """
+    layout = _layout_for(state_dict, target)
+    report = Report(OURS, layout.task)
+    current = [pair for pair in layout.pairs if not pair.part.endswith(OLDER)]
+    pairs = expand(current, state_dict, ours=True)
+    pairs = _parts_present(pairs, layout, state_dict, lambda pair: (pair.ours,))
+    converted: dict[str, Tensor] = {}
+    for pair in pairs:
+        if pair.ours not in state_dict:
+            report.missing += [] if pair.optional else [pair.ours]
+            continue
+        pieces = state_dict[pair.ours].chunk(len(pair.theirs)) if len(pair.theirs) > 1 else ()
+        for key, piece in zip(pair.theirs, pieces or (state_dict[pair.ours],), strict=True):
+            converted[key] = piece.clone()
+            report.mapped[key] = (pair.ours,)
+    used = {pair.ours for pair in pairs}
+    report.unexpected = [key for key in state_dict if key not in used]
+    report.check()
+    for dead in layout.dead:
+        if dead.theirs not in converted and dead.like in state_dict:
+            converted[dead.theirs] = _filler(dead, state_dict[dead.like])
+            report.filled[dead.theirs] = dead.reason
+    return converted, report
+
+
+def task_of(state_dict: StateDict) -> str:
+    """Tell the task of our model from its head."""
+    return 'depth' if 'decode_head.predictor.conv1.weight' in state_dict else 'segmentation'
+
+
+def _layout_for(state_dict: StateDict, target: str) -> Layout:
+    if not is_ours(state_dict):
+        raise InputError('only a model of mmdpt is converted to other names; convert it here first')
+    task, hybrid = task_of(state_dict), 'backbone.stem.conv.weight' in state_dict
+    normed = 'backbone.ln1.weight' in state_dict
+    for layout in LAYOUTS:
+        knows_norm = any(pair.ours == 'backbone.ln1.weight' for pair in layout.pairs)
+        if (layout.source, layout.task, layout.hybrid, knows_norm) == (
+            target,
+            task,
+            hybrid,
+            normed,
+        ):
+            return layout
+    kind = 'hybrid' if hybrid else 'DINOv2' if normed else 'ViT'
+    raise InputError(f'{target} has no {task} model with a {kind} backbone')
+
+
+def _parts_present(
+    pairs: list[Pair],
+    layout: Layout,
+    state_dict: StateDict,
+    keys_of: Callable[[Pair], tuple[str, ...]],
+) -> list[Pair]:
+    """Leave out the optional parts of which no tensor is there."""
+    there = {pair.part for pair in pairs if any(key in state_dict for key in keys_of(pair))}
+    there |= set(layout.required)
+    if layout.either and not there.intersection(layout.either):
+        there.add(layout.either[0])
+    return [pair for pair in pairs if pair.part in there]
+
+
+def _unlike_first_layer(state_dict: StateDict) -> list[str]:
+    """Name the tensors of encoder layers whose shape is not that of the first layer's."""
+    problems = []
+    for key, value in state_dict.items():
+        prefix, layer, rest = key.partition('backbone.layers.')
+        if prefix or not layer:
+            continue
+        first = state_dict.get(f'backbone.layers.0.{rest.partition(".")[2]}')
+        if first is not None and first.shape != value.shape:
+            problems += [f'{key}: {tuple(value.shape)}, layer 0 has {tuple(first.shape)}']
+    return problems
+
+
+def _shapes(keys: tuple[str, ...], values: list[Tensor]) -> list[str]:
+    return [f'{key}: {tuple(v.shape)}' for key, v in zip(keys, values, strict=True)]
+
+
+def _filler(dead: Dead, like: Tensor) -> Tensor:
+    shape = list(like.shape)
+    if dead.rows is not None:
+        shape[0] = dead.rows
+    return like.new_full(shape, dead.value)
+
+
+def _name_some(keys: list[str]) -> str:
+    more = f', and {len(keys) - MAX_NAMED} more' if len(keys) > MAX_NAMED else ''
+    return ', '.join(keys[:MAX_NAMED]) + more

@@ -1,0 +1,50 @@
+"""Which code base a checkpoint comes from, by its keys."""
+
+from collections.abc import Iterable
+
+from mmdpt.checkpoints import depth_anything, dinov2, isl_org, mmseg, smp, timm, transformers
+from mmdpt.checkpoints.layout import Layout
+from mmdpt.errors import InputError
+
+OURS = 'mmdpt'
+LAYOUTS: tuple[Layout, ...] = (
+    *isl_org.LAYOUTS,
+    *transformers.LAYOUTS,
+    *depth_anything.LAYOUTS,
+    *mmseg.LAYOUTS,
+    *smp.LAYOUTS,
+    *dinov2.LAYOUTS,  # before timm's, whose marks it has too
+    *timm.LAYOUTS,
+)
+SOURCES = tuple(dict.fromkeys(layout.source for layout in LAYOUTS))
+MAX_NAMED = 8
+
+
+def is_ours(keys: Iterable[str]) -> bool:
+    """Whether these are keys of a model of mmdpt."""
+    keys = list(keys)
+    ours = ('decode_head.fusion.blocks.', 'depth_head.fusion.blocks.')
+    return any(key.startswith(ours) for key in keys) and any(
+        key.startswith('backbone.') for key in keys
+    )
+
+
+def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
+    """Find the layout of a foreign checkpoint.
+
+    Args:
+        keys: Of its tensors.
+        source: One of ``SOURCES``; 'auto' for any.
+
+    Raises:
+        InputError: If the source is unknown or the keys are of none of its layouts.
+    """
+    keys = list(keys)
+    if source != 'auto' and source not in SOURCES:
+        raise InputError(f'source must be auto or one of {", ".join(SOURCES)}, got {source!r}')
+    for layout in LAYOUTS:
+        if source in ('auto', layout.source) and layout.recognises(keys):
+            return layout
+    named = ', '.join(keys[:MAX_NAMED]) + (', ...' if len(keys) > MAX_NAMED else '')
+    kind = 'no known layout' if source == 'auto' else f'no layout of {source}'
+    raise InputError(f'{kind} (known: {", ".join(SOURCES)}) has these keys: {named}')

@@ -1,0 +1,151 @@
+"""transformers' DPT (transformers 5.23, models/dpt/modeling_dpt.py), ViT and hybrid."""
+
+from collections.abc import Sequence
+
+from mmdpt.checkpoints import isl_org, timm
+from mmdpt.checkpoints.layout import (
+    AFFINE,
+    BATCH_NORM,
+    NUM_TAPS,
+    WEIGHT,
+    Dead,
+    Layout,
+    Pair,
+    modules,
+)
+
+QKV = ('query', 'key', 'value')
+BIT = 'dpt.embeddings.backbone.bit'
+
+
+def encoder(hybrid: bool) -> list[Pair]:
+    """Pair our encoder with DPTModel."""
+    theirs, layer = 'dpt.encoder.layer.{n}', 'backbone.layers.{n}'
+    projection = 'dpt.embeddings.' + ('projection' if hybrid else 'patch_embeddings.projection')
+    return [
+        Pair('backbone.cls_token', ('dpt.embeddings.cls_token',), 'encoder'),
+        Pair('backbone.pos_embed', ('dpt.embeddings.position_embeddings',), 'encoder'),
+        *modules(
+            'encoder',
+            ('backbone.patch_embed.projection', projection, AFFINE),
+            (f'{layer}.ln1', f'{theirs}.layernorm_before', AFFINE),
+            (f'{layer}.attn.proj', f'{theirs}.attention.output.dense', AFFINE),
+            (f'{layer}.ln2', f'{theirs}.layernorm_after', AFFINE),
+            (f'{layer}.ffn.layers.0.0', f'{theirs}.intermediate.dense', AFFINE),
+            (f'{layer}.ffn.layers.1', f'{theirs}.output.dense', AFFINE),
+        ),
+        *(
+            Pair(
+                f'{layer}.attn.qkv.{leaf}',
+                tuple(
+                    f'{theirs}.attention.attention.{x}.{leaf}' for x in ('query', 'key', 'value')
+                ),
+                'encoder',
+            )
+            for leaf in AFFINE
+        ),
+        *(
+            timm.stem(
+                f'{BIT}.embedder.convolution', f'{BIT}.embedder.norm', f'{BIT}.encoder', 'layers'
+            )
+            if hybrid
+            else ()
+        ),
+    ]
+
+
+def neck(taps: Sequence[int]) -> list[Pair]:
+    """Pair reassembling, of the taps that have it, and fusion with DPTNeck."""
+    pairs = []
+    for k in taps:
+        ours, stage = f'decode_head.reassemble.blocks.{k}', 'neck.reassemble_stage'
+        pairs += modules(
+            'readout', (f'{ours}.read.project', f'{stage}.readout_projects.{k}.0', AFFINE)
+        )
+        pairs += modules(
+            'reassemble', (f'{ours}.project', f'{stage}.layers.{k}.projection', AFFINE)
+        )
+        if k != 2:  # the third tap keeps its scale
+            resize = (f'{ours}.resample', f'{stage}.layers.{k}.resize', AFFINE)
+            pairs += modules('reassemble', resize)
+    for k in range(NUM_TAPS):
+        block, theirs = f'decode_head.fusion.blocks.{k}', f'neck.fusion_stage.layers.{k}'
+        pairs += modules(
+            'fusion',
+            (f'decode_head.reassemble.blocks.{k}.to_fusion', f'neck.convs.{k}', WEIGHT),
+            (f'{block}.project', f'{theirs}.projection', AFFINE),
+        )
+        for unit in (1, 2)[k == 0 :]:
+            for i in (1, 2):
+                ours = f'{block}.residual_unit{unit}'
+                layer = f'{theirs}.residual_layer{unit}'
+                conv = (f'{ours}.conv{i}', f'{layer}.convolution{i}')
+                pairs += modules('fusion', (*conv, WEIGHT))
+                pairs += modules('fusion bias', (*conv, ('bias',)))
+                norm = (f'{ours}.norm{i}', f'{layer}.batch_norm{i}', BATCH_NORM)
+                pairs += modules('fusion norm', norm)
+    return pairs
+
+
+TASKS = {
+    'depth': modules(
+        'depth head',
+        ('decode_head.predictor.conv1', 'head.head.0', AFFINE),
+        ('decode_head.predictor.conv2', 'head.head.2', AFFINE),
+        ('decode_head.predictor.conv3', 'head.head.4', AFFINE),
+    ),
+    'segmentation': [
+        *modules(
+            'segmentation head',
+            ('decode_head.project.conv', 'head.head.0', WEIGHT),
+            ('decode_head.project.bn', 'head.head.1', BATCH_NORM),
+            ('decode_head.conv_seg', 'head.head.4', AFFINE),
+        ),
+        *modules(
+            'auxiliary head',
+            ('decode_head.auxiliary.project.conv', 'auxiliary_head.head.0', WEIGHT),
+            ('decode_head.auxiliary.project.bn', 'auxiliary_head.head.1', BATCH_NORM),
+            ('decode_head.auxiliary.conv_seg', 'auxiliary_head.head.4', AFFINE),
+        ),
+    ],
+}
+MARKS = {'depth': r'^head\.head\.2\.', 'segmentation': r'^head\.head\.1\.'}
+
+
+def _unused() -> list[Dead]:
+    ln1 = 'backbone.layers.0.ln1.weight'
+    return [
+        Dead('dpt.layernorm.weight', timm.UNUSED_NORM, ln1, value=1),
+        Dead('dpt.layernorm.bias', timm.UNUSED_NORM, ln1),
+    ]
+
+
+def _layout(task: str, hybrid: bool) -> Layout:
+    return Layout(
+        source='huggingface',
+        marks=(
+            r'^dpt\.encoder\.layer\.',
+            r'^dpt\.embeddings\.' + ('backbone' if hybrid else 'patch_embeddings'),
+            r'^neck\.fusion_stage\.',
+            MARKS[task],
+        ),
+        pairs=(
+            *encoder(hybrid),
+            *neck((2, 3) if hybrid else range(NUM_TAPS)),
+            *TASKS[task],
+        ),
+        required=timm.parts(hybrid, 'reassemble', 'fusion', f'{task} head'),
+        task=task,
+        hybrid=hybrid,
+        dead=(
+            *_unused(),
+            *isl_org.unused_unit(
+                'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
+            ),
+        ),
+        settings='backbone.norm_cfg eps = layer_norm_eps of its config.json (1e-12 by default)'
+        + ("; stem standardization='var'" if hybrid else ''),
+    )
+
+
+LAYOUTS = tuple(_layout(task, hybrid) for hybrid in (True, False) for task in TASKS)

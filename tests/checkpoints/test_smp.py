@@ -1,0 +1,62 @@
+"""SMP's DPT gives the same masks here where that is possible, and is refused where not."""
+
+import pytest
+import segmentation_models_pytorch as smp
+import torch
+
+from mmdpt.checkpoints import to_ours
+from mmdpt.errors import InputError
+
+DIMS, WIDTHS, CHANNELS, CLASSES = 192, (16, 32, 48, 64), 32, 7
+OUT_INDICES = (2, 5, 8, 11)
+COARSEST = 'decoder.fusion_blocks.0.residual_conv_block1.batch_norm_2'
+
+
+def build_reference(random_weights, size):
+    model = smp.DPT(
+        encoder_name='tu-vit_tiny_patch16_224',
+        encoder_weights=None,
+        encoder_output_indices=list(OUT_INDICES),
+        decoder_intermediate_channels=WIDTHS,
+        decoder_fusion_channels=CHANNELS,
+        classes=CLASSES,
+        img_size=size,
+    )
+    return random_weights(model)
+
+
+def silence_coarsest_unit(model):
+    norm = model.get_submodule(COARSEST)
+    torch.nn.init.zeros_(norm.weight)
+    torch.nn.init.zeros_(norm.bias)
+    return model
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize('size', [(96, 96), (64, 128)])
+def test_masks_equal_smp_where_its_coarsest_unit_adds_nothing(random_weights, build_model, size):
+    reference = silence_coarsest_unit(build_reference(random_weights, size))
+    converted, report = to_ours(reference.state_dict())
+    assert (report.source, report.task) == ('smp', 'segmentation')
+    model = build_model(
+        'segmentation',
+        img_size=size,
+        auxiliary=False,
+        backbone=dict(arch='deit-tiny', out_indices=OUT_INDICES),
+        head=dict(embed_dims=DIMS),
+    )
+    model.load_state_dict(converted)
+    head, image = model['decode_head'], torch.randn(2, 3, *size)
+    with torch.no_grad():
+        expected = reference(image)
+        masks = head.upsample(head(model['backbone'](image)), size, head.output_stride)
+    assert (masks - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+@pytest.mark.parametrize('leaf', ['weight', 'bias'])
+def test_a_coarsest_unit_that_adds_something_is_refused(random_weights, leaf):
+    reference = silence_coarsest_unit(build_reference(random_weights, (64, 64)))
+    state = reference.state_dict()
+    state[f'{COARSEST}.{leaf}'][3] = 1e-3
+    with pytest.raises(InputError, match=f'{COARSEST}.{leaf} is not zero: SMP runs'):
+        to_ours(state)
