@@ -29,6 +29,12 @@ def is_ours(keys: Iterable[str]) -> bool:
     )
 
 
+def is_foreign(keys: Iterable[str]) -> bool:
+    """Whether these are keys of a known layout that is not ours."""
+    keys = list(keys)
+    return not is_ours(keys) and any(layout.recognises(keys) for layout in LAYOUTS)
+
+
 def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
     """Find the layout of a foreign checkpoint.
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.error import URLError
-from urllib.parse import unquote, urlsplit
 
 import torch
 from torch import Tensor
 
+from mmdpt.checkpoints.download import download
 from mmdpt.errors import InputError
 
 PICKLED = ('.pth', '.pt', '.bin')
@@ -52,7 +51,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     """Read .pth, .pt and .bin by weights-only unpickling, or .safetensors.
 
     Args:
-        source: Local path, or https address, which is kept in torch.hub's cache.
+        source: Local path, or https address, which is kept in mmdpt's cache, see ``download``.
 
     Raises:
         InputError: If the file is missing, of another kind, would execute code, or holds no
@@ -85,24 +84,7 @@ def state_dict_of(loaded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _local(source: str) -> Path:
-    if '://' not in source:
-        return Path(source)
-    address = urlsplit(source)
-    if address.scheme == 'file':
-        return Path(unquote(address.path))
-    if address.scheme != 'https':
-        raise InputError(f'{source}: a checkpoint is a local path or an https address')
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(address.path).name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        digest = re.search(r'-([0-9a-f]{8,})\.', path.name)  # torch.hub's convention
-        try:
-            torch.hub.download_url_to_file(source, str(path), digest and digest[1])
-        except (URLError, OSError, RuntimeError) as error:
-            raise InputError(
-                f'cannot download {source} ({error}): fetch it yourself and give its path'
-            ) from error
-    return path
+    return download(source) if '://' in source else Path(source)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -1,4 +1,5 @@
-"""A folder that transformers' DPTForDepthEstimation or DPTForSemanticSegmentation loads."""
+"""A folder that transformers loads: DPTForDepthEstimation, DPTForSemanticSegmentation, or, of an
+encoder that norms its taps, DepthAnythingForDepthEstimation."""
 
 import json
 from pathlib import Path
@@ -13,13 +14,16 @@ from mmdpt.errors import InputError
 
 BICUBIC = 3
 """PIL's number, which image processors store."""
+MLP_RATIO = 4
+"""Of DINOv2's encoders."""
 CLASSES = {'depth': 'DPTForDepthEstimation', 'segmentation': 'DPTForSemanticSegmentation'}
 
 
 def write_folder(model: Any, state_dict: StateDict, folder: Path) -> Report:
     """Write config.json, model.safetensors and preprocessor_config.json.
 
-    transformers' DPT takes every image as square, so that the image processor squeezes it to one.
+    transformers' DPT takes every image as square, so that the image processor squeezes it to one;
+    that of Depth Anything keeps the ratio.
 
     Args:
         model: Of mmdpt, for what the tensors do not say; ``dataset_meta`` names the classes.
@@ -46,6 +50,8 @@ def describe(model: Any, state_dict: StateDict) -> dict[str, Any]:
     Raises:
         InputError: If transformers has no such model.
     """
+    if _is_depth_anything(model, state_dict):
+        return _describe_depth_anything(model)
     _check(model)
     backbone, head = model.backbone, model.decode_head
     layer, task = backbone.layers[0], task_of(state_dict)
@@ -62,7 +68,7 @@ def describe(model: Any, state_dict: StateDict) -> dict[str, Any]:
         'layer_norm_eps': layer.ln1.eps,
         'qkv_bias': layer.attn.qkv.bias is not None,
         'image_size': backbone.img_size[0],
-        'patch_size': backbone.img_size[0] // backbone.patch_resolution[0],
+        'patch_size': _patch_size(backbone),
         'backbone_out_indices': ([0, 1] if hybrid else []) + list(backbone.out_indices),
         'is_hybrid': hybrid,
         'readout_type': blocks[-1].readout_type,
@@ -92,14 +98,19 @@ def describe(model: Any, state_dict: StateDict) -> dict[str, Any]:
 
 
 def describe_preprocessing(model: Any) -> dict[str, Any]:
-    """Give the content of preprocessor_config.json: a square of the pretraining size."""
+    """Give the content of preprocessor_config.json: to a square of the pretraining size.
+
+    With the final norm on its taps, Depth Anything's: the shorter side to that size, both of whole
+    patches.
+    """
     height, width = model.backbone.img_size
+    keeps_ratio = model.backbone.norm_taps
     return {
         'image_processor_type': 'DPTImageProcessor',
         'do_resize': True,
         'size': {'height': height, 'width': width},
-        'keep_aspect_ratio': False,
-        'ensure_multiple_of': 1,
+        'keep_aspect_ratio': keeps_ratio,
+        'ensure_multiple_of': _patch_size(model.backbone) if keeps_ratio else 1,
         'resample': BICUBIC,
         'do_rescale': True,
         'rescale_factor': 1 / 255,
@@ -116,7 +127,8 @@ def _check(model: Any) -> None:
     stem = getattr(backbone, 'stem', None)
     mode = backbone.interpolate_mode
     max_depth, inversion = getattr(head, 'max_depth', None), getattr(head, 'inversion', None)
-    checks = (
+    _refuse(
+        'DPT',
         (backbone.norm_taps, 'backbone.norm_taps=True'),
         (mode != 'bilinear', f'backbone.interpolate_mode={mode!r}'),
         (
@@ -130,9 +142,86 @@ def _check(model: Any) -> None:
             "stem standardization='std' (transformers has 'var')",
         ),
     )
+
+
+def _refuse(model: str, *checks: tuple[bool, str]) -> None:
     for wrong, what in checks:
         if wrong:
-            raise InputError(f"transformers' DPT has no {what}: its numbers would differ")
+            raise InputError(f"transformers' {model} has no {what}: its numbers would differ")
+
+
+def _is_depth_anything(model: Any, state_dict: StateDict) -> bool:
+    return model.backbone.norm_taps and task_of(state_dict) == 'depth'
+
+
+def _describe_depth_anything(model: Any) -> dict[str, Any]:
+    """Give the config.json of DepthAnythingForDepthEstimation (transformers 5.23)."""
+    backbone, head = model.backbone, model.decode_head
+    layer, blocks = backbone.layers[0], head.reassemble.blocks
+    swiglu = hasattr(layer.ffn, 'w12')
+    width = layer.ffn.w3.in_features if swiglu else layer.ffn.layers[0][0].out_features
+    _check_depth_anything(model, width, swiglu)
+    return {
+        'architectures': ['DepthAnythingForDepthEstimation'],
+        'model_type': 'depth_anything',
+        'backbone_config': {
+            'model_type': 'dinov2',
+            'hidden_size': backbone.embed_dims,
+            'num_hidden_layers': len(backbone.layers),
+            'num_attention_heads': layer.attn.num_heads,
+            'mlp_ratio': MLP_RATIO,
+            'layer_norm_eps': layer.ln1.eps,
+            'image_size': backbone.img_size[0],
+            'patch_size': _patch_size(backbone),
+            'qkv_bias': layer.attn.qkv.bias is not None,
+            'use_swiglu_ffn': swiglu,
+            'out_indices': [index + 1 for index in backbone.out_indices],
+            'apply_layernorm': True,
+            'reshape_hidden_states': False,
+        },
+        'patch_size': _patch_size(backbone),
+        'reassemble_hidden_size': backbone.embed_dims,
+        'reassemble_factors': [_factor(block) for block in blocks],
+        'neck_hidden_sizes': [block.to_fusion.in_channels for block in blocks],
+        'fusion_hidden_size': head.fusion.blocks[0].project.in_channels,
+        'head_hidden_size': head.predictor.conv3.in_channels,
+        'depth_estimation_type': 'relative' if head.max_depth is None else 'metric',
+        'max_depth': int(head.max_depth or 1),
+    }
+
+
+def _check_depth_anything(model: Any, width: int, swiglu: bool) -> None:
+    """Refuse what transformers' Depth Anything does not compute."""
+    backbone, head = model.backbone, model.decode_head
+    mode, readout = backbone.interpolate_mode, head.reassemble.blocks[0].readout_type
+    expected = MLP_RATIO * backbone.embed_dims
+    if swiglu:  # transformers, models/dinov2: two thirds, rounded up to a multiple of 8
+        expected = (int(expected * 2 / 3) + 7) // 8 * 8
+    _refuse(
+        'Depth Anything',
+        (backbone.stem is not None, 'convolutional stem'),
+        (not mode.startswith('bicubic') or 'antialias' in mode, f'interpolate_mode={mode!r}'),
+        (backbone.num_register_tokens > 0, 'register tokens'),
+        (
+            backbone.img_size[0] != backbone.img_size[1],
+            f'position embedding of {backbone.img_size}, not square',
+        ),
+        (width != expected, f'feed-forward width {width}, it is {expected}'),
+        (readout != 'ignore', f'decode_head.readout_type={readout!r}'),
+        (
+            not isinstance(head.fusion.blocks[0].residual_unit2.norm1, nn.Identity),
+            'normalisation in the fusion',
+        ),
+        (head.inversion is not None, f'decode_head.inversion={head.inversion}'),
+        (
+            int(head.max_depth or 1) != (head.max_depth or 1),
+            f'decode_head.max_depth={head.max_depth}, it is a whole number',
+        ),
+    )
+
+
+def _patch_size(backbone: Any) -> int:
+    return backbone.img_size[0] // backbone.patch_resolution[0]
 
 
 def _describe_stem(backbone: Any) -> dict[str, Any]:
@@ -163,10 +252,16 @@ def _factor(block: Any) -> float:
 
 
 def _lost(model: Any) -> str:
+    lost = []
     low, high = getattr(model.decode_head, 'clamp', (None, None))
-    if low is None and high is None:
-        return ''
-    return f'clamp the depth to {low}..{high} yourself: transformers does not'
+    if low is not None or high is not None:
+        lost.append(f'clamp the depth to {low}..{high} yourself: transformers does not')
+    if model.backbone.interpolate_mode == 'bicubic-offset':
+        lost.append(
+            f'images of {model.backbone.img_size} pixels; at other sizes transformers interpolates '
+            'the position embedding without the 0.1 offset'
+        )
+    return '; '.join(lost)
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -74,11 +74,11 @@ def test_the_log_in_mmengine_files_is_skipped(tmp_path):
     torch.save(
         dict(state_dict=TENSORS, meta=meta, message_hub=dict(log_scalars=dict(loss=history))), path
     )
-    before = torch.serialization.get_safe_globals()
+    before = set(torch.serialization.get_safe_globals())  # torch keeps a set
     checkpoint = read_checkpoint(path)
     assert_holds_tensors(checkpoint)
     assert checkpoint.meta['dataset_meta'] == dict(classes=('wall', 'sky'))
-    assert torch.serialization.get_safe_globals() == before
+    assert set(torch.serialization.get_safe_globals()) == before
 
 
 @pytest.mark.parametrize('place', ['state_dict', 'meta'])
@@ -112,25 +112,11 @@ def test_an_address_other_than_https_is_refused():
 
 
 def test_an_https_address_is_read_from_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    (tmp_path / 'checkpoints').mkdir()
-    torch.save(TENSORS, tmp_path / 'checkpoints' / 'dpt-2f21e586.pt')
+    monkeypatch.setenv('MMDPT_HOME', str(tmp_path))
+    folder = tmp_path / 'checkpoints' / 'example.org' / 'files'
+    folder.mkdir(parents=True)
+    torch.save(TENSORS, folder / 'dpt-2f21e586.pt')
     assert_holds_tensors(read_checkpoint('https://example.org/files/dpt-2f21e586.pt?download=1'))
-
-
-def test_a_failed_download_names_the_address(tmp_path, monkeypatch):
-    asked = []
-
-    def fail(address, path, digest):
-        asked.append((address, digest))
-        raise OSError('no network')
-
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', fail)
-    address = 'https://example.org/dpt-2f21e586.pt'
-    with pytest.raises(InputError, match=f'cannot download {address} .no network.'):
-        read_checkpoint(address)
-    assert asked == [(address, '2f21e586')]
 
 
 def test_a_missing_file_is_named(tmp_path):

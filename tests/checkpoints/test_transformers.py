@@ -104,7 +104,6 @@ def test_a_model_without_auxiliary_output_has_none_there(tmp_path, build_model):
     ('backbone', 'head', 'message'),
     [
         (dict(interpolate_mode='bicubic'), {}, "has no backbone.interpolate_mode='bicubic'"),
-        (dict(norm_taps=True), {}, 'has no backbone.norm_taps=True'),
         (dict(img_size=(96, 64)), {}, r'has no position embedding of \(96, 64\)'),
         ({}, dict(output='depth', max_depth=10.0), 'has no decode_head.max_depth=10.0'),
         ({}, dict(output='depth', inversion=(0.1, 0.2)), 'has no decode_head.inversion'),
@@ -117,6 +116,13 @@ def test_what_transformers_does_not_compute_is_refused(
     with pytest.raises(InputError, match=message):
         write_folder(model, model.state_dict(), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_segmentation_with_normed_taps_is_refused(tmp_path, build_model):
+    """Of depth, they make a Depth Anything."""
+    model = whole(build_model('segmentation', backbone=dict(norm_taps=True)))
+    with pytest.raises(InputError, match=r'has no backbone\.norm_taps=True'):
+        write_folder(model, model.state_dict(), tmp_path)
 
 
 def test_the_released_standardisation_is_refused(tmp_path, build_model):

@@ -1,10 +1,14 @@
 """Initial weights: loaded, or an error that says what to do."""
 
+import os
+
 import pytest
 import torch
+from timm.models.vision_transformer import VisionTransformer as TimmViT
 
+from mmdpt.checkpoints import to_foreign
 from mmdpt.errors import InputError
-from mmdpt.models import PretrainedInit, VisionTransformerDPT
+from mmdpt.models import DepthDPTHead, PretrainedInit, VisionTransformerDPT
 
 ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
 
@@ -41,9 +45,10 @@ def test_missing_file_says_how_to_go_on(tmp_path):
 
 
 def test_unreachable_address_says_how_to_go_on(monkeypatch, tmp_path):
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    address = 'http://127.0.0.1:9/vit.pth'
-    with pytest.raises(InputError, match=r'127\.0\.0\.1:9/vit\.pth.*init_cfg\.checkpoint=PATH'):
+    monkeypatch.setenv('MMDPT_HOME', str(tmp_path))
+    address = 'https://127.0.0.1:9/vit.pth'
+    message = r'127\.0\.0\.1:9/vit\.pth.*cannot download.*init_cfg\.checkpoint=PATH'
+    with pytest.raises(InputError, match=message):
         PretrainedInit(address)(build())
 
 
@@ -57,3 +62,43 @@ def test_file_of_another_layout_is_refused(tmp_path):
     path = save(tmp_path / 'other.pth', build(), prefix='encoder.')
     with pytest.raises(InputError, match='missing'):
         PretrainedInit(path, prefix='backbone.')(build())
+
+
+def test_the_encoder_of_timm_is_loaded(tmp_path):
+    """Under any prefix: the configs name that of mmpretrain."""
+    source = TimmViT(img_size=64, embed_dim=24, depth=5, num_heads=2, mlp_ratio=2)
+    torch.save(source.state_dict(), tmp_path / 'timm.pth')
+    for prefix in (None, 'backbone.'):
+        model = build()
+        PretrainedInit(str(tmp_path / 'timm.pth'), prefix)(model)
+        for n in range(4):
+            ours, theirs = model.layers[n].attn.qkv, source.blocks[n].attn.qkv
+            assert torch.equal(ours.weight, theirs.weight)
+        assert torch.equal(model.cls_token, source.cls_token)
+
+
+def test_the_encoder_of_a_released_model_is_loaded(tmp_path):
+    source = build()
+    head = DepthDPTHead(embed_dims=24, reassemble_channels=(8, 8, 8, 8), channels=8)
+    whole = torch.nn.ModuleDict(dict(backbone=source, decode_head=head))
+    torch.save(to_foreign(whole.state_dict(), 'isl-org')[0], tmp_path / 'dpt.pt')
+    model = build()
+    PretrainedInit(str(tmp_path / 'dpt.pt'))(model)
+    for key, value in source.state_dict().items():
+        assert torch.equal(model.state_dict()[key], value), key
+
+
+class Malicious:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f'touch {self.path}',)
+
+
+def test_nothing_in_the_file_is_executed(tmp_path):
+    path, trace = tmp_path / 'vit.pth', tmp_path / 'executed'
+    torch.save({**build().state_dict(), 'x': Malicious(trace)}, path)
+    with pytest.raises(InputError, match=r'would call \w+\.system'):
+        PretrainedInit(str(path))(build())
+    assert not trace.exists()

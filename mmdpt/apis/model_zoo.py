@@ -1,0 +1,83 @@
+"""Released checkpoints by name: a config, what differs from it, and the published address."""
+
+from typing import NamedTuple
+
+ISL_ORG = 'https://github.com/intel-isl/DPT/releases/download/1_0/'
+HUB = 'https://huggingface.co/'
+MMSEG = 'https://download.openmmlab.com/mmsegmentation/v0.5/dpt/'
+SIZES = ('small', 'base', 'large')
+
+
+class Release(NamedTuple):
+    """A released checkpoint.
+
+    Attributes:
+        config: Name of a config of mmdpt.
+        address: Of the file; a name such as dpt_large-midas-2f21e586.pt carries its SHA-256.
+        options: Overrides of the config, 'key=value'.
+    """
+
+    config: str
+    address: str
+    options: tuple[str, ...] = ()
+
+
+def list_models() -> list[str]:
+    """Give the names that ``init_model`` takes beside those of configs."""
+    return sorted(RELEASES)
+
+
+def _depth_anything() -> dict[str, Release]:
+    """List V1 (LiheYoung/Depth-Anything) and V2 (DepthAnything/Depth-Anything-V2), READMEs of both.
+
+    V1 taps the last four blocks.
+    """
+    releases = {}
+    for size in SIZES:
+        vit, title = f'vit{size[0]}', size.capitalize()
+        config = f'depth-anything_{vit}14'
+        taps = '20,21,22,23' if size == 'large' else '8,9,10,11'
+        releases[f'depth-anything-v1-{size}'] = Release(
+            f'{config}_relative',
+            f'{HUB}spaces/LiheYoung/Depth-Anything/resolve/main/checkpoints/'
+            f'depth_anything_{vit}14.pth',
+            (f'model.backbone.out_indices={taps}',),
+        )
+        v2 = f'{HUB}depth-anything/Depth-Anything-V2'
+        releases[f'depth-anything-v2-{size}'] = Release(
+            f'{config}_relative', f'{v2}-{title}/resolve/main/depth_anything_v2_{vit}.pth'
+        )
+        for name, theirs in (('hypersim', 'Hypersim'), ('vkitti', 'VKITTI')):
+            releases[f'depth-anything-v2-{size}-{name}'] = Release(
+                f'{config}_{name}',
+                f'{v2}-Metric-{theirs}-{title}/resolve/main/'
+                f'depth_anything_v2_metric_{name}_{vit}.pth',
+            )
+    return releases
+
+
+RELEASES = {
+    # isl-org/DPT, README.md
+    'dpt-large-midas': Release('dpt_vit-l16_mix6', f'{ISL_ORG}dpt_large-midas-2f21e586.pt'),
+    'dpt-hybrid-midas': Release('dpt_hybrid_mix6', f'{ISL_ORG}dpt_hybrid-midas-501f0c75.pt'),
+    'dpt-hybrid-nyu': Release('dpt_hybrid_nyu', f'{ISL_ORG}dpt_hybrid_nyu-2ce69ec7.pt'),
+    'dpt-hybrid-kitti': Release('dpt_hybrid_kitti', f'{ISL_ORG}dpt_hybrid_kitti-cb926ef4.pt'),
+    'dpt-large-ade20k': Release('dpt_vit-l16_ade20k', f'{ISL_ORG}dpt_large-ade20k-b12dca68.pt'),
+    'dpt-hybrid-ade20k': Release('dpt_hybrid_ade20k', f'{ISL_ORG}dpt_hybrid-ade20k-53898607.pt'),
+    **_depth_anything(),
+    # mmsegmentation, configs/dpt: its ViT's and head's defaults, ImageNet's mean and std
+    'mmseg-dpt-base-ade20k': Release(
+        'dpt_vit-b16_ade20k',
+        f'{MMSEG}dpt_vit-b16_512x512_160k_ade20k/dpt_vit-b16_512x512_160k_ade20k-db31cf52.pth',
+        (
+            'model.data_preprocessor.mean=123.675,116.28,103.53',
+            'model.data_preprocessor.std=58.395,57.12,57.375',
+            'model.backbone.img_size=224',
+            'model.backbone.interpolate_mode=bicubic',
+            'model.backbone.norm_cfg.type=LN',
+            'model.backbone.norm_cfg.eps=1e-5',
+            'model.decode_head.align_corners=False',
+            'model.decode_head.auxiliary_weight=0',
+        ),
+    ),
+}

@@ -1,0 +1,156 @@
+"""Released checkpoints by name: their configs have their sizes, and the files load."""
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from mmdpt.apis import model as api
+from mmdpt.apis.model import init_model
+from mmdpt.apis.model_zoo import RELEASES, Release, list_models
+from mmdpt.checkpoints import compare, to_foreign, to_ours
+from mmdpt.checkpoints.download import cached_path
+from mmdpt.engine import load_config
+from mmdpt.engine.devices import use_batch_norm_without_cuda
+from mmdpt.errors import InputError
+from mmdpt.registry import MODELS
+
+CONFIG = 'dpt_vit-ti16_scenes-depth'
+PARAMETERS = {  # of the code base's own model, dead ones included
+    'dpt-large-midas': 344_055_465,  # counted in isl-org/DPT's own model
+    'dpt-hybrid-midas': 123e6,
+    'depth-anything-v1-small': 24.8e6,  # README of Depth-Anything-V2
+    'depth-anything-v1-base': 97.5e6,
+    'depth-anything-v1-large': 335.3e6,
+    'depth-anything-v2-small': 24.8e6,
+    'depth-anything-v2-base': 97.5e6,
+    'depth-anything-v2-large': 335.3e6,
+    'depth-anything-v2-large-hypersim': 335.3e6,
+}
+DEPTHS = {'': None, '-hypersim': 20.0, '-vkitti': 80.0}
+
+
+def without_memory(name):
+    """Build a release's model with shapes alone."""
+    cfg = load_config(RELEASES[name].config, RELEASES[name].options)
+    cfg.model.backbone.init_cfg = None
+    use_batch_norm_without_cuda(cfg)
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        return MODELS.build(cfg.model)
+
+
+def source_of(name):
+    sources = {'dpt': 'isl-org', 'depth': 'depth-anything', 'mmseg': 'mmseg'}
+    return sources[name.partition('-')[0]]
+
+
+@pytest.mark.parametrize('name', list_models())
+def test_the_config_is_of_the_file_s_layout(name):
+    model = without_memory(name)
+    theirs, _ = to_foreign(model.state_dict(), source_of(name))
+    ours, report = to_ours(theirs)
+    mismatch = compare(model, ours)
+    assert report.source == source_of(name)
+    assert mismatch.fills and not mismatch.unexpected
+
+
+@pytest.mark.parametrize('name', PARAMETERS)
+def test_the_model_has_the_published_number_of_parameters(name):
+    theirs, _ = to_foreign(without_memory(name).state_dict(), source_of(name))
+    expected = PARAMETERS[name]
+    tolerance = 0 if isinstance(expected, int) else 1e6 if expected == 123e6 else 0.05e6
+    assert abs(sum(value.numel() for value in theirs.values()) - expected) <= tolerance
+
+
+def test_settings_are_those_of_the_release():
+    nyu, kitti = (without_memory(f'dpt-hybrid-{name}').decode_head for name in ('nyu', 'kitti'))
+    assert nyu.inversion == (0.000305, 0.1378) and kitti.inversion == (0.00006016, 0.00579)
+    assert without_memory('dpt-large-midas').decode_head.output == 'relative'
+    heads = {n: without_memory(f'depth-anything-v2-small{n}').decode_head for n in DEPTHS}
+    assert {name: head.max_depth for name, head in heads.items()} == DEPTHS
+    taps = [without_memory(f'depth-anything-{v}-large').backbone.out_indices for v in ('v1', 'v2')]
+    assert taps == [[20, 21, 22, 23], [4, 11, 17, 23]]
+    mmseg = without_memory('mmseg-dpt-base-ade20k')
+    assert mmseg.backbone.layers[0].ln1.eps == 1e-5 and not mmseg.decode_head.align_corners
+    assert mmseg.backbone.interpolate_mode == 'bicubic' and mmseg.backbone.img_size == (224, 224)
+    release = RELEASES['mmseg-dpt-base-ade20k']
+    preprocessor = load_config(release.config, release.options).model.data_preprocessor
+    assert preprocessor.mean == [123.675, 116.28, 103.53]
+    assert preprocessor.std == [58.395, 57.12, 57.375]
+
+
+@pytest.fixture
+def released(monkeypatch, tmp_path):
+    """A tiny release in an empty cache; give its state dict, as we name it, and its place."""
+    monkeypatch.setenv('MMDPT_HOME', str(tmp_path))
+    monkeypatch.setitem(RELEASES, 'tiny', Release(CONFIG, 'https://models.test/tiny.pt'))
+    torch.manual_seed(0)
+    state = init_model(CONFIG).state_dict()
+    return state, cached_path('https://models.test/tiny.pt')
+
+
+def put(state, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(to_foreign(state, 'isl-org')[0], path)
+
+
+def assert_holds(model, state):
+    assert all(torch.equal(model.state_dict()[key], state[key]) for key in state)
+    assert not model.training
+
+
+def test_a_name_gives_the_converted_model(released):
+    state, path = released
+    put(state, path)
+    assert_holds(init_model('tiny'), state)
+
+
+def test_options_of_the_release_come_before_the_caller_s(released, monkeypatch):
+    state, path = released
+    put(state, path)
+    options = ('model.decode_head.max_depth=20.0', 'model.test_cfg.flip=True')
+    monkeypatch.setitem(RELEASES, 'tiny', Release(*RELEASES['tiny'][:2], options))
+    model = init_model('tiny', cfg_options=['model.decode_head.max_depth=30.0'])
+    assert (model.decode_head.max_depth, model.test_cfg.flip) == (30.0, True)
+
+
+def test_a_name_takes_a_file_in_place_of_its_address(released, tmp_path):
+    state, path = released
+    put(state, tmp_path / 'own.pt')
+    assert_holds(init_model('tiny', str(tmp_path / 'own.pt')), state)
+    assert not path.exists()
+
+
+def test_offline_the_error_says_address_and_place(released, monkeypatch):
+    monkeypatch.setitem(RELEASES, 'tiny', Release(CONFIG, 'https://127.0.0.1:9/tiny.pt'))
+    place = cached_path('https://127.0.0.1:9/tiny.pt')
+    with pytest.raises(InputError, match=f'https://127.0.0.1:9/tiny.pt .*put it at {place}'):
+        init_model('tiny')
+
+
+def test_a_config_takes_a_foreign_file_and_hears_what_it_must_say(released, tmp_path, monkeypatch):
+    state, _ = released
+    put(state, tmp_path / 'own.pt')
+    said = []
+    monkeypatch.setattr(api, 'print_log', lambda text, *args: said.append(text))
+    assert_holds(init_model(CONFIG, str(tmp_path / 'own.pt')), state)
+    assert len(said) == 1 and 'own.pt, for equal numbers: ' in said[0]
+    init_model('tiny', str(tmp_path / 'own.pt'))
+    assert len(said) == 1
+
+
+def test_a_foreign_file_that_does_not_fit_is_refused(released, tmp_path):
+    state, _ = released
+    path = tmp_path / 'own.pt'
+    put(state, path)
+    with pytest.raises(InputError, match='the converted checkpoint does not fit EncoderDecoder'):
+        init_model('dpt_vit-ti16_scenes', str(path))
+
+
+def test_an_encoder_alone_is_refused(tmp_path):
+    keys = ('cls_token', 'pos_embed', 'patch_embed.proj.weight', 'patch_embed.proj.bias')
+    layers = ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
+    names = [f'blocks.0.{name}.{leaf}' for name in layers for leaf in ('weight', 'bias')]
+    torch.save({key: torch.zeros(1) for key in (*keys, *names)}, tmp_path / 'vit.pth')
+    with pytest.raises(InputError, match=r'vit\.pth holds an encoder alone'):
+        init_model(CONFIG, str(tmp_path / 'vit.pth'))

@@ -1,0 +1,175 @@
+"""A published file is downloaded once, goes on where it stopped, and is checked."""
+
+import hashlib
+import http.server
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from mmdpt.checkpoints.download import cache_root, cached_path, download
+from mmdpt.errors import InputError
+
+CONTENT = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
+ADDRESS = f'https://models.test/v1/dpt-{DIGEST}.pt'
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT, noting the ranges asked for; ``cut`` bytes of it where that is set."""
+
+    def __init__(self):
+        super().__init__(('127.0.0.1', 0), Handler)
+        self.ranges, self.cut, self.resumes = [], None, True
+
+    def open(self, request):
+        """Stand in for the internet."""
+        local = request.full_url.replace('https://models.test', f'http://127.0.0.1:{self.port}')
+        return urlopen(Request(local, headers=dict(request.header_items())))
+
+    @property
+    def port(self):
+        return self.server_address[1]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        asked = self.headers.get('Range')
+        self.server.ranges.append(asked)
+        start = int(asked.removeprefix('bytes=').rstrip('-')) if asked else 0
+        if not self.server.resumes:
+            start = 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header('Content-Length', str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start : self.server.cut])
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv('MMDPT_HOME', str(tmp_path))
+
+
+def start_with(content, address=ADDRESS):
+    path = cached_path(address)
+    path.parent.mkdir(parents=True)
+    path.with_name(f'{path.name}.part').write_bytes(content)
+
+
+def test_a_file_is_downloaded_once(server, tmp_path, capfd):
+    path = download(ADDRESS, server.open)
+    assert path == tmp_path / 'checkpoints' / 'models.test' / 'v1' / f'dpt-{DIGEST}.pt'
+    assert path.read_bytes() == CONTENT
+    assert download(ADDRESS, server.open) == path
+    assert server.ranges == [None]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert path.name in capfd.readouterr().err
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(server):
+    server.cut = 5000
+    message = f'cannot download {ADDRESS} .stopped after 5000 of 10240 bytes'
+    with pytest.raises(InputError, match=message):
+        download(ADDRESS, server.open)
+    assert not cached_path(ADDRESS).exists()
+    server.cut = None
+    assert download(ADDRESS, server.open).read_bytes() == CONTENT
+    assert server.ranges == [None, 'bytes=5000-']
+
+
+def test_a_server_without_ranges_sends_all_again(server):
+    server.resumes = False
+    start_with(b'x' * 300)
+    assert download(ADDRESS, server.open).read_bytes() == CONTENT
+    assert server.ranges == ['bytes=300-']
+
+
+def test_a_partial_file_that_is_too_long_is_begun_again(server):
+    start_with(b'x' * len(CONTENT))
+    assert download(ADDRESS, server.open).read_bytes() == CONTENT
+    assert server.ranges == ['bytes=10240-', None]
+
+
+def test_a_wrong_checksum_is_refused_and_the_next_call_begins_again(server):
+    start_with(b'x' * 300)
+    with pytest.raises(InputError, match=rf'SHA-256 [0-9a-f]{{64}} does not begin with {DIGEST};'):
+        download(ADDRESS, server.open)
+    assert not cached_path(ADDRESS).exists()
+    assert download(ADDRESS, server.open).read_bytes() == CONTENT
+    assert server.ranges == ['bytes=300-', None]
+
+
+def test_of_two_at_once_one_waits_for_the_other(server):
+    """As the processes of a distributed training do."""
+    pytest.importorskip('fcntl')
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda address: download(address, server.open), [ADDRESS] * 2))
+    assert paths == [cached_path(ADDRESS)] * 2 and paths[0].read_bytes() == CONTENT
+    assert server.ranges == [None]
+
+
+def test_a_name_without_checksum_is_taken_as_it_is(server):
+    address = 'https://models.test/model.safetensors'
+    assert download(address, server.open).read_bytes() == CONTENT
+
+
+def test_offline_the_error_says_where_to_put_the_file(server):
+    def offline(request):
+        raise URLError('no network')
+
+    place = cached_path(ADDRESS)
+    message = f'cannot download {ADDRESS} .*no network.*: fetch it elsewhere and put it at {place}'
+    with pytest.raises(InputError, match=message):
+        download(ADDRESS, offline)
+    place.write_bytes(b'by hand')
+    assert download(ADDRESS, offline) == place
+
+
+def test_a_local_address_is_read_in_place(tmp_path):
+    (tmp_path / 'a b.pt').write_bytes(b'')
+    assert download((tmp_path / 'a b.pt').as_uri()) == tmp_path / 'a b.pt'
+
+
+def test_files_of_one_name_have_two_places():
+    first, second = (f'https://hub.test/{name}/resolve/main/model.bin' for name in 'ab')
+    assert cached_path(first) != cached_path(second)
+
+
+@pytest.mark.parametrize(
+    'address',
+    [
+        'http://a.test/b.pt',
+        's3://a/b.pt',
+        'https://a.test/',
+        'https:///b.pt',
+        'https://a.test/%2e%2e/b',
+    ],
+)
+def test_other_addresses_are_refused(address):
+    with pytest.raises(InputError, match='a checkpoint is a local path or an https address'):
+        download(address, pytest.fail)
+
+
+def test_the_cache_is_in_the_home_folder_by_default(monkeypatch):
+    monkeypatch.delenv('MMDPT_HOME')
+    monkeypatch.setenv('HOME', '/home/someone')
+    assert cache_root() == Path('/home/someone/.cache/mmdpt')
