@@ -15,6 +15,7 @@ TOOLS = Path(__file__).resolve().parent
 DATA = Path('data/scenes')
 WORK_DIR = Path('work_dirs/demo')
 ROWS = 6
+DEPTH_ITERATIONS = 480
 SCORES = {
     'segmentation': re.compile(r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+)'),
     'depth': re.compile(r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'),
@@ -27,7 +28,15 @@ def main() -> None:
     render()
     classes, medians = score_most_frequent_class(), score_median_depths()
     seg = train_and_test('segmentation', 'dpt_vit-ti16_scenes', 'mIoU')
-    depth = train_and_test('depth', 'dpt_vit-ti16_scenes-depth', 'abs_rel')
+    # what both models share goes on from what it has just learnt about the labels
+    learnt = last_checkpoint(WORK_DIR / 'segmentation')
+    depth = train_and_test(
+        'depth',
+        'dpt_vit-ti16_scenes-depth',
+        'abs_rel',
+        f'load_from={learnt}',
+        *shorter(DEPTH_ITERATIONS),
+    )
     print(
         f'\n{"":32}{"mIoU":>8}{"accuracy":>10}\n'
         f'{"DPT, trained just now":32}{seg["mIoU"]:6.1f} %{seg["aAcc"]:8.1f} %\n'
@@ -87,11 +96,25 @@ def read_maps(folder: Path) -> Iterator['np.ndarray']:
         yield np.asarray(Image.open(path))
 
 
-def train_and_test(task: str, config: str, metric: str) -> dict[str, float]:
+def shorter(iterations: int) -> list[str]:
+    """Give the overrides that end a training, and its learning rate, after some iterations."""
+    return [
+        f'train_cfg.max_iters={iterations}',
+        f'train_cfg.val_interval={iterations // 3}',
+        f'param_scheduler.1.end={iterations}',
+        f'default_hooks.checkpoint.interval={iterations}',
+    ]
+
+
+def last_checkpoint(work_dir: Path) -> Path:
+    return Path((work_dir / 'last_checkpoint').read_text().strip())
+
+
+def train_and_test(task: str, config: str, metric: str, *options: str) -> dict[str, float]:
     """Train a config, test it, draw pictures and curves; return its scores."""
     work_dir = WORK_DIR / task
-    run('train', task, work_dir, config)
-    checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
+    run('train', task, work_dir, config, *(('--cfg-options', *options) if options else ()))
+    checkpoint = last_checkpoint(work_dir)
     pictures = work_dir / 'pictures'
     scores = run('test', task, work_dir, config, checkpoint, '--show-dir', pictures)
     draw(pictures, WORK_DIR / f'{task}.png')
@@ -103,8 +126,8 @@ def run(tool: str, task: str, work_dir: Path, *arguments: object) -> dict[str, f
     """Run a tool as a user would type it; return the last scores that it printed."""
     from mmdpt.engine.tool_runs import run_tool
 
-    print(f'python tools/{tool}.py', *arguments, '--work-dir', work_dir, flush=True)
-    arguments = (*arguments, '--work-dir', work_dir)
+    arguments = ('--work-dir', work_dir, *arguments)
+    print(f'python tools/{tool}.py', *arguments, flush=True)
     scores: dict[str, float] = {}
     for line in run_tool(TOOLS / f'{tool}.py', work_dir / f'{tool}.txt', *arguments):
         if found := SCORES[task].search(line):
