@@ -28,7 +28,6 @@ from .transforms import (
     PackDepthInputs,
     RandomCropDepth,
     RandomRotateDepth,
-    RandomZoomDepth,
     ResizeDepth,
 )
 
@@ -52,7 +51,6 @@ __all__ = [
     'PascalContextDataset59',
     'RandomCropDepth',
     'RandomRotateDepth',
-    'RandomZoomDepth',
     'ResizeDepth',
     'SUNRGBDDataset',
     'ScenesDataset',

@@ -10,7 +10,6 @@ from mmdpt.datasets.transforms.depth_geometry import (
     NYUCrop,
     RandomCropDepth,
     RandomRotateDepth,
-    RandomZoomDepth,
     ResizeDepth,
     fit_size,
 )
@@ -201,20 +200,6 @@ def test_kb_crop_is_bottom_centre_and_the_new_original():
 def test_kb_crop_of_a_smaller_image(size):
     with pytest.raises(InputError, match=r'image some/image\.jpg: crop kb needs at least 352'):
         KBCrop()(sample(*size))
-
-
-def test_what_is_twice_as_large_is_twice_as_near():
-    before = sample(30, 40)
-    after = RandomZoomDepth((2.0, 2.0))({**before})
-    expected = before['gt_depth_map'].repeat(2, axis=0).repeat(2, axis=1) / 2
-    np.testing.assert_array_equal(after['gt_depth_map'], expected)
-    assert after['img'].shape == (60, 80, 3) and after['img_shape'] == (60, 80)
-
-
-@pytest.mark.parametrize('ratio_range', [(0, 1), (1.5, 1)])
-def test_zoom_range_that_cannot_be(ratio_range):
-    with pytest.raises(ValueError, match='ratio_range must be positive and rising'):
-        RandomZoomDepth(ratio_range)
 
 
 def test_nyu_crop_cuts_the_white_border_off():

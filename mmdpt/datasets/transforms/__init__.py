@@ -1,13 +1,6 @@
 """Pipeline steps."""
 
-from .depth_geometry import (
-    KBCrop,
-    NYUCrop,
-    RandomCropDepth,
-    RandomRotateDepth,
-    RandomZoomDepth,
-    ResizeDepth,
-)
+from .depth_geometry import KBCrop, NYUCrop, RandomCropDepth, RandomRotateDepth, ResizeDepth
 from .depth_loading import LoadDepth
 from .depth_packing import PackDepthInputs
 from .loading import LoadAnnotations, LoadImageFromFile
@@ -21,6 +14,5 @@ __all__ = [
     'PackDepthInputs',
     'RandomCropDepth',
     'RandomRotateDepth',
-    'RandomZoomDepth',
     'ResizeDepth',
 ]

@@ -118,42 +118,6 @@ class ResizeDepth(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class RandomZoomDepth(BaseTransform):
-    """Enlarge the image by s, divide its depth by s (Eigen et al., arXiv:1406.2283).
-
-    What fills s times as many pixels of the same camera is s times as near. Put a crop behind it.
-
-    Args:
-        ratio_range: Least and greatest s.
-
-    Raises:
-        ValueError: If the range is empty or not positive.
-    """
-
-    def __init__(self, ratio_range: tuple[float, float]) -> None:
-        low, high = ratio_range
-        if not 0 < low <= high:
-            raise ValueError(f'ratio_range must be positive and rising, got {ratio_range}')
-        self.ratio_range = (low, high)
-
-    def transform(self, results: dict) -> dict:
-        """Resize ``img`` bilinearly, the maps by nearest pixels; divide ``gt_depth_map``."""
-        ratio = np.random.uniform(*self.ratio_range)
-        height, width = results['img'].shape[:2]
-        size = (max(1, round(ratio * width)), max(1, round(ratio * height)))
-        results['img'] = cv2.resize(results['img'], size, interpolation=cv2.INTER_LINEAR)
-        for key in results.get('seg_fields', []):
-            results[key] = cv2.resize(results[key], size, interpolation=cv2.INTER_NEAREST_EXACT)
-        if 'gt_depth_map' in results:
-            results['gt_depth_map'] = results['gt_depth_map'] / np.float32(ratio)
-        results['img_shape'] = results['img'].shape[:2]
-        return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(ratio_range={self.ratio_range})'
-
-
-@TRANSFORMS.register_module()
 class KBCrop(BaseTransform):
     """Crop image and maps to the KITTI benchmark's 352 x 1216 px, bottom-centre.
 
