@@ -57,8 +57,17 @@ def main() -> None:
 
 
 def shorten(cfg: 'Config', iterations: int) -> list[str]:
-    """Give the overrides that end training, and its last schedule, after some iterations."""
+    """Give the overrides that end training, and its last schedule, after some iterations.
+
+    Raises:
+        InputError: If the last schedule would end before it begins.
+    """
+    from mmdpt.errors import InputError
+
     last = len(cfg.param_scheduler) - 1
+    warm_up = cfg.param_scheduler[last].get('begin', 0)
+    if iterations <= warm_up:
+        raise InputError(f'--iters must be more than the {warm_up} of the warm-up')
     return [
         f'train_cfg.max_iters={iterations}',
         f'train_cfg.val_interval={iterations + 1}',

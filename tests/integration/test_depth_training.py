@@ -105,15 +105,21 @@ def test_variants_are_compared_with_their_base(depth_config, run_tool, tmp_path)
     work_dir = tmp_path / 'work'
     done = run_tool(
         *('ablate.py', tmp_path / 'readout-add.py', tmp_path / 'resolution.py'),
-        *(tmp_path / 'same.py', '--base', depth_config, '--iters', '2', '--work-dir', work_dir),
+        *(tmp_path / 'same.py', '--base', depth_config, '--iters', '31', '--work-dir', work_dir),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split(' | ') for line in (work_dir / 'table.md').read_text().splitlines()[2:]]
     assert [row[0] for row in rows] == ['| base', '| readout-add', '| resolution', '| same']
     assert rows[3][1:] == [rows[0][1], '+0.0000 (+0.0000 to +0.0000)', *rows[0][3:]]
     assert rows[1][1] != rows[0][1] and rows[2][1] != rows[0][1]
-    trained = sorted(path.parent.name for path in work_dir.glob('*/iter_2.pth'))
+    trained = sorted(path.parent.name for path in work_dir.glob('*/iter_31.pth'))
     assert trained == ['base', 'readout-add']
+
+
+def test_variants_of_fewer_iterations_than_the_warm_up(depth_config, run_tool, tmp_path):
+    done = run_tool('ablate.py', '--base', depth_config, '--iters', '30', '--work-dir', tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == 'error: --iters must be more than the 30 of the warm-up\n'
 
 
 def test_tta_averages_with_the_mirror_image(depth_config, tmp_path):
