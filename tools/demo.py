@@ -15,7 +15,7 @@ TOOLS = Path(__file__).resolve().parent
 DATA = Path('data/scenes')
 WORK_DIR = Path('work_dirs/demo')
 ROWS = 6
-DEPTH_ITERATIONS = 480
+DEPTH_ITERATIONS = 640
 SCORES = {
     'segmentation': re.compile(r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+)'),
     'depth': re.compile(r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'),
