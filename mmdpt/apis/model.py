@@ -65,8 +65,7 @@ def _fill(model: nn.Module, checkpoint: str, tell_settings: bool) -> None:
         check_fit(model, state_dict, report.task)
         if tell_settings and report.settings:
             print_log(f'{checkpoint}, for equal numbers: {report.settings}', 'current')
-    mismatch = compare(model, state_dict)
-    if not mismatch.fills:
+    elif not (mismatch := compare(model, state_dict)).fills:
         raise InputError(f'checkpoint {checkpoint} does not fit the model: {mismatch}')
     model.load_state_dict(state_dict, strict=False)
     dataset_meta: Any = meta.get('dataset_meta')

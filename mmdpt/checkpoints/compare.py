@@ -39,7 +39,7 @@ class Mismatch:
 
     def __str__(self) -> str:
         parts = [
-            f'{len(keys)} {what} ({_name_some(keys)})'
+            f'{len(keys)} {what} ({name_some(keys)})'
             for what, keys in (
                 ('of another shape', self.reshaped),
                 ('missing', self.missing),
@@ -69,6 +69,7 @@ def compare(module: nn.Module, state_dict: Mapping[str, Tensor]) -> Mismatch:
     )
 
 
-def _name_some(keys: list[str]) -> str:
+def name_some(keys: list[str]) -> str:
+    """Name the first keys and count the others."""
     more = f', and {len(keys) - MAX_NAMED} more' if len(keys) > MAX_NAMED else ''
     return ', '.join(keys[:MAX_NAMED]) + more

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mmdpt.checkpoints.detect import LAYOUTS, MAX_NAMED, OURS, detect, is_ours
+from mmdpt.checkpoints.compare import name_some
+from mmdpt.checkpoints.detect import LAYOUTS, OURS, detect, is_ours
 from mmdpt.checkpoints.layout import OLDER, Dead, Layout, Pair, StateDict, expand
 from mmdpt.errors import InputError
 
@@ -40,7 +41,7 @@ class Report:
     def check(self) -> None:
         """Raise InputError naming every key that is not explained."""
         problems = [
-            f'{len(keys)} {what}: {_name_some(keys)}'
+            f'{len(keys)} {what}: {name_some(keys)}'
             for what, keys in (
                 ('missing', self.missing),
                 ('unexpected', self.unexpected),
@@ -59,7 +60,7 @@ class Report:
         for what, keys in (('dropped', self.dropped), ('filled', self.filled)):
             for reason in dict.fromkeys(keys.values()):
                 named = [key for key, why in keys.items() if why == reason]
-                lines.append(f'{what}, {reason}: {_name_some(named)}')
+                lines.append(f'{what}, {reason}: {name_some(named)}')
         if self.settings:
             lines.append(f'for equal numbers: {self.settings}')
         return '\n'.join(lines)
@@ -212,8 +213,3 @@ def _filler(dead: Dead, like: Tensor) -> Tensor:
     if dead.rows is not None:
         shape[0] = dead.rows
     return like.new_full(shape, dead.value)
-
-
-def _name_some(keys: list[str]) -> str:
-    more = f', and {len(keys) - MAX_NAMED} more' if len(keys) > MAX_NAMED else ''
-    return ', '.join(keys[:MAX_NAMED]) + more

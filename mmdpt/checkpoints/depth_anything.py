@@ -1,7 +1,7 @@
 """Depth Anything: its own files (Depth-Anything-V2 @a561b84, depth_anything_v2/dpt.py; V1 has the
 same names) and transformers' (5.23, models/depth_anything), relative and metric."""
 
-from mmdpt.checkpoints import dinov2, isl_org, transformers
+from mmdpt.checkpoints import decoder, dinov2, isl_org, transformers
 from mmdpt.checkpoints.layout import AFFINE, NUM_TAPS, Layout, Pair, modules
 
 REQUIRED = ('encoder', 'reassemble', 'fusion', 'depth head')
@@ -10,7 +10,7 @@ SETTINGS = 'metric models need decode_head.max_depth (20 indoor, 80 outdoor); Im
 
 def _own_head() -> list[Pair]:
     theirs = 'depth_head'
-    pairs = [
+    return [
         *isl_org.fusion(f'{theirs}.scratch'),
         *modules(
             'depth head',
@@ -18,16 +18,13 @@ def _own_head() -> list[Pair]:
             ('decode_head.predictor.conv2', f'{theirs}.scratch.output_conv2.0', AFFINE),
             ('decode_head.predictor.conv3', f'{theirs}.scratch.output_conv2.2', AFFINE),
         ),
+        *decoder.reassemble(
+            range(NUM_TAPS),
+            f'{theirs}.readout_projects.{{k}}.0',
+            f'{theirs}.projects.{{k}}',
+            f'{theirs}.resize_layers.{{k}}',
+        ),
     ]
-    for k in range(NUM_TAPS):
-        ours = f'decode_head.reassemble.blocks.{k}'
-        readout = (f'{ours}.read.project', f'{theirs}.readout_projects.{k}.0', AFFINE)
-        pairs += modules('readout', readout)
-        pairs += modules('reassemble', (f'{ours}.project', f'{theirs}.projects.{k}', AFFINE))
-        if k != 2:  # the third tap keeps its scale
-            resize = (f'{ours}.resample', f'{theirs}.resize_layers.{k}', AFFINE)
-            pairs += modules('reassemble', resize)
-    return pairs
 
 
 LAYOUTS = (

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from mmdpt.checkpoints import depth_anything, dinov2, isl_org, mmseg, smp, timm, transformers
+from mmdpt.checkpoints.compare import MAX_NAMED
 from mmdpt.checkpoints.layout import Layout
 from mmdpt.errors import InputError
 
@@ -17,7 +18,6 @@ LAYOUTS: tuple[Layout, ...] = (
     *timm.LAYOUTS,
 )
 SOURCES = tuple(dict.fromkeys(layout.source for layout in LAYOUTS))
-MAX_NAMED = 8
 
 
 def is_ours(keys: Iterable[str]) -> bool:

@@ -6,74 +6,34 @@ files other names and the keys of main.
 
 from collections.abc import Sequence
 
-from mmdpt.checkpoints import timm
-from mmdpt.checkpoints.layout import AFFINE, BATCH_NORM, NUM_TAPS, WEIGHT, Dead, Layout, Pair
-from mmdpt.checkpoints.layout import modules as _modules
+from mmdpt.checkpoints import decoder, timm
+from mmdpt.checkpoints.layout import AFFINE, BATCH_NORM, NUM_TAPS, Dead, Layout, Pair
 
 UNUSED_UNIT = 'the coarsest fusion block has no skip to refine'
 TRAINING_ONLY = 'auxiliary output, in training only'
-TASKS = {
-    'depth': _modules(
-        'depth head',
-        ('decode_head.predictor.conv1', 'scratch.output_conv.0', AFFINE),
-        ('decode_head.predictor.conv2', 'scratch.output_conv.2', AFFINE),
-        ('decode_head.predictor.conv3', 'scratch.output_conv.4', AFFINE),
-    ),
-    'segmentation': [
-        *_modules(
-            'segmentation head',
-            ('decode_head.project.conv', 'scratch.output_conv.0', WEIGHT),
-            ('decode_head.project.bn', 'scratch.output_conv.1', BATCH_NORM),
-            ('decode_head.conv_seg', 'scratch.output_conv.4', AFFINE),
-        ),
-        *_modules(
-            'auxiliary head',
-            ('decode_head.auxiliary.project.conv', 'auxlayer.0', WEIGHT),
-            ('decode_head.auxiliary.project.bn', 'auxlayer.1', BATCH_NORM),
-            ('decode_head.auxiliary.conv_seg', 'auxlayer.4', AFFINE),
-        ),
-    ],
-}
+TASKS = decoder.heads('scratch.output_conv', 'auxlayer')
 MARKS = {'depth': r'^scratch\.output_conv\.2\.', 'segmentation': r'^scratch\.output_conv\.1\.'}
 
 
 def reassemble(taps: Sequence[int], scriptable: bool) -> list[Pair]:
     """Pair readout, projection and resampling of the taps that have them, 0-based."""
-    pairs = []
-    for k in taps:
-        ours, name = f'decode_head.reassemble.blocks.{k}', f'pretrained.act_postprocess{k + 1}'
-        readout = f'pretrained.readout_oper{k + 1}' if scriptable else f'{name}.0'
-        projection, resampling = (0, 1) if scriptable else (3, 4)
-        pairs += _modules('readout', (f'{ours}.read.project', f'{readout}.project.0', AFFINE))
-        pairs += _modules('reassemble', (f'{ours}.project', f'{name}.{projection}', AFFINE))
-        if k != 2:  # the third tap keeps its scale
-            pairs += _modules('reassemble', (f'{ours}.resample', f'{name}.{resampling}', AFFINE))
-    return pairs
+    name = 'pretrained.act_postprocess{next}'
+    if scriptable:
+        readout = 'pretrained.readout_oper{next}.project.0'
+        return decoder.reassemble(taps, readout, f'{name}.0', f'{name}.1')
+    return decoder.reassemble(taps, f'{name}.0.project.0', f'{name}.3', f'{name}.4')
 
 
 def fusion(scratch: str = 'scratch') -> list[Pair]:
     """Pair what follows the reassembling; refinenet4 is the coarsest."""
-    pairs = []
-    for k in range(NUM_TAPS):
-        block, theirs = f'decode_head.fusion.blocks.{k}', f'{scratch}.refinenet{NUM_TAPS - k}'
-        pairs += _modules(
-            'fusion',
-            (
-                f'decode_head.reassemble.blocks.{k}.to_fusion',
-                f'{scratch}.layer{k + 1}_rn',
-                WEIGHT,
-            ),
-            (f'{block}.project', f'{theirs}.out_conv', AFFINE),
-        )
-        for unit in (1, 2)[k == 0 :]:
-            for i in (1, 2):
-                our_unit, their_unit = f'{block}.residual_unit{unit}', f'{theirs}.resConfUnit{unit}'
-                conv = (f'{our_unit}.conv{i}', f'{their_unit}.conv{i}')
-                norm = (f'{our_unit}.norm{i}', f'{their_unit}.bn{i}')
-                pairs += _modules('fusion', (*conv, WEIGHT))
-                pairs += _modules('fusion bias', (*conv, ('bias',)))
-                pairs += _modules('fusion norm', (*norm, BATCH_NORM))
-    return pairs
+    block = f'{scratch}.refinenet{{back}}'
+    return decoder.fusion(
+        f'{scratch}.layer{{next}}_rn',
+        f'{block}.out_conv',
+        f'{block}.resConfUnit{{u}}',
+        'conv{i}',
+        'bn{i}',
+    )
 
 
 def unused_unit(unit: str, conv: str, norm: str) -> list[Dead]:

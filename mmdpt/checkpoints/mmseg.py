@@ -1,5 +1,6 @@
 """mmsegmentation's DPT (mmseg 1.2.2, models/decode_heads/dpt_head.py, models/backbones/vit.py)."""
 
+from mmdpt.checkpoints import decoder
 from mmdpt.checkpoints.layout import (
     AFFINE,
     BATCH_NORM,
@@ -40,38 +41,31 @@ def _encoder() -> list[Pair]:
 
 
 def _head() -> list[Pair]:
-    theirs = 'decode_head.reassemble_blocks'
-    pairs = []
-    for k in range(NUM_TAPS):
-        ours, block = f'decode_head.reassemble.blocks.{k}', f'decode_head.fusion.blocks.{k}'
-        fused = f'decode_head.fusion_blocks.{k}'
-        pairs += modules(
-            'readout', (f'{ours}.read.project', f'{theirs}.readout_projects.{k}.0', AFFINE)
-        )
-        pairs += modules(
-            'head',
-            (f'{ours}.project', f'{theirs}.projects.{k}.conv', AFFINE),
-            *(((f'{ours}.resample', f'{theirs}.resize_layers.{k}', AFFINE),) if k != 2 else ()),
-            (f'{ours}.to_fusion', f'decode_head.convs.{k}.conv', WEIGHT),
-            (f'{block}.project', f'{fused}.project.conv', AFFINE),
-        )
-        for unit in (1, 2)[k == 0 :]:
-            for i in (1, 2):
-                conv = f'{fused}.res_conv_unit{unit}.conv{i}'
-                pairs += modules(
-                    'head', (f'{block}.residual_unit{unit}.conv{i}', f'{conv}.conv', WEIGHT)
-                )
-                pairs += modules(
-                    'norm', (f'{block}.residual_unit{unit}.norm{i}', f'{conv}.bn', BATCH_NORM)
-                )
-    pairs += modules(
-        'head',
-        ('decode_head.project.conv', 'decode_head.project.conv', WEIGHT),
-        ('decode_head.conv_seg', 'decode_head.conv_seg', AFFINE),
-    )
+    theirs, block = 'decode_head.reassemble_blocks', 'decode_head.fusion_blocks.{k}'
     project = 'decode_head.project'
     return [
-        *pairs,
+        *decoder.reassemble(
+            range(NUM_TAPS),
+            f'{theirs}.readout_projects.{{k}}.0',
+            f'{theirs}.projects.{{k}}.conv',
+            f'{theirs}.resize_layers.{{k}}',
+            part='head',
+        ),
+        *decoder.fusion(
+            'decode_head.convs.{k}.conv',
+            f'{block}.project.conv',
+            f'{block}.res_conv_unit{{u}}',
+            'conv{i}.conv',
+            'conv{i}.bn',
+            part='head',
+            bias_part=None,
+            norm_part='norm',
+        ),
+        *modules(
+            'head',
+            (f'{project}.conv', f'{project}.conv', WEIGHT),
+            ('decode_head.conv_seg', 'decode_head.conv_seg', AFFINE),
+        ),
         *modules('norm', (f'{project}.bn', f'{project}.bn', BATCH_NORM)),
         *modules('project bias', (f'{project}.conv', f'{project}.conv', ('bias',))),
     ]

@@ -2,47 +2,34 @@
 
 import torch
 
-from mmdpt.checkpoints import isl_org, timm
-from mmdpt.checkpoints.layout import (
-    AFFINE,
-    BATCH_NORM,
-    NUM_TAPS,
-    WEIGHT,
-    Layout,
-    Pair,
-    StateDict,
-    modules,
-)
+from mmdpt.checkpoints import decoder, isl_org, timm
+from mmdpt.checkpoints.layout import AFFINE, NUM_TAPS, Layout, Pair, StateDict
 from mmdpt.errors import InputError
 
 COARSEST_UNIT = 'decoder.fusion_blocks.0.residual_conv_block1'
 
 
 def _decoder() -> list[Pair]:
-    pairs = []
-    for k in range(NUM_TAPS):
-        ours, theirs = f'decode_head.reassemble.blocks.{k}', f'decoder.reassemble_blocks.{k}'
-        block, fused = f'decode_head.fusion.blocks.{k}', f'decoder.fusion_blocks.{k}'
-        pairs += modules(
-            'readout', (f'{ours}.read.project', f'decoder.projection_blocks.{k}.project.0', AFFINE)
-        )
-        pairs += modules(
-            'decoder',
-            (f'{ours}.project', f'{theirs}.project_to_out_channel', AFFINE),
-            *(((f'{ours}.resample', f'{theirs}.upsample', AFFINE),) if k != 2 else ()),
-            (f'{ours}.to_fusion', f'{theirs}.project_to_feature_dim', WEIGHT),
-            (f'{block}.project', f'{fused}.project', AFFINE),
-        )
-        for unit in (1, 2)[k == 0 :]:
-            for i in (1, 2):
-                ours_unit = f'{block}.residual_unit{unit}'
-                unit_name = f'{fused}.residual_conv_block{unit}'
-                pairs += modules(
-                    'decoder',
-                    (f'{ours_unit}.conv{i}', f'{unit_name}.conv_{i}', WEIGHT),
-                    (f'{ours_unit}.norm{i}', f'{unit_name}.batch_norm_{i}', BATCH_NORM),
-                )
-    return pairs
+    tap, block = 'decoder.reassemble_blocks.{k}', 'decoder.fusion_blocks.{k}'
+    return [
+        *decoder.reassemble(
+            range(NUM_TAPS),
+            'decoder.projection_blocks.{k}.project.0',
+            f'{tap}.project_to_out_channel',
+            f'{tap}.upsample',
+            part='decoder',
+        ),
+        *decoder.fusion(
+            f'{tap}.project_to_feature_dim',
+            f'{block}.project',
+            f'{block}.residual_conv_block{{u}}',
+            'conv_{i}',
+            'batch_norm_{i}',
+            part='decoder',
+            bias_part=None,
+            norm_part='decoder',
+        ),
+    ]
 
 
 def _check(state_dict: StateDict) -> None:
@@ -68,12 +55,7 @@ LAYOUTS = (
         pairs=(
             *timm.vit('encoder.model.'),
             *_decoder(),
-            *modules(
-                'segmentation head',
-                ('decode_head.project.conv', 'segmentation_head.head.0', WEIGHT),
-                ('decode_head.project.bn', 'segmentation_head.head.1', BATCH_NORM),
-                ('decode_head.conv_seg', 'segmentation_head.head.4', AFFINE),
-            ),
+            *decoder.segmentation_head('segmentation_head.head'),
         ),
         required=timm.parts(False, 'decoder', 'segmentation head'),
         task='segmentation',

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from mmdpt.checkpoints import isl_org, timm
+from mmdpt.checkpoints import decoder, isl_org, timm
 from mmdpt.checkpoints.layout import (
     AFFINE,
-    BATCH_NORM,
     NUM_TAPS,
-    WEIGHT,
     Dead,
     Layout,
     Pair,
@@ -37,9 +35,7 @@ def encoder(hybrid: bool) -> list[Pair]:
         *(
             Pair(
                 f'{layer}.attn.qkv.{leaf}',
-                tuple(
-                    f'{theirs}.attention.attention.{x}.{leaf}' for x in ('query', 'key', 'value')
-                ),
+                tuple(f'{theirs}.attention.attention.{x}.{leaf}' for x in QKV),
                 'encoder',
             )
             for leaf in AFFINE
@@ -56,59 +52,25 @@ def encoder(hybrid: bool) -> list[Pair]:
 
 def neck(taps: Sequence[int]) -> list[Pair]:
     """Pair reassembling, of the taps that have it, and fusion with DPTNeck."""
-    pairs = []
-    for k in taps:
-        ours, stage = f'decode_head.reassemble.blocks.{k}', 'neck.reassemble_stage'
-        pairs += modules(
-            'readout', (f'{ours}.read.project', f'{stage}.readout_projects.{k}.0', AFFINE)
-        )
-        pairs += modules(
-            'reassemble', (f'{ours}.project', f'{stage}.layers.{k}.projection', AFFINE)
-        )
-        if k != 2:  # the third tap keeps its scale
-            resize = (f'{ours}.resample', f'{stage}.layers.{k}.resize', AFFINE)
-            pairs += modules('reassemble', resize)
-    for k in range(NUM_TAPS):
-        block, theirs = f'decode_head.fusion.blocks.{k}', f'neck.fusion_stage.layers.{k}'
-        pairs += modules(
-            'fusion',
-            (f'decode_head.reassemble.blocks.{k}.to_fusion', f'neck.convs.{k}', WEIGHT),
-            (f'{block}.project', f'{theirs}.projection', AFFINE),
-        )
-        for unit in (1, 2)[k == 0 :]:
-            for i in (1, 2):
-                ours = f'{block}.residual_unit{unit}'
-                layer = f'{theirs}.residual_layer{unit}'
-                conv = (f'{ours}.conv{i}', f'{layer}.convolution{i}')
-                pairs += modules('fusion', (*conv, WEIGHT))
-                pairs += modules('fusion bias', (*conv, ('bias',)))
-                norm = (f'{ours}.norm{i}', f'{layer}.batch_norm{i}', BATCH_NORM)
-                pairs += modules('fusion norm', norm)
-    return pairs
+    stage, block = 'neck.reassemble_stage', 'neck.fusion_stage.layers.{k}'
+    return [
+        *decoder.reassemble(
+            taps,
+            f'{stage}.readout_projects.{{k}}.0',
+            f'{stage}.layers.{{k}}.projection',
+            f'{stage}.layers.{{k}}.resize',
+        ),
+        *decoder.fusion(
+            'neck.convs.{k}',
+            f'{block}.projection',
+            f'{block}.residual_layer{{u}}',
+            'convolution{i}',
+            'batch_norm{i}',
+        ),
+    ]
 
 
-TASKS = {
-    'depth': modules(
-        'depth head',
-        ('decode_head.predictor.conv1', 'head.head.0', AFFINE),
-        ('decode_head.predictor.conv2', 'head.head.2', AFFINE),
-        ('decode_head.predictor.conv3', 'head.head.4', AFFINE),
-    ),
-    'segmentation': [
-        *modules(
-            'segmentation head',
-            ('decode_head.project.conv', 'head.head.0', WEIGHT),
-            ('decode_head.project.bn', 'head.head.1', BATCH_NORM),
-            ('decode_head.conv_seg', 'head.head.4', AFFINE),
-        ),
-        *modules(
-            'auxiliary head',
-            ('decode_head.auxiliary.project.conv', 'auxiliary_head.head.0', WEIGHT),
-            ('decode_head.auxiliary.project.bn', 'auxiliary_head.head.1', BATCH_NORM),
-            ('decode_head.auxiliary.conv_seg', 'auxiliary_head.head.4', AFFINE),
-        ),
-    ],
-}
+TASKS = decoder.heads('head.head', 'auxiliary_head.head')
 MARKS = {'depth': r'^head\.head\.2\.', 'segmentation': r'^head\.head\.1\.'}
 
 
