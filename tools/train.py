@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.engine import build_runner, load_config
+    from mmdpt.engine import build_runner, end_process_group, load_config
 
     cfg = load_config(args.config, args.cfg_options)
     cfg.resume = args.resume
@@ -35,6 +35,7 @@ def main() -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'
     build_runner(cfg, args.work_dir, args.launcher).train()
+    end_process_group()
 
 
 if __name__ == '__main__':

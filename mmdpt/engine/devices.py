@@ -1,10 +1,8 @@
 """Fit a config to the machine: without CUDA, gloo and BatchNorm instead of nccl and SyncBN."""
 
-import os
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
@@ -36,17 +34,6 @@ def fit_config_to_machine(cfg: Config) -> None:
 def use_batch_norm_without_cuda(cfg: Config) -> bool:
     """Replace SyncBN, which computes on CUDA alone; tell whether there was any to replace."""
     return not torch.cuda.is_available() and _replace_type(cfg._cfg_dict, 'SyncBN', 'BN')
-
-
-def start_process_group_without_cuda(launcher: str) -> None:
-    """Start gloo before MMEngine does, whose launchers call ``torch.cuda.set_device``."""
-    if launcher == 'none' or torch.cuda.is_available() or dist.is_initialized():
-        return
-    if launcher == 'slurm':
-        os.environ.setdefault('RANK', os.environ['SLURM_PROCID'])
-        os.environ.setdefault('WORLD_SIZE', os.environ['SLURM_NTASKS'])
-        os.environ.setdefault('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))
-    dist.init_process_group('gloo')
 
 
 def _replace_type(node: Any, old: str, new: str) -> bool:

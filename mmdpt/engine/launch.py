@@ -6,7 +6,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from .config_check import check_config
-from .devices import fit_config_to_machine, start_process_group_without_cuda
+from .devices import fit_config_to_machine
+from .process_group import start_process_group_without_cuda
 from .runner import Runner
 
 

@@ -1,7 +1,10 @@
 """Two processes on a CPU: the scripts run, and they compute what one process computes."""
 
+import os
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -84,6 +87,36 @@ def test_two_processes_train_with_normalisation(config, run_tool, tmp_path, port
     assert (tmp_path / 'iter_4.pth').is_file()
     if not torch.cuda.is_available():
         assert done.stdout.count('BN for SyncBN, gloo for nccl') == 1
+
+
+MODELS_AT_THE_END = """
+import gc, sys
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from mmdpt.engine import build_runner, end_process_group, load_config
+
+def living():
+    return sum(isinstance(o, DistributedDataParallel) for o in gc.get_objects())
+
+gc.disable()
+build_runner(load_config(sys.argv[1]), sys.argv[2], 'pytorch').train()
+before = living(), dist.is_initialized()
+end_process_group()
+print('living:', *before, living(), dist.is_initialized())
+"""
+
+
+def test_no_distributed_model_outlives_the_process_group(plain_step, tmp_path, port):
+    """One that does can abort the process while the interpreter shuts down."""
+    meeting = dict(WORLD_SIZE='1', RANK='0', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1')
+    done = subprocess.run(
+        [sys.executable, '-c', MODELS_AT_THE_END, str(plain_step), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **meeting, 'MASTER_PORT': port},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'living: 1 True 0 False' in done.stdout
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])
