@@ -1,7 +1,6 @@
 # A kitchen (7-Scenes) and an office (3DMatch), 640 x 480 px, in mmseg's NYU layout; at about a
 # third of that size, in crops, since a room seen whole is learnt by heart.
-_base_ = './depth.py'
-dataset_type = 'NYUDepthDataset'
+_base_ = './nyu-depth.py'
 data_root = 'data/indoor_rgbd'
 image_size = (224, 168)
 crop_size = (120, 160)
@@ -21,23 +20,8 @@ test_pipeline = [
     dict(type='ResizeDepth', scale=image_size, multiple=8, image_only=True),
     dict(type='PackDepthInputs'),
 ]
-train_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='images/train', depth_map_path='annotations/train'),
-        pipeline=train_pipeline,
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='images/test', depth_map_path='annotations/test'),
-        pipeline=test_pipeline,
-        test_mode=True,
-    )
-)
+train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = [
     dict(type='DepthMetric', images=f'{room}_*', prefix=room, min_depth=0.1, max_depth=10.0)

@@ -1,6 +1,6 @@
 # KITTI, Eigen's split through BTS's list files, 352 x 1216 px; crop, rotation and flip of the
 # Monocular Depth Estimation Toolbox's configs/_base_/datasets/kitti.py, mmseg's colours.
-_base_ = './depth.py'
+_base_ = './loaders.py'
 dataset_type = 'KITTIDepthDataset'
 data_root = 'data/kitti'
 crop_size = (352, 704)

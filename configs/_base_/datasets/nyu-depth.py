@@ -1,7 +1,7 @@
 # NYU Depth v2, 480 x 640 px, in mmseg's folders; crop, rotation and flip of the Monocular Depth
 # Estimation Toolbox's configs/_base_/datasets/nyu.py, mmseg's colours in place of its own.
 # BTS's list files: dataset=dict(ann_file='nyu_train.txt', data_prefix=None).
-_base_ = './depth.py'
+_base_ = './loaders.py'
 dataset_type = 'NYUDepthDataset'
 data_root = 'data/nyu'
 crop_size = (416, 544)

@@ -1,7 +1,6 @@
 # Rooms and streets rendered by tools/dataset_converters/scenes.py, exact depth to 65.5 m,
 # 320 x 240 px, seen whole at half that size.
-_base_ = './depth.py'
-dataset_type = 'NYUDepthDataset'
+_base_ = './nyu-depth.py'
 data_root = 'data/scenes/nyu'
 image_size = (160, 120)
 crop_size = (120, 160)
@@ -18,23 +17,8 @@ test_pipeline = [
     dict(type='ResizeDepth', scale=image_size, multiple=8, image_only=True),
     dict(type='PackDepthInputs'),
 ]
-train_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='images/train', depth_map_path='annotations/train'),
-        pipeline=train_pipeline,
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        data_prefix=dict(img_path='images/test', depth_map_path='annotations/test'),
-        pipeline=test_pipeline,
-        test_mode=True,
-    )
-)
+train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='DepthMetric', min_depth=0.1, max_depth=65.0)
+val_evaluator = dict(_delete_=True, type='DepthMetric', min_depth=0.1, max_depth=65.0)
 test_evaluator = val_evaluator

@@ -1,17 +1,5 @@
-# What every segmentation data set shares: samplers, metric, test-time augmentation.
-train_dataloader = dict(
-    batch_size=2,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-)
-test_dataloader = val_dataloader
+# What every segmentation data set shares: metric, test-time augmentation.
+_base_ = './loaders.py'
 val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 test_evaluator = val_evaluator
 # six scales, flipped and not, as mmseg does it

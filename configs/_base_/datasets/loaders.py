@@ -1,4 +1,4 @@
-# What every depth data set shares: samplers.
+# What every data set shares: batch sizes, workers, samplers.
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,
