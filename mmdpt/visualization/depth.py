@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from matplotlib import colormaps
 
-GAP = 4
+from mmdpt.visualization.layout import below, beside
+
 LEGEND_HEIGHT = 34
 TICKS = 5
 DEPTH_COLOURS = 'magma_r'
@@ -63,11 +64,9 @@ def depth_panel(
                 (0, GREATEST_ERROR, ERROR_COLOURS, '|error| / depth'),
             )
         )
-    gap = np.full((image.shape[0] + LEGEND_HEIGHT, GAP, 3), 255, np.uint8)
-    parts = []
-    for picture, legend in columns:
-        parts += [gap, np.concatenate([picture, _legend(picture.shape[1], legend)])]
-    return np.concatenate(parts[1:], axis=1)
+    return beside(
+        [below([picture, _legend(picture.shape[1], legend)], gap=0) for picture, legend in columns]
+    )
 
 
 def _legend(width: int, legend: Legend | None) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib import colormaps
 
 from mmdpt.visualization.depth import depth_panel
-from mmdpt.visualization.segmentation import GAP, segmentation_panel
+from mmdpt.visualization.layout import GAP, below, beside
+from mmdpt.visualization.segmentation import segmentation_panel
 
 LEAST_WIDTH = 240
 """A narrower sample is enlarged [px], for its legend to be read."""
@@ -43,9 +44,7 @@ def sample_panel(sample: Mapping, metainfo: Mapping, width: int | None = None) -
         parts.append(_labelled(image, labels, metainfo))
     if 'gt_depth_map' in targets:
         parts.append(_measured(image, _resize(targets.gt_depth_map.data[0].numpy(), size)))
-    height = max(part.shape[0] for part in parts)
-    row = [_pad(part, height, part.shape[1] + GAP) for part in parts]
-    return np.concatenate(row, axis=1)[:, :-GAP]
+    return beside(parts)
 
 
 def stack_panels(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
@@ -55,8 +54,8 @@ def stack_panels(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
     for caption, panel in panels:
         title = np.full((LINE_HEIGHT, width, 3), 255, np.uint8)
         _write(title, caption, 2, 0)
-        rows += [title, _pad(panel, panel.shape[0] + GAP, width)]
-    return np.concatenate(rows)
+        rows.append(below([title, panel], gap=0))
+    return below(rows)
 
 
 def _labelled(image: np.ndarray, labels: np.ndarray, metainfo: Mapping) -> np.ndarray:
@@ -69,7 +68,8 @@ def _labelled(image: np.ndarray, labels: np.ndarray, metainfo: Mapping) -> np.nd
     width = image.shape[1]
     picture = segmentation_panel(image, None, labels, palette)[:, width + GAP :]
     seen = [value for value in np.unique(labels).tolist() if value < len(names)]
-    return np.concatenate([picture, _class_legend([(names[k], palette[k]) for k in seen], width)])
+    legend = _class_legend([(names[k], palette[k]) for k in seen], width)
+    return below([picture, legend], gap=0)
 
 
 def _measured(image: np.ndarray, depth: np.ndarray) -> np.ndarray:
@@ -111,10 +111,3 @@ def _resize(
 ) -> np.ndarray:
     """Bring to (width, height)."""
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=interpolation)
-
-
-def _pad(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """White below and to the right."""
-    padded = np.full((height, width, 3), 255, np.uint8)
-    padded[: picture.shape[0], : picture.shape[1]] = picture
-    return padded

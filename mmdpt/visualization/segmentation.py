@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-GAP = 4
+from mmdpt.visualization.layout import beside
+
 IGNORED = (0, 0, 0)
 
 
@@ -40,8 +41,6 @@ def segmentation_panel(
     for labels in (truth, prediction):
         if labels is None:
             continue
-        if columns:
-            columns.append(np.full((image.shape[0], GAP, 3), 255, np.uint8))
         colours = colourise(labels, palette)
         columns.append((alpha * colours + (1 - alpha) * image).astype(np.uint8))
-    return np.concatenate(columns, axis=1)
+    return beside(columns)

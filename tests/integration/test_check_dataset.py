@@ -10,8 +10,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from PIL import Image
 
+from mmdpt.visualization.layout import GAP
 from mmdpt.visualization.samples import LINE_HEIGHT, sample_panel, stack_panels
-from mmdpt.visualization.segmentation import GAP
 
 LEGEND = 34
 CLASSES = dict(classes=('wall', 'sky'), palette=[[255, 0, 0], [0, 255, 0]])
@@ -165,7 +165,7 @@ def test_labels_without_classes_are_numbered():
 def test_stacked_panels_keep_their_pixels():
     wide, narrow = np.full((5, 90, 3), 7, np.uint8), np.full((8, 60, 3), 9, np.uint8)
     page = stack_panels([('a', wide), ('b', narrow)])
-    assert page.shape == (2 * LINE_HEIGHT + 5 + 8 + 2 * GAP, 90, 3)
+    assert page.shape == (2 * LINE_HEIGHT + 5 + 8 + GAP, 90, 3)
     assert (page[LINE_HEIGHT : LINE_HEIGHT + 5] == 7).all()
     start = 2 * LINE_HEIGHT + 5 + GAP
     assert (page[start : start + 8, :60] == 9).all() and (page[start:, 60:] == 255).all()

@@ -13,7 +13,7 @@ from mmdpt.engine.hooks.output_names import OutputNames
 from mmdpt.evaluation import align_depth
 from mmdpt.registry import HOOKS
 from mmdpt.visualization import depth_panel, segmentation_panel
-from mmdpt.visualization.segmentation import GAP
+from mmdpt.visualization.layout import below
 
 
 @HOOKS.register_module()
@@ -54,7 +54,7 @@ class ComparisonHook(Hook):
             if 'pred_depth_map' in sample:
                 panels.append(self._depth(image, sample))
             path = self.names.path(sample.img_path, '.png')
-            mmcv.imwrite(mmcv.rgb2bgr(_stack(panels)), str(path))
+            mmcv.imwrite(mmcv.rgb2bgr(below(panels)), str(path))
 
     @staticmethod
     def _depth(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
@@ -76,18 +76,6 @@ class ComparisonHook(Hook):
             max_depth=float(truth[valid].max()),
         )
         return depth_panel(image, truth, depth)
-
-
-def _stack(panels: Sequence[np.ndarray]) -> np.ndarray:
-    """Lay pictures (H, W, 3) below one another, white beside the narrower ones."""
-    width = max(panel.shape[1] for panel in panels)
-    rows = []
-    for panel in panels:
-        margin = np.full((GAP, width, 3), 255, np.uint8)
-        row = np.full((len(panel), width, 3), 255, np.uint8)
-        row[:, : panel.shape[1]] = panel
-        rows += [margin, row]
-    return np.concatenate(rows[1:])
 
 
 def _read(sample: SegDataSample, name: str) -> np.ndarray | None:
