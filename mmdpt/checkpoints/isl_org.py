@@ -19,7 +19,7 @@ def reassemble(taps: Sequence[int], scriptable: bool) -> list[Pair]:
     """Pair readout, projection and resampling of the taps that have them, 0-based."""
     name = 'pretrained.act_postprocess{next}'
     if scriptable:
-        readout = 'pretrained.readout_oper{next}.project.0'
+        readout = 'pretrained.readout_oper{next}.0.project.0'
         return decoder.reassemble(taps, readout, f'{name}.0', f'{name}.1')
     return decoder.reassemble(taps, f'{name}.0.project.0', f'{name}.3', f'{name}.4')
 

@@ -116,7 +116,7 @@ def isl_org_shapes(task, hybrid=False, scriptable=False):
     for i in (3, 4) if hybrid else (1, 2, 3, 4):
         width = WIDTHS[i - 1]
         post = f'pretrained.act_postprocess{i}'
-        readout = f'pretrained.readout_oper{i}' if scriptable else f'{post}.0'
+        readout = f'pretrained.readout_oper{i}.0' if scriptable else f'{post}.0'
         first, second = ('0', '1') if scriptable else ('3', '4')
         shapes |= affine(f'{readout}.project.0', DIMS, 2 * DIMS)
         shapes |= affine(f'{post}.{first}', width, DIMS, 1, 1)
