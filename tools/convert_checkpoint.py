@@ -3,6 +3,7 @@
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 from mmdpt.tool import report_input_errors
 
@@ -19,7 +20,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--to', choices=['mmdpt', 'isl-org', 'huggingface'], default='mmdpt')
     parser.add_argument(
-        '--config', help='config, or its name, that the result must fit; huggingface needs it'
+        '--config',
+        help='config, its name or that of a released model, which the result must fit; huggingface '
+        'needs it, and a model with LoRA on its way out, whose updates are folded in',
     )
     return parser.parse_args()
 
@@ -29,10 +32,11 @@ def main() -> None:
     args = parse_args()
     import torch
 
-    from mmdpt.apis import init_model
+    from mmdpt.apis.model import build_model
     from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
     from mmdpt.checkpoints.fit import check_fit
     from mmdpt.errors import InputError
+    from mmdpt.models.backbones.lora import has_updates, merge_updates
 
     if args.to == 'huggingface' and args.config is None:
         raise InputError('--to huggingface needs --config: the file alone does not say everything')
@@ -45,15 +49,23 @@ def main() -> None:
     print(report)
     model = None
     if args.config is not None:
-        model = init_model(args.config)
+        model = build_model(args.config)
         print(f'{args.config}: {check_fit(model, state_dict, report.task)}')
-        model.dataset_meta = checkpoint.meta.get('dataset_meta')
+        model.dataset_meta = checkpoint.meta.get('dataset_meta') or model.dataset_meta
+    named_by = None if report.task == 'backbone' else model
+    if args.to != 'mmdpt' and has_updates(state_dict):
+        if model is None:
+            raise InputError(
+                f'{args.src} has LoRA updates, and their factor is in its config alone: --config'
+            )
+        state_dict = merge_updates(model, state_dict)
+        print('the updates of LoRA are folded into the weights')
 
     args.dst.parent.mkdir(parents=True, exist_ok=True)
     part = args.dst.with_name(f'{args.dst.name}.part')
     try:
         if args.to == 'mmdpt':
-            torch.save(dict(state_dict=state_dict, meta=_meta(checkpoint.meta)), part)
+            torch.save(dict(state_dict=state_dict, meta=_meta(checkpoint.meta, named_by)), part)
         elif args.to == 'isl-org':
             foreign, report = to_foreign(state_dict, 'isl-org')
             print(f'to isl-org: {report}')
@@ -72,9 +84,10 @@ def main() -> None:
     print(f'wrote {args.dst}')
 
 
-def _meta(meta: dict) -> dict:
-    """Keep the class names."""
-    return {name: meta[name] for name in ('dataset_meta',) if name in meta}
+def _meta(meta: dict, model: Any) -> dict:
+    """Keep the class names: the file's, or else the config's."""
+    named = meta.get('dataset_meta') or getattr(model, 'dataset_meta', None)
+    return {} if named is None else dict(dataset_meta=named)
 
 
 if __name__ == '__main__':

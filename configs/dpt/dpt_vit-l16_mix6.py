@@ -13,4 +13,5 @@ model = dict(
             dict(type='GradientMatchingLoss', loss_weight=0.5),
         ],
     ),
+    test_cfg=dict(resize_mode='bicubic'),  # isl-org/DPT@cd3fe90 run_monodepth.py
 )

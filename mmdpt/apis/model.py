@@ -1,9 +1,11 @@
 """A model from a config or a released checkpoint's name, ready to predict."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch.nn as nn
+from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
@@ -14,7 +16,7 @@ from mmdpt.checkpoints.fit import check_fit
 from mmdpt.engine import check_config, load_config
 from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.errors import InputError
-from mmdpt.registry import MODELS
+from mmdpt.registry import DATASETS, MODELS
 
 
 def init_model(
@@ -34,16 +36,38 @@ def init_model(
         cfg_options: Overrides, 'key=value'.
 
     Returns:
-        The model, with ``dataset_meta`` (class names, palette) where the checkpoint has it.
+        The model, with ``dataset_meta`` (class names, palette): the checkpoint's, or else that of
+        the config's data set.
 
     Raises:
         InputError: If the config is wrong, or the checkpoint cannot be had or does not fill the
             model.
     """
     release = RELEASES.get(config)
+    model = build_model(config, cfg_options)
+    if checkpoint is None and release is not None:
+        checkpoint = release.address
+    if checkpoint is not None:
+        _fill(model, checkpoint, tell_settings=release is None)
+    return model.to(device).eval()
+
+
+def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
+    """Build the model of a config or of a released checkpoint's name; read and download no weights.
+
+    Args:
+        config: As of ``init_model``.
+        cfg_options: Overrides, 'key=value'.
+
+    Returns:
+        The model with random weights, ``cfg``, and ``dataset_meta`` of the config's data set.
+
+    Raises:
+        InputError: If the config is wrong.
+    """
+    release = RELEASES.get(config)
     if release is not None:
         config, cfg_options = release.config, (*release.options, *cfg_options)
-        checkpoint = checkpoint or release.address
     cfg = load_config(config, cfg_options)
     check_config(cfg)
     use_batch_norm_without_cuda(cfg)
@@ -51,9 +75,16 @@ def init_model(
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model)
     model.cfg = cfg
-    if checkpoint is not None:
-        _fill(model, checkpoint, tell_settings=release is None)
-    return model.to(device).eval()
+    model.dataset_meta = _dataset_meta(cfg, model.decode_head.num_classes)
+    return model
+
+
+def _dataset_meta(cfg: Config, num_classes: int) -> dict[str, Any] | None:
+    """Give classes and palette of the test data; None where the model predicts others, or depth."""
+    dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    cls = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else None
+    meta = {**getattr(cls, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    return copy.deepcopy(meta) if len(meta.get('classes') or ()) == num_classes else None
 
 
 def _fill(model: nn.Module, checkpoint: str, tell_settings: bool) -> None:
@@ -68,5 +99,5 @@ def _fill(model: nn.Module, checkpoint: str, tell_settings: bool) -> None:
     elif not (mismatch := compare(model, state_dict)).fills:
         raise InputError(f'checkpoint {checkpoint} does not fit the model: {mismatch}')
     model.load_state_dict(state_dict, strict=False)
-    dataset_meta: Any = meta.get('dataset_meta')
-    model.dataset_meta = dataset_meta
+    if meta.get('dataset_meta') is not None:
+        model.dataset_meta = meta['dataset_meta']

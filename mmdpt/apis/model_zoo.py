@@ -30,7 +30,7 @@ def list_models() -> list[str]:
 def _depth_anything() -> dict[str, Release]:
     """List V1 (LiheYoung/Depth-Anything) and V2 (DepthAnything/Depth-Anything-V2), READMEs of both.
 
-    V1 taps the last four blocks.
+    V1 taps the last four blocks, and its run.py (@1d03336) resizes without align_corners.
     """
     releases = {}
     for size in SIZES:
@@ -41,7 +41,10 @@ def _depth_anything() -> dict[str, Release]:
             f'{config}_relative',
             f'{HUB}spaces/LiheYoung/Depth-Anything/resolve/main/checkpoints/'
             f'depth_anything_{vit}14.pth',
-            (f'model.backbone.out_indices={taps}',),
+            (
+                f'model.backbone.out_indices={taps}',
+                'model.test_cfg.resize_align_corners=False',
+            ),
         )
         v2 = f'{HUB}depth-anything/Depth-Anything-V2'
         releases[f'depth-anything-v2-{size}'] = Release(

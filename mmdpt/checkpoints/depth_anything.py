@@ -5,6 +5,7 @@ from mmdpt.checkpoints import decoder, dinov2, isl_org, transformers
 from mmdpt.checkpoints.layout import AFFINE, NUM_TAPS, Layout, Pair, modules
 
 REQUIRED = ('encoder', 'reassemble', 'fusion', 'depth head')
+MODE = "backbone: interpolate_mode='{}'; "
 SETTINGS = 'metric models need decode_head.max_depth (20 indoor, 80 outdoor); ImageNet mean and std'
 
 
@@ -39,7 +40,7 @@ LAYOUTS = (
             dinov2.masking('pretrained.mask_token'),
             *isl_org.unused_unit('depth_head.scratch.refinenet4.resConfUnit1', 'conv', 'bn'),
         ),
-        settings=SETTINGS,
+        settings=MODE.format('bicubic-offset') + SETTINGS,
     ),
     Layout(
         source='huggingface',
@@ -62,6 +63,6 @@ LAYOUTS = (
             ),
         ),
         aliases=dinov2.ALIASES,
-        settings=SETTINGS,
+        settings=MODE.format('bicubic') + SETTINGS,
     ),
 )

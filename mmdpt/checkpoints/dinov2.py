@@ -12,8 +12,8 @@ LAYER = 'backbone.layers.{n}'
 SCALES = (f'{LAYER}.attn.gamma1.weight', f'{LAYER}.ffn.gamma2.weight')
 EITHER = ('mlp', 'swiglu', f'swiglu {OLDER}')
 SETTINGS = (
-    'backbone: norm_taps=True, layer_scale_init_value, the interpolate_mode of its files; '
-    'ImageNet mean and std'
+    "backbone: interpolate_mode='{}' ('bicubic-antialias' with registers{}), norm_taps=True, "
+    'layer_scale_init_value; ImageNet mean and std'
 )
 # The names of the released files and of transformers before its 5th version.
 ALIASES = (
@@ -112,7 +112,7 @@ LAYOUTS = (
         task='backbone',
         dead=(masking('mask_token'),),
         check=_check,
-        settings=SETTINGS,
+        settings=SETTINGS.format('bicubic-offset', ", and as timm's own code"),
     ),
     Layout(
         source='huggingface',
@@ -123,6 +123,6 @@ LAYOUTS = (
         task='backbone',
         dead=(masking('embeddings.mask_token'),),
         aliases=ALIASES,
-        settings=SETTINGS,
+        settings=SETTINGS.format('bicubic', ''),
     ),
 )

@@ -64,6 +64,6 @@ LAYOUTS = (
             *isl_org.unused_unit(COARSEST_UNIT, 'conv_', 'batch_norm_'),
         ),
         check=_check,
-        settings="img_size of its encoder; timm interpolates the position embedding by 'bicubic'",
+        settings="backbone: img_size of its encoder, interpolate_mode='bicubic-antialias' as timm",
     ),
 )

@@ -90,7 +90,8 @@ LAYOUTS = tuple(
         task='backbone',
         hybrid=hybrid,
         dead=(*unused(''), *pooling_heads()),
-        settings="interpolate_mode='bicubic' is timm's own; DPT was trained with 'bilinear'",
+        settings="interpolate_mode='bicubic-antialias' is timm's own; "
+        "DPT was trained with 'bilinear'",
     )
     for hybrid in (True, False)
 )

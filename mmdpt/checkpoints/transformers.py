@@ -105,7 +105,8 @@ def _layout(task: str, hybrid: bool) -> Layout:
                 'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
             ),
         ),
-        settings='backbone.norm_cfg eps = layer_norm_eps of its config.json (1e-12 by default)'
+        settings="backbone: interpolate_mode='bilinear' (the default), norm_cfg eps = "
+        'layer_norm_eps of its config.json (1e-12 by default)'
         + ("; stem standardization='var'" if hybrid else ''),
     )
 

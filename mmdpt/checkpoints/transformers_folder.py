@@ -11,6 +11,7 @@ from torch import Tensor
 from mmdpt.checkpoints.convert import Report, task_of, to_foreign
 from mmdpt.checkpoints.layout import StateDict
 from mmdpt.errors import InputError
+from mmdpt.models.backbones.lora import merge_updates
 
 BICUBIC = 3
 """PIL's number, which image processors store."""
@@ -27,7 +28,7 @@ def write_folder(model: Any, state_dict: StateDict, folder: Path) -> Report:
 
     Args:
         model: Of mmdpt, for what the tensors do not say; ``dataset_meta`` names the classes.
-        state_dict: Its tensors.
+        state_dict: Its tensors; updates of LoRA are folded in.
         folder: Existing and empty.
 
     Raises:
@@ -35,6 +36,7 @@ def write_folder(model: Any, state_dict: StateDict, folder: Path) -> Report:
     """
     from safetensors.torch import save_file
 
+    state_dict = merge_updates(model, state_dict)
     config = describe(model, state_dict)
     tensors, report = to_foreign(state_dict, 'huggingface')
     save_file(_contiguous(tensors), folder / 'model.safetensors', metadata={'format': 'pt'})
@@ -100,8 +102,9 @@ def describe(model: Any, state_dict: StateDict) -> dict[str, Any]:
 def describe_preprocessing(model: Any) -> dict[str, Any]:
     """Give the content of preprocessor_config.json: to a square of the pretraining size.
 
-    With the final norm on its taps, Depth Anything's: the shorter side to that size, both of whole
-    patches.
+    With the final norm on its taps, Depth Anything's: that side to the size which changes the image
+    less (of a larger image the shorter one, as its own code has it), both of whole patches.
+    ``ResizeAsTransformers`` does the same here.
     """
     height, width = model.backbone.img_size
     keeps_ratio = model.backbone.norm_taps

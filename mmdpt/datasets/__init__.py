@@ -28,6 +28,7 @@ from .transforms import (
     PackDepthInputs,
     RandomCropDepth,
     RandomRotateDepth,
+    ResizeAsTransformers,
     ResizeDepth,
 )
 
@@ -51,6 +52,7 @@ __all__ = [
     'PascalContextDataset59',
     'RandomCropDepth',
     'RandomRotateDepth',
+    'ResizeAsTransformers',
     'ResizeDepth',
     'SUNRGBDDataset',
     'ScenesDataset',

@@ -26,6 +26,8 @@ from .config_check import check_config
 
 SET_OPTIONS = ('test_dataloader.', 'test_evaluator.')
 """What an override must begin with to be one of every set, not of the model."""
+PROTOCOL = ('model.test_cfg.resize_mode=bilinear', 'model.test_cfg.resize_align_corners=False')
+"""How every model's prediction comes to the size of the ground truth, whatever its config has."""
 BOOTSTRAP = 1000
 """Resamples for the interval of WHDR, DepthMetric's default."""
 PROGRESS = 500
@@ -91,7 +93,7 @@ def benchmark_zero_shot(
         config,
         checkpoint,
         device='cuda' if torch.cuda.is_available() else 'cpu',
-        cfg_options=[option for option in options if not option.startswith(SET_OPTIONS)],
+        cfg_options=[*PROTOCOL, *(o for o in options if not o.startswith(SET_OPTIONS))],
     )
     output: Any = getattr(getattr(model, 'decode_head', None), 'output', None)
     if output not in OUTPUTS:

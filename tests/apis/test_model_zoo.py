@@ -5,13 +5,15 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmdpt.apis import model as api
-from mmdpt.apis.model import init_model
+from mmdpt.apis.model import build_model, init_model
 from mmdpt.apis.model_zoo import RELEASES, Release, list_models
 from mmdpt.checkpoints import compare, to_foreign, to_ours
 from mmdpt.checkpoints.download import cached_path
+from mmdpt.datasets import ScenesDataset
 from mmdpt.engine import load_config
 from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.errors import InputError
+from mmdpt.models.segmentors.depth_estimator import DepthEstimator
 from mmdpt.registry import MODELS
 
 CONFIG = 'dpt_vit-ti16_scenes-depth'
@@ -79,6 +81,57 @@ def test_settings_are_those_of_the_release():
     assert preprocessor.std == [58.395, 57.12, 57.375]
 
 
+POSITIONS = {
+    'isl-org': 'bilinear',  # isl-org/DPT@cd3fe90, dpt/vit.py
+    'depth-anything': 'bicubic-offset',  # both: interpolate_offset = 0.1 in DINOv2's model
+    'mmseg': 'bicubic',  # mmseg 1.2.2, models/backbones/vit.py
+}
+RESIZING = {  # of the depth to the image: mode, align_corners
+    'dpt': ('bicubic', False),  # isl-org/DPT@cd3fe90, run_monodepth.py
+    'depth-anything-v1': ('bilinear', False),  # LiheYoung/Depth-Anything@1d03336, run.py
+    'depth-anything-v2': ('bilinear', True),  # Depth-Anything-V2@a561b84, both dpt.py
+}
+
+
+@pytest.mark.parametrize('name', list_models())
+def test_position_embedding_and_depth_are_interpolated_as_by_the_reference(name):
+    model = without_memory(name)
+    assert model.backbone.interpolate_mode == POSITIONS[source_of(name)]
+    if isinstance(model, DepthEstimator):
+        prefix = next(prefix for prefix in RESIZING if name.startswith(prefix))
+        mode = model.test_cfg.get('resize_mode', 'bilinear')
+        corners = model.test_cfg.get('resize_align_corners', model.decode_head.align_corners)
+        assert (mode, corners) == RESIZING[prefix]
+
+
+ADE20K = {  # number from 1, name in objectInfo150.txt, colour in isl-org/DPT's util/pallete.py
+    1: ('wall', [120, 120, 120]),
+    2: ('building', [180, 120, 120]),
+    3: ('sky', [6, 230, 230]),
+    14: ('earth', [120, 120, 70]),
+    150: ('flag', [92, 0, 255]),
+}
+
+
+@pytest.mark.parametrize('name', [name for name in list_models() if 'ade20k' in name])
+def test_releases_of_ade20k_have_its_classes_and_colours(name):
+    with torch.device('meta'):
+        meta = build_model(name).dataset_meta
+    assert len(meta['classes']) == len(meta['palette']) == len(set(meta['classes'])) == 150
+    for number, (title, colour) in ADE20K.items():
+        assert (meta['classes'][number - 1], meta['palette'][number - 1]) == (title, colour)
+
+
+def test_the_classes_are_in_the_order_of_the_data_set(data_root):
+    """Its own list names each class with synonyms."""
+    listed = data_root / 'ade20k_sample' / 'ADEChallengeData2016' / 'objectInfo150.txt'
+    lines = listed.read_text().splitlines()[1:]
+    with torch.device('meta'):
+        classes = build_model('dpt-hybrid-ade20k').dataset_meta['classes']
+    for name, line in zip(classes, lines, strict=True):
+        assert name.strip() in line.split('\t')[4]
+
+
 @pytest.fixture
 def released(monkeypatch, tmp_path):
     """A tiny release in an empty cache; give its state dict, as we name it, and its place."""
@@ -103,6 +156,29 @@ def test_a_name_gives_the_converted_model(released):
     state, path = released
     put(state, path)
     assert_holds(init_model('tiny'), state)
+
+
+def test_a_release_of_segmentation_has_the_class_names_that_its_file_lacks(released, monkeypatch):
+    """By its name and by its config; a name of one's own, which the file carries, goes before."""
+    _, path = released
+    options = ('model.decode_head.auxiliary_weight=0.2',)
+    monkeypatch.setitem(
+        RELEASES, 'tiny', Release('dpt_vit-ti16_scenes', *RELEASES['tiny'][1:2], options)
+    )
+    state = build_model('tiny').state_dict()
+    put(state, path)
+    names = ScenesDataset.METAINFO['classes']
+    assert tuple(init_model('tiny').dataset_meta['classes']) == names
+    own = dict(classes=tuple(f'class {i}' for i in names))
+    torch.save(dict(state_dict=state, meta=dict(dataset_meta=own)), path.with_name('own.pth'))
+    assert init_model('tiny', str(path.with_name('own.pth'))).dataset_meta == own
+
+
+def test_class_names_that_are_not_the_model_s_are_left_out():
+    """Of a child config with other classes, and of depth."""
+    options = ['model.decode_head.num_classes=3']
+    assert build_model('dpt_vit-ti16_scenes', options).dataset_meta is None
+    assert build_model(CONFIG).dataset_meta is None
 
 
 def test_options_of_the_release_come_before_the_caller_s(released, monkeypatch):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DPTForDepthEstimation
+from transformers import DPTForDepthEstimation, DPTForSemanticSegmentation
 
 from mmdpt.apis import init_model
-from mmdpt.checkpoints import read_checkpoint, to_foreign
+from mmdpt.apis.model_zoo import RELEASES, Release
+from mmdpt.checkpoints import files, read_checkpoint, to_foreign
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_checkpoint.py'
 CONFIG = 'dpt_vit-ti16_scenes-depth'
@@ -79,6 +80,101 @@ def test_out_is_a_folder_that_transformers_loads(convert, tmp_path):
     }
     theirs = DPTForDepthEstimation.from_pretrained(folder).state_dict()
     assert torch.equal(theirs['head.head.4.bias'], weights['decode_head.predictor.conv3.bias'])
+
+
+@pytest.fixture
+def child(tmp_path):
+    """Write a config that changes the model of another."""
+
+    def write(model, base=CONFIG):
+        path = tmp_path / 'child.py'
+        base = TOOL.parents[1] / 'configs' / 'dpt' / f'{base}.py'
+        path.write_text(f"_base_ = '{base}'\nmodel = {model!r}\n")
+        return path
+
+    return write
+
+
+def with_updates(config, path):
+    """Save a model of a LoRA config whose updates are not zero; give the model."""
+    torch.manual_seed(1)
+    model = init_model(str(config))
+    for name, parameter in model.named_parameters():
+        if name.endswith('lora_up'):
+            torch.nn.init.normal_(parameter, std=0.1)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), path)
+    return model
+
+
+def assert_same_depth(first, second):
+    image, meta = torch.randn(1, 3, 96, 96), [dict(img_shape=(96, 96), ori_shape=(96, 96))]
+    with torch.no_grad():
+        depth, expected = (model.encode_decode(image, meta) for model in (first, second))
+    assert (depth - expected).abs().max() <= 1e-6 * expected.abs().max()
+
+
+def test_out_to_isl_org_the_updates_of_lora_are_folded_in(convert, child, tmp_path, capsys):
+    config = child(dict(backbone=dict(lora=dict(rank=2, alpha=6))))
+    model = with_updates(config, tmp_path / 'ours.pth')
+    out = tmp_path / 'theirs.pth'
+    assert convert(tmp_path / 'ours.pth', out, '--to', 'isl-org', '--config', config) == 0
+    assert 'the updates of LoRA are folded' in capsys.readouterr().out
+    assert_same_depth(init_model(CONFIG, str(out)), model)
+
+
+def test_out_to_transformers_the_updates_of_lora_are_folded_in(convert, child, tmp_path):
+    square = dict(backbone=dict(img_size=96), decode_head=dict(max_depth=None))
+    plain = child(square).rename(tmp_path / 'plain.py')
+    config = child(dict(square, backbone=dict(img_size=96, lora=dict(rank=2, alpha=6))))
+    model, out = with_updates(config, tmp_path / 'ours.pth'), tmp_path / 'hf'
+    assert convert(tmp_path / 'ours.pth', out, '--to', 'huggingface', '--config', config) == 0
+    assert_same_depth(init_model(str(plain), str(out / 'model.safetensors')), model)
+
+
+def test_out_without_the_config_of_lora_is_refused(convert, child, tmp_path, capsys):
+    with_updates(child(dict(backbone=dict(lora=dict(rank=2)))), tmp_path / 'ours.pth')
+    assert convert(tmp_path / 'ours.pth', tmp_path / 'out.pth', '--to', 'isl-org') == 1
+    assert 'ours.pth has LoRA updates, and their factor' in capsys.readouterr().err
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_within_mmdpt_the_updates_of_lora_stay(convert, child, tmp_path):
+    config = child(dict(backbone=dict(lora=dict(rank=2))))
+    model = with_updates(config, tmp_path / 'ours.pth')
+    assert convert(tmp_path / 'ours.pth', tmp_path / 'out.pth', '--config', config) == 0
+    assert_same_depth(init_model(str(config), str(tmp_path / 'out.pth')), model)
+
+
+def test_the_name_of_a_release_is_its_config_and_downloads_nothing(
+    convert, released, tmp_path, monkeypatch, capsys
+):
+    def fail(address):
+        raise AssertionError(f'asked for {address}')
+
+    monkeypatch.setattr(files, 'download', fail)
+    options = ('model.decode_head.max_depth=30.0',)
+    monkeypatch.setitem(RELEASES, 'tiny', Release(CONFIG, 'https://127.0.0.1:9/tiny.pt', options))
+    assert convert(released, tmp_path / 'ours.pth', '--config', 'tiny') == 0
+    assert 'tiny: of ' in capsys.readouterr().out
+    out = tmp_path / 'hf'
+    assert convert(released, out, '--to', 'huggingface', '--config', 'tiny') == 1
+    assert 'embedding of (120, 160), not square' in capsys.readouterr().err
+
+
+def test_class_names_of_the_config_go_with_a_file_that_has_none(convert, child, tmp_path):
+    changes = dict(backbone=dict(img_size=96), decode_head=dict(auxiliary_weight=0.2))
+    config = child(changes, base='dpt_vit-ti16_scenes')
+    model = init_model(str(config))
+    torch.save(to_foreign(model.state_dict(), 'isl-org')[0], tmp_path / 'released.pt')
+    ours, folder = tmp_path / 'ours.pth', tmp_path / 'hf'
+    assert convert(tmp_path / 'released.pt', ours, '--config', config) == 0
+    names = model.dataset_meta['classes']
+    assert len(names) == 12
+    assert tuple(read_checkpoint(ours).meta['dataset_meta']['classes']) == tuple(names)
+    arguments = ('--to', 'huggingface', '--config', config)
+    assert convert(tmp_path / 'released.pt', folder, *arguments) == 0
+    theirs = DPTForSemanticSegmentation.from_pretrained(folder)
+    assert theirs.config.id2label == dict(enumerate(names))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ OUT_INDICES = (2, 5, 8, 11)
 COARSEST = 'decoder.fusion_blocks.0.residual_conv_block1.batch_norm_2'
 
 
-def build_reference(random_weights, size):
+def build_reference(random_weights, size, **settings):
     model = smp.DPT(
         encoder_name='tu-vit_tiny_patch16_224',
         encoder_weights=None,
@@ -21,6 +21,7 @@ def build_reference(random_weights, size):
         decoder_fusion_channels=CHANNELS,
         classes=CLASSES,
         img_size=size,
+        **settings,
     )
     return random_weights(model)
 
@@ -51,6 +52,31 @@ def test_masks_equal_smp_where_its_coarsest_unit_adds_nothing(random_weights, bu
         expected = reference(image)
         masks = head.upsample(head(model['backbone'](image)), size, head.output_stride)
     assert (masks - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+@pytest.mark.parity
+def test_masks_equal_smp_at_another_size_with_the_interpolation_that_the_report_names(
+    random_weights, build_model
+):
+    reference = build_reference(random_weights, (96, 96), dynamic_img_size=True)
+    converted, report = to_ours(silence_coarsest_unit(reference).state_dict())
+    assert "interpolate_mode='bicubic-antialias'" in report.settings
+    errors = {}
+    for mode in ('bicubic-antialias', 'bicubic'):
+        model = build_model(
+            'segmentation',
+            auxiliary=False,
+            backbone=dict(arch='deit-tiny', out_indices=OUT_INDICES, interpolate_mode=mode),
+            head=dict(embed_dims=DIMS),
+        )
+        model.load_state_dict(converted)
+        torch.manual_seed(3)
+        head, image = model['decode_head'], torch.randn(2, 3, 64, 128)
+        with torch.no_grad():
+            expected = reference(image)
+            masks = head.upsample(head(model['backbone'](image)), (64, 128), head.output_stride)
+        errors[mode] = (masks - expected).abs().max() / expected.abs().max()
+    assert errors['bicubic-antialias'] <= 1e-5 and errors['bicubic'] > 1e-3
 
 
 @pytest.mark.parametrize('leaf', ['weight', 'bias'])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmdpt.models.backbones.lora import LoRALinear
+from mmdpt.models.backbones.lora import LoRALinear, has_updates, merge_updates
 from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
 
 ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
@@ -94,6 +94,42 @@ def test_only_the_updates_of_the_attention_train():
 def test_updates_have_the_depth_of_their_block():
     model = build(lora=dict(rank=2))
     assert model.get_layer_depth('backbone.layers.2.attn.qkv.lora_up', 'backbone.') == (3, 6)
+
+
+def test_folded_updates_by_hand():
+    """W + 6 / 2 B A with B A = ((1, 1), (1, -1))."""
+    layer = LoRALinear(torch.nn.Linear(2, 2), rank=2, alpha=6)
+    layer.weight.data = torch.tensor([[10.0, 20.0], [30.0, 40.0]])
+    layer.lora_down.data = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
+    layer.lora_up.data = torch.tensor([[0.0, 1.0], [2.0, -1.0]])
+    model = torch.nn.ModuleDict(dict(qkv=layer))
+    merged = merge_updates(model, model.state_dict())
+    assert merged.keys() == {'qkv.weight', 'qkv.bias'}
+    assert merged['qkv.weight'].tolist() == [[13.0, 23.0], [33.0, 37.0]]
+    assert layer.weight.tolist() == [[10.0, 20.0], [30.0, 40.0]]
+
+
+def test_folded_into_a_plain_model_the_outputs_stay():
+    adapted, plain = randomise(build(lora=dict(rank=2, alpha=3))), build(seed=1)
+    weights = adapted.state_dict()
+    merged = merge_updates(adapted, weights)
+    assert has_updates(weights) and not has_updates(merged)
+    plain.load_state_dict(merged)
+    torch.manual_seed(3)
+    image = torch.randn(*IMAGE)
+    with torch.no_grad():
+        for (ours, _), (expected, _) in zip(plain(image), adapted(image), strict=True):
+            assert (ours - expected).abs().max() <= 1e-6 * expected.abs().max()
+        without = randomise(build())(image)[3][0]
+    assert (without - expected).abs().max() > 1e-3 * expected.abs().max()
+
+
+def test_weights_without_updates_come_back_as_they_are():
+    adapted = randomise(build(lora=dict(rank=2)))
+    merged = merge_updates(adapted, adapted.state_dict())
+    again = merge_updates(adapted, merged)
+    assert again.keys() == merged.keys()
+    assert all(again[key] is merged[key] for key in merged)
 
 
 def test_rank_must_be_positive():

@@ -23,4 +23,5 @@ model = dict(
         patch_size=14,
         channels=64,
     ),
+    test_cfg=dict(resize_align_corners=True),  # V2's infer_image; V1's run.py: False
 )

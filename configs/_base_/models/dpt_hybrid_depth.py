@@ -14,5 +14,8 @@ model = dict(
         channels=256,
         loss_decode=dict(type='SiLogLoss'),
     ),
-    test_cfg=dict(flip=False),  # True: averaged with the mirror image, as tools/test.py --tta
+    test_cfg=dict(
+        flip=False,  # True: averaged with the mirror image, as tools/test.py --tta
+        resize_mode='bicubic',  # isl-org/DPT@cd3fe90 run_monodepth.py
+    ),
 )

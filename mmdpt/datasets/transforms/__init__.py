@@ -4,6 +4,7 @@ from .depth_geometry import KBCrop, NYUCrop, RandomCropDepth, RandomRotateDepth,
 from .depth_loading import LoadDepth
 from .depth_packing import PackDepthInputs
 from .loading import LoadAnnotations, LoadImageFromFile
+from .resize_as_transformers import ResizeAsTransformers
 
 __all__ = [
     'KBCrop',
@@ -14,5 +15,6 @@ __all__ = [
     'PackDepthInputs',
     'RandomCropDepth',
     'RandomRotateDepth',
+    'ResizeAsTransformers',
     'ResizeDepth',
 ]

@@ -6,6 +6,7 @@ backbone under its renamed keys. Here the names stay, and a checkpoint is whole.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 
 import torch
 import torch.nn as nn
@@ -34,6 +35,26 @@ class LoRALinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         update = F.linear(F.linear(x, self.lora_down), self.lora_up)
         return super().forward(x) + self.scale * update
+
+
+def merge_updates(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Fold the updates into plain weights, ``W + alpha / rank * B A``, for code without LoRA.
+
+    Args:
+        model: Where the layers and their factors are, which no file has.
+        state_dict: Its tensors, left unchanged; without updates they come back as they are.
+    """
+    merged = dict(state_dict)
+    for name, layer in model.named_modules():
+        if isinstance(layer, LoRALinear) and f'{name}.lora_down' in merged:
+            down, up = merged.pop(f'{name}.lora_down'), merged.pop(f'{name}.lora_up')
+            merged[f'{name}.weight'] = merged[f'{name}.weight'] + layer.scale * (up @ down)
+    return merged
+
+
+def has_updates(keys: Iterable[str]) -> bool:
+    """Whether keys of a state dict are LoRA's."""
+    return any(key.endswith(('.lora_down', '.lora_up')) for key in keys)
 
 
 def adapt(backbone: nn.Module, rank: int, alpha: float | None = None) -> None:

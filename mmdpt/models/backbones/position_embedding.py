@@ -20,12 +20,13 @@ def resize_position_embedding(
 ) -> Tensor:
     """Interpolate a position embedding; one for the same grid is returned as it is.
 
-    - 'bilinear': isl-org/DPT@cd3fe90 vit.py.
-    - 'bicubic': transformers' Dinov2 and with it its Depth Anything.
+    - 'bilinear': isl-org/DPT@cd3fe90 vit.py, and transformers' DPT, hybrid too.
+    - 'bicubic': transformers' Dinov2 and with it its Depth Anything; mmseg's ViT.
     - 'bicubic-offset': sampled with the step h / (h' + 0.1) in place of h / h', by which the
       samples drift up to 0.1 of a patch: facebookresearch/dinov2@b8931f7 vision_transformer.py and
       Depth-Anything-V2@a561b84 dinov2.py, so what the released weights were trained with.
-    - 'bicubic-antialias': DINOv2 with registers, there (hub/backbones.py) and in transformers.
+    - 'bicubic-antialias': DINOv2 with registers, there (hub/backbones.py) and in transformers;
+      timm, and with it SMP.
 
     Args:
         embedding: (1, extra + h * w, C).

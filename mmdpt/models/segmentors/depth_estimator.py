@@ -20,7 +20,10 @@ class DepthEstimator(EncoderDecoder, MMSegDepthEstimator):
     mmseg computes the sliding windows and then overwrites them by a whole-image inference.
 
     ``test_cfg``: ``mode`` 'whole' or 'slide' (with ``crop_size`` and ``stride`` [px]), ``flip``
-    True to average with the mirrored image.
+    True to average with the mirrored image; ``resize_mode`` 'bilinear' (the default, as mmseg) or
+    'bicubic' (isl-org/DPT, transformers) and ``resize_align_corners`` (default False; True in Depth
+    Anything V2) for the way to the original image, where bicubic overshoot ends at 0 or the head's
+    ``clamp``.
     """
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
@@ -41,7 +44,13 @@ class DepthEstimator(EncoderDecoder, MMSegDepthEstimator):
         return average_with_mirror_image(predict, inputs, self.test_cfg)
 
     def postprocess_result(self, depth: Tensor, data_samples: list | None = None) -> list:
-        """Resize to the original images; the samples' meta says output, unit, whether metric."""
+        """Resize to the original images; the samples' meta says output, unit, whether metric.
+
+        Raises:
+            ValueError: If ``test_cfg.resize_mode`` is neither 'bilinear' nor 'bicubic'.
+        """
         samples = [SegDataSample() for _ in depth] if data_samples is None else data_samples
-        store_depth(depth, self.decode_head, samples, resize=data_samples is not None)
+        store_depth(
+            depth, self.decode_head, samples, self.test_cfg, resize=data_samples is not None
+        )
         return samples

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmdpt.models.decode_heads import DepthDPTHead
 
 MODES = ('whole', 'slide')
+RESIZE_MODES = ('bilinear', 'bicubic')
 FLIP_AXES = {'horizontal': -1, 'vertical': -2}
 
 
@@ -39,7 +40,11 @@ def average_with_mirror_image(
 
 
 def store_depth(
-    depth: Tensor, head: DepthDPTHead, data_samples: Sequence[SegDataSample], resize: bool = True
+    depth: Tensor,
+    head: DepthDPTHead,
+    data_samples: Sequence[SegDataSample],
+    test_cfg: dict | None = None,
+    resize: bool = True,
 ) -> None:
     """Put ``pred_depth_map``, (1, H, W), into the samples; their meta says what it is.
 
@@ -49,24 +54,40 @@ def store_depth(
         depth: (N, 1, H, W) at the size of the network's input, in the head's unit.
         head: The head that predicted it.
         data_samples: One an image.
+        test_cfg: The model's, for ``resize_mode`` and ``resize_align_corners``.
         resize: Undo padding and flip as the samples' meta tells them, and resize to the original
             image. False: leave the depth as it is.
+
+    Raises:
+        ValueError: If ``test_cfg.resize_mode`` is neither 'bilinear' nor 'bicubic'.
     """
     for image, sample in zip(depth, data_samples, strict=True):
         if resize:
-            image = _as_original(image, sample.metainfo, head.align_corners)
+            image = _as_original(image, sample.metainfo, head, test_cfg or {})
         sample.set_data(dict(pred_depth_map=PixelData(data=image)))
         sample.set_metainfo(
             dict(depth_output=head.output, depth_unit=head.unit, is_metric=head.is_metric)
         )
 
 
-def _as_original(depth: Tensor, meta: dict, align_corners: bool) -> Tensor:
-    """Bring (1, H, W) to the original image; the rules are mmseg's for segmentation."""
+def _as_original(depth: Tensor, meta: dict, head: DepthDPTHead, test_cfg: dict) -> Tensor:
+    """Bring (1, H, W) to the original image; padding and flip by mmseg's rules.
+
+    The reference, isl-org/DPT@cd3fe90 run_monodepth.py, keeps the cubic's overshoot. Here it ends
+    at 0 or the head's ``clamp``: no depth is negative, a NaN stays one.
+    """
+    mode = test_cfg.get('resize_mode', 'bilinear')
+    if mode not in RESIZE_MODES:
+        raise ValueError(f'test_cfg.resize_mode must be one of {list(RESIZE_MODES)}, got {mode!r}')
+    align_corners = test_cfg.get('resize_align_corners', head.align_corners)
     left, right, top, bottom = meta.get('img_padding_size') or meta.get('padding_size', [0] * 4)
     height, width = depth.shape[-2:]
     depth = depth[:, top : height - bottom, left : width - right]
     if meta.get('flip'):
         depth = depth.flip(FLIP_AXES[meta['flip_direction']])
     size = meta['ori_shape'][:2]
-    return F.interpolate(depth[None], size, mode='bilinear', align_corners=align_corners)[0]
+    depth = F.interpolate(depth[None], size, mode=mode, align_corners=align_corners)[0]
+    if mode == 'bicubic':
+        low, high = head.clamp
+        depth = depth.clamp(0 if low is None else low, high)
+    return depth

@@ -30,7 +30,8 @@ class JointEstimator(EncoderDecoder):
     gradients. The losses' own ``loss_weight`` balances the tasks.
 
     ``test_cfg``: ``mode`` 'whole' or 'slide' (with ``crop_size`` and ``stride`` [px]), ``flip``
-    True to average logits and depth with those of the mirrored image.
+    True to average logits and depth with those of the mirrored image; ``resize_mode`` and
+    ``resize_align_corners`` of the depth, as of ``DepthEstimator``.
 
     Args:
         backbone: Config of the encoder; it runs once an image or window.
@@ -97,7 +98,7 @@ class JointEstimator(EncoderDecoder):
         """
         logits, depth = outputs.split((self.out_channels - 1, 1), dim=1)
         samples = super().postprocess_result(logits, data_samples)
-        store_depth(depth, self.depth_head, samples, resize=data_samples is not None)
+        store_depth(depth, self.depth_head, samples, self.test_cfg, resize=data_samples is not None)
         return samples
 
     def _forward(self, inputs: Tensor, data_samples: list | None = None) -> tuple[Tensor, Tensor]:

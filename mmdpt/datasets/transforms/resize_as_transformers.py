@@ -1,0 +1,62 @@
+"""Resize images as the image processor of an exported model does, for equal numbers."""
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from torchvision.transforms.v2.functional import (  # type: ignore[import-untyped]
+    InterpolationMode,
+    resize,
+)
+
+from mmdpt.datasets.transforms.depth_geometry import fit_size
+from mmdpt.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class ResizeAsTransformers(BaseTransform):
+    """Resize the image as transformers' DPTImageProcessor (5.23, models/dpt): with antialiasing.
+
+    isl-org/DPT and Depth Anything resize with OpenCV, which has none (``ResizeDepth``). Pillow's
+    result, which mmcv's ``Resize`` can have, is not torchvision's to the last bit.
+
+    It resizes the image alone: load ground truth after it.
+
+    Args:
+        size: Side of the square [px].
+        keep_ratio: Keep the shape (Depth Anything), by that of the two factors which changes the
+            image less; False: squeeze the image to the square (DPT).
+        multiple: Of which both sides are made a multiple [px], when the shape is kept.
+    """
+
+    def __init__(self, size: int, keep_ratio: bool = False, multiple: int = 1) -> None:
+        self.size = size
+        self.keep_ratio = keep_ratio
+        self.multiple = multiple
+
+    def transform(self, results: dict) -> dict:
+        """Update ``img`` (H, W, 3) uint8 and its size; add ``scale`` and ``scale_factor`` (w, h).
+
+        Raises:
+            ValueError: If the image is not uint8, whose rounding is part of the numbers.
+        """
+        image = results['img']
+        if image.dtype != np.uint8:
+            raise ValueError(f'expected a uint8 image, got {image.dtype}: leave out to_float32')
+        height, width = image.shape[:2]
+        scale = (self.size, self.size)
+        if self.keep_ratio:
+            scale = fit_size((width, height), scale, 'minimal', self.multiple)
+        pixels = torch.from_numpy(image).permute(2, 0, 1)
+        resized = resize(pixels, [scale[1], scale[0]], InterpolationMode.BICUBIC, antialias=True)
+        results['img'] = np.ascontiguousarray(resized.permute(1, 2, 0).numpy())
+        results['img_shape'] = results['img'].shape[:2]
+        results['scale'] = scale
+        results['scale_factor'] = (scale[0] / width, scale[1] / height)
+        results['keep_ratio'] = self.keep_ratio
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(size={self.size}, keep_ratio={self.keep_ratio}, '
+            f'multiple={self.multiple})'
+        )

@@ -1,0 +1,120 @@
+"""What the reports say of the position embedding's interpolation is what each code base computes.
+
+By numbers, away from the pretraining size, where every mode is another.
+"""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmseg.models.backbones import VisionTransformer as MMSegVisionTransformer
+from timm.layers import resample_abs_pos_embed
+from transformers import Dinov2Config, Dinov2WithRegistersConfig
+from transformers.models.dinov2.modeling_dinov2 import Dinov2Embeddings
+from transformers.models.dinov2_with_registers.modeling_dinov2_with_registers import (
+    Dinov2WithRegistersEmbeddings,
+)
+from transformers.models.dpt.modeling_dpt import DPTViTEmbeddings, DPTViTHybridEmbeddings
+
+from mmdpt.checkpoints import depth_anything, dinov2, mmseg, smp, timm, transformers
+from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
+
+SIDE, PATCH, DIMS = 6, 14, 24
+CONFIG = dict(hidden_size=DIMS, image_size=SIDE * PATCH, patch_size=PATCH)
+NAMED = re.compile(r"interpolate_mode='([\w-]+)'")
+WITH_REGISTERS = re.compile(r"'([\w-]+)' with registers")
+AS_TIMM = re.compile(r"\('([\w-]+)' with registers, and as timm")
+
+
+def of_dpt(embeddings):
+    return lambda embedding, grid: embeddings._resize_pos_embed(SimpleNamespace(), embedding, *grid)
+
+
+def of_dinov2(embeddings):
+    def resize(embedding, grid):
+        embeddings.position_embeddings.data = embedding
+        tokens = embedding.new_zeros(1, 1 + grid[0] * grid[1], DIMS)
+        return embeddings.interpolate_pos_encoding(tokens, *(PATCH * side for side in grid))
+
+    return resize
+
+
+def of_timm(embedding, grid):
+    return resample_abs_pos_embed(embedding, list(grid))
+
+
+def of_mmseg(embedding, grid):
+    """By its ViT's default."""
+    mode = MMSegVisionTransformer(img_size=32, embed_dims=DIMS, num_layers=1).interpolate_mode
+    return MMSegVisionTransformer.resize_pos_embed(embedding, grid, (SIDE, SIDE), mode)
+
+
+DINOV2 = of_dinov2(Dinov2Embeddings(Dinov2Config(**CONFIG)))
+REGISTERS = of_dinov2(Dinov2WithRegistersEmbeddings(Dinov2WithRegistersConfig(**CONFIG)))
+
+
+def of_source(layouts, source):
+    (layout,) = (layout for layout in layouts if layout.source == source)
+    return layout.settings
+
+
+REFERENCES = {
+    'DPT ViT': (of_dpt(DPTViTEmbeddings), transformers.LAYOUTS[-1].settings, NAMED),
+    'DPT hybrid': (of_dpt(DPTViTHybridEmbeddings), transformers.LAYOUTS[0].settings, NAMED),
+    'Depth Anything': (DINOV2, of_source(depth_anything.LAYOUTS, 'huggingface'), NAMED),
+    'DINOv2': (DINOV2, of_source(dinov2.LAYOUTS, 'huggingface'), NAMED),
+    'registers': (REGISTERS, of_source(dinov2.LAYOUTS, 'huggingface'), WITH_REGISTERS),
+    'timm': (of_timm, timm.LAYOUTS[0].settings, NAMED),
+    'timm DINOv2': (of_timm, of_source(dinov2.LAYOUTS, 'timm'), AS_TIMM),
+    'SMP': (of_timm, smp.LAYOUTS[0].settings, NAMED),
+    'mmseg': (of_mmseg, mmseg.LAYOUTS[0].settings, NAMED),
+}
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize('grid', [(4, 9), (3, 4), (10, 13)])
+@pytest.mark.parametrize('name', REFERENCES)
+@torch.no_grad()
+def test_the_mode_that_is_named_is_the_reference_s_and_no_other(name, grid):
+    reference, settings, pattern = REFERENCES[name]
+    named = pattern.search(settings)[1]
+    embedding = torch.randn(1, 1 + SIDE * SIDE, DIMS, generator=torch.Generator().manual_seed(0))
+    expected = reference(embedding, grid)
+    for mode in INTERPOLATIONS:
+        ours = resize_position_embedding(embedding, (SIDE, SIDE), grid, mode)
+        error = (ours - expected).abs().max() / expected.abs().max()
+        assert (error <= 1e-6) if mode == named else (error > 1e-2), mode
+
+
+@pytest.mark.parity
+@torch.no_grad()
+def test_the_offset_is_that_of_depth_anything_s_own_code():
+    """The step 6 / 9.1 along the width, 6 / 4.1 along the height, from -0.5 (dinov2.py, @a561b84).
+
+    The cubic convolution (a = -0.75) is written out; the edge's pixels repeat.
+    """
+    settings = (of_source(depth_anything.LAYOUTS, 'depth-anything'), dinov2.LAYOUTS[0].settings)
+    modes = {NAMED.search(text)[1] for text in settings}
+    assert modes == {'bicubic-offset'}
+    embedding = torch.randn(1, 1 + SIDE * SIDE, 2, generator=torch.Generator().manual_seed(0))
+    ours = resize_position_embedding(embedding, (SIDE, SIDE), (4, 9), 'bicubic-offset')
+    grid = embedding[0, 1:].double().unflatten(0, (SIDE, SIDE))
+    rows, columns = cubic_weights(4, SIDE / 4.1), cubic_weights(9, SIDE / 9.1)
+    expected = torch.einsum('yh,xw,hwc->yxc', rows, columns, grid)
+    torch.testing.assert_close(
+        ours[0, 1:].double().unflatten(0, (4, 9)), expected, rtol=0, atol=1e-5
+    )
+
+
+def cubic_weights(count, step, a=-0.75):
+    """Weights of the source's pixels in each of ``count`` samples."""
+    weights = torch.zeros(count, SIDE, dtype=torch.double)
+    for sample in range(count):
+        place = (sample + 0.5) * step - 0.5
+        first = int(place // 1) - 1
+        for pixel in range(first, first + 4):
+            x = abs(place - pixel)
+            inner, outer = (a + 2) * x**3 - (a + 3) * x**2 + 1, a * (x**3 - 5 * x**2 + 8 * x - 4)
+            weights[sample, min(max(pixel, 0), SIDE - 1)] += inner if x <= 1 else outer
+    return weights
