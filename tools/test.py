@@ -8,7 +8,7 @@ from mmdpt.tool import report_input_errors
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or the name of one of mmdpt')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or the name of a release')
     parser.add_argument('--work-dir', help='folder for the metrics and the log')
     parser.add_argument('--show-dir', help='folder for pictures: image | ground truth | prediction')
     parser.add_argument(

@@ -1,6 +1,7 @@
 """What a program calls."""
 
+from mmdpt.checkpoints import list_models
+
 from .model import build_model, init_model
-from .model_zoo import list_models
 
 __all__ = ['build_model', 'init_model', 'list_models']

@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
-from mmdpt.apis.model_zoo import RELEASES
 from mmdpt.checkpoints import compare, read_checkpoint, to_ours
 from mmdpt.checkpoints.detect import is_foreign
 from mmdpt.checkpoints.fit import check_fit
+from mmdpt.checkpoints.releases import RELEASES
 from mmdpt.engine import check_config, load_config
 from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.errors import InputError

@@ -4,6 +4,7 @@ from .compare import Mismatch, compare
 from .convert import Report, to_foreign, to_ours
 from .detect import SOURCES, detect
 from .files import Checkpoint, read_checkpoint, state_dict_of
+from .releases import list_models
 
 __all__ = [
     'SOURCES',
@@ -12,6 +13,7 @@ __all__ = [
     'Report',
     'compare',
     'detect',
+    'list_models',
     'read_checkpoint',
     'state_dict_of',
     'to_foreign',

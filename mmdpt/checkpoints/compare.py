@@ -8,7 +8,7 @@ from torch import Tensor
 
 MAX_NAMED = 8
 RESIZED_WHEN_LOADED = 'pos_embed'
-"""The backbone interpolates this one, so that its shape may differ."""
+"""The backbone interpolates this one, so that its length may differ."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,26 @@ def compare(module: nn.Module, state_dict: Mapping[str, Tensor]) -> Mismatch:
         reshaped=[
             f'{key}: checkpoint {tuple(state_dict[key].shape)}, model {tuple(value.shape)}'
             for key, value in own.items()
-            if key in state_dict
-            and state_dict[key].shape != value.shape
-            and not key.endswith(RESIZED_WHEN_LOADED)
+            if key in state_dict and _is_reshaped(key, state_dict[key], value)
         ],
         num_keys=len(own),
     )
+
+
+def leave_out_reshaped(module: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Give the tensors without those that the module has in another shape: a new classifier's."""
+    own = module.state_dict()
+    return {
+        key: value
+        for key, value in state_dict.items()
+        if key not in own or not _is_reshaped(key, value, own[key])
+    }
+
+
+def _is_reshaped(key: str, theirs: Tensor, own: Tensor) -> bool:
+    if key.endswith(RESIZED_WHEN_LOADED):
+        return theirs.shape[-1] != own.shape[-1]
+    return theirs.shape != own.shape
 
 
 def name_some(keys: list[str]) -> str:

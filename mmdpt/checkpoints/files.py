@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mmdpt.checkpoints.download import download
+from mmdpt.checkpoints.releases import RELEASES
 from mmdpt.errors import InputError
 
 PICKLED = ('.pth', '.pt', '.bin')
@@ -51,7 +52,8 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     """Read .pth, .pt and .bin by weights-only unpickling, or .safetensors.
 
     Args:
-        source: Local path, or https address, which is kept in mmdpt's cache, see ``download``.
+        source: Local path; or https address, or the name of a release (``list_models``), which is
+            kept in mmdpt's cache, see ``download``.
 
     Raises:
         InputError: If the file is missing, of another kind, would execute code, or holds no
@@ -59,7 +61,10 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     """
     path = _local(str(source))
     if path.suffix not in (*PICKLED, SAFETENSORS):
-        raise InputError(f'{source}: a checkpoint ends in {", ".join((*PICKLED, SAFETENSORS))}')
+        raise InputError(
+            f'{source}: a checkpoint ends in {", ".join((*PICKLED, SAFETENSORS))}, or is a name of '
+            'mmdpt.apis.list_models()'
+        )
     if not path.is_file():
         raise InputError(f'no checkpoint file {source}')
     loaded = _read_safetensors(path) if path.suffix == SAFETENSORS else _unpickle(path)
@@ -84,6 +89,8 @@ def state_dict_of(loaded: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _local(source: str) -> Path:
+    release = RELEASES.get(source)
+    source = source if release is None else release.address
     return download(source) if '://' in source else Path(source)
 
 

@@ -30,4 +30,6 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
     fit_config_to_machine(cfg)
     # mmseg's reminder; with class weights its loss is averaged over valid pixels either way
     warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
+    # two classes are two logits here, as in every other data set
+    warnings.filterwarnings('ignore', message='For binary segmentation, we suggest')
     return Runner.from_cfg(cfg)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmdpt.checkpoints.releases import RELEASES
 from mmdpt.errors import InputError
 
 
@@ -18,7 +19,7 @@ def prepare_test(
 
     Args:
         cfg: The config.
-        checkpoint: Path or address of the checkpoint.
+        checkpoint: Path or address of the checkpoint, or the name of a release.
         show_dir: Folder for pictures of every image, None for none.
         out_dir: Folder for the predictions, label maps as PNG and depth as NPY, None for none.
         tta: Average the predictions over the config's ``tta_pipeline``; without one, of the
@@ -27,7 +28,8 @@ def prepare_test(
     Raises:
         InputError: If the checkpoint is missing, or the config lacks what ``tta`` needs.
     """
-    if '://' not in checkpoint and not Path(checkpoint).is_file():
+    known = checkpoint in RELEASES or '://' in checkpoint
+    if not known and not Path(checkpoint).is_file():
         raise InputError(f'no checkpoint file {checkpoint}')
     cfg.load_from = checkpoint
     # the checkpoint replaces initial weights, so that none are downloaded

@@ -9,8 +9,8 @@ import torch
 from transformers import DPTForDepthEstimation, DPTForSemanticSegmentation
 
 from mmdpt.apis import init_model
-from mmdpt.apis.model_zoo import RELEASES, Release
 from mmdpt.checkpoints import files, read_checkpoint, to_foreign
+from mmdpt.checkpoints.releases import RELEASES, Release
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_checkpoint.py'
 CONFIG = 'dpt_vit-ti16_scenes-depth'

@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmdpt.apis.model_zoo import RELEASES
 from mmdpt.checkpoints import to_foreign, to_ours
+from mmdpt.checkpoints.releases import RELEASES
 from mmdpt.engine import load_config
 from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.registry import MODELS

@@ -23,7 +23,8 @@ class Release(NamedTuple):
 
 
 def list_models() -> list[str]:
-    """Give the names that ``init_model`` takes beside those of configs."""
+    """Give the names of released checkpoints, which stand for their files and, in
+    ``init_model``, for their configs too."""
     return sorted(RELEASES)
 
 

@@ -6,9 +6,9 @@ from mmengine.registry import init_default_scope
 
 from mmdpt.apis import model as api
 from mmdpt.apis.model import build_model, init_model
-from mmdpt.apis.model_zoo import RELEASES, Release, list_models
 from mmdpt.checkpoints import compare, to_foreign, to_ours
 from mmdpt.checkpoints.download import cached_path
+from mmdpt.checkpoints.releases import RELEASES, Release, list_models
 from mmdpt.datasets import ScenesDataset
 from mmdpt.engine import load_config
 from mmdpt.engine.devices import use_batch_norm_without_cuda

@@ -1,0 +1,260 @@
+"""Every command of docs/fine-tuning.md runs on tiny stand-ins and does what the page says."""
+
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
+from PIL import Image
+
+import mmdpt.apis.model
+import mmdpt.engine
+from mmdpt.checkpoints import read_checkpoint, to_foreign
+from mmdpt.checkpoints.download import cached_path
+from mmdpt.checkpoints.releases import RELEASES
+from mmdpt.engine.config import load_config
+
+REPO = Path(__file__).resolve().parents[2]
+PAGE = (REPO / 'docs' / 'fine-tuning.md').read_text()
+SOURCES = {  # names on the page, and their layouts
+    'dpt-hybrid-midas': 'isl-org',
+    'dpt-hybrid-nyu': 'isl-org',
+    'dpt-large-ade20k': 'isl-org',
+    'depth-anything-v2-small': 'depth-anything',
+    'depth-anything-v2-small-hypersim': 'depth-anything',
+    'depth-anything-v2-small-vkitti': 'depth-anything',
+}
+CLASSIFIERS = [
+    f'decode_head.{part}conv_seg.{leaf}'
+    for part in ('', 'auxiliary.')
+    for leaf in ('bias', 'weight')
+]
+ITERATIONS = 2
+
+
+def commands_by_section():
+    sections = {}
+    for part in re.split(r'^##+ ', PAGE, flags=re.MULTILINE)[1:]:
+        blocks = re.findall(r'```bash\n(.*?)```', part, re.DOTALL)
+        lines = [line for block in blocks for line in block.splitlines() if line]
+        if lines:
+            sections[part.partition('\n')[0]] = lines
+    return sections
+
+
+def tiny(cfg):
+    """Change a config, in place: a narrow model of as many blocks, small images, two iterations."""
+    backbone, head = cfg.model.backbone, cfg.model.decode_head
+    blocks = 24 if backbone.arch == 'large' else 12
+    backbone.arch = dict(embed_dims=24, num_layers=blocks, num_heads=2, feedforward_channels=48)
+    head.update(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8)
+    if 'stem' in backbone:
+        backbone.stem.update(depths=(1, 1, 1), base_channels=32)
+        head.update(embed_dims=(128, 256, 24, 24), reassemble_channels=(None, None, 12, 16))
+    side = 70 if backbone.get('patch_size') == 14 else 64
+    cfg.model.data_preprocessor.size = (side, side)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+        loader.batch_size = min(loader.batch_size, 2)
+        for step in loader.dataset.get('pipeline', []):
+            if 'crop_size' in step:
+                step.crop_size = (side, side)
+            if 'scale' in step:
+                step.scale = side if isinstance(step.scale, int) else (4 * side, side)
+    cfg.train_cfg.update(max_iters=ITERATIONS, val_interval=ITERATIONS)
+
+
+@pytest.fixture(scope='module')
+def released(tmp_path_factory):
+    """A cache with stand-ins of the releases: tiny, random; give our state dicts by name."""
+    home = tmp_path_factory.mktemp('home')
+    states = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MMDPT_HOME', str(home))
+        patch.setattr(mmdpt.apis.model, 'load_config', tiny_config)
+        for seed, (name, source) in enumerate(SOURCES.items()):
+            torch.manual_seed(seed)
+            model = mmdpt.apis.model.init_model(RELEASES[name].config)
+            for parameter in model.parameters():
+                parameter.data += 0.05 * torch.randn_like(parameter)
+            states[name] = model.state_dict()
+            path = cached_path(RELEASES[name].address)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(to_foreign(states[name], source)[0], path)
+    return home, states
+
+
+def tiny_config(name_or_path, options=()):
+    cfg = load_config(name_or_path, options)
+    tiny(cfg)
+    return cfg
+
+
+def write_picture(path, seed, size):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(256, size=(6, 8, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize(size).save(path)
+
+
+def write_depth(path, seed, size):
+    """16 bits, millimetres, a slope from 1 to 4 m and a corner without depth."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    depth = np.tile(np.linspace(1000, 4000 + seed, size[0]).astype(np.uint16), (size[1], 1))
+    depth[:5, :5] = 0
+    Image.fromarray(depth).save(path)
+
+
+@pytest.fixture
+def workplace(tmp_path, released, monkeypatch):
+    """A folder as the page assumes it: tools, configs, data, a downloaded file."""
+    for name in ('tools', 'configs'):
+        (tmp_path / name).symlink_to(REPO / name)
+    data = tmp_path / 'data'
+    for seed, (split, ours, count) in enumerate((('train', 'train', 3), ('test', 'val', 2))):
+        lines = ['image,depth,scale']
+        for index in range(count):
+            key = 10 * seed + index
+            write_picture(data / f'nyu/images/{split}/room_{index:05d}.jpg', key, (640, 480))
+            write_depth(data / f'nyu/annotations/{split}/room_{index:05d}.png', key, (640, 480))
+            write_picture(data / f'mine/rooms/{key}.jpg', key + 100, (80, 60))
+            write_depth(data / f'mine/rooms/{key}.png', key, (80, 60))
+            lines.append(f'rooms/{key}.jpg,rooms/{key}.png,1000')
+            write_picture(data / f'mine/images/{ours}/{key}.jpg', key + 200, (80, 60))
+            label = np.resize(np.array([0, 1, 2, 255], np.uint8), (60, 80))
+            (data / f'mine/annotations/{ours}').mkdir(parents=True, exist_ok=True)
+            Image.fromarray(label).save(data / f'mine/annotations/{ours}/{key}.png')
+        (data / f'mine/{ours}.csv').write_text('\n'.join(lines) + '\n')
+    (block,) = re.findall(r'write `my_classes.py`:\n\n```python\n(.*?)```', PAGE, re.DOTALL)
+    (tmp_path / 'my_classes.py').write_text(block)
+    home, _ = released
+    monkeypatch.setenv('MMDPT_HOME', str(home))
+    address = RELEASES['dpt-hybrid-midas'].address
+    shutil.copy(cached_path(address), tmp_path / Path(address).name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Command:
+    """One command of the page, run in this process.
+
+    ``asked`` is the config that it loaded, before it was made tiny.
+    """
+
+    def __init__(self, line, states, monkeypatch, capsys):
+        self.states = states
+        self.asked = None
+        program, tool, *self.arguments = shlex.split(line)
+        check = dict(
+            train=self.trained,
+            test=self.tested,
+            check_dataset=self.checked,
+            convert_checkpoint=self.converted,
+        ).get(Path(tool).stem)
+        assert program == 'python' and check is not None, f'the test does not know: {line}'
+
+        def remember(name_or_path, options=()):
+            self.asked = load_config(name_or_path, options)
+            return tiny_config(name_or_path, options)
+
+        monkeypatch.setattr(mmdpt.engine, 'load_config', remember)
+        monkeypatch.setattr(mmdpt.apis.model, 'load_config', remember)
+        monkeypatch.setattr(sys, 'argv', [tool, *self.arguments])
+        # as in a process of its own
+        for singletons in (MMLogger, MessageHub, Visualizer, DefaultScope):
+            singletons._instance_dict.clear()
+        try:
+            runpy.run_path(tool, run_name='__main__')
+        except SystemExit as stop:
+            done = capsys.readouterr()
+            assert not stop.code, f'{line}\n{done.out}{done.err}'
+        self.output = capsys.readouterr().out
+        check()
+
+    def option(self, name, default=None):
+        if name not in self.arguments:
+            return default
+        return Path(self.arguments[self.arguments.index(name) + 1])
+
+    def checked(self):
+        assert 'no trouble found' in self.output
+
+    def converted(self):
+        weights = read_checkpoint(self.arguments[1]).state_dict
+        expected = self.states['dpt-hybrid-midas']
+        assert weights.keys() == expected.keys()
+        assert all(torch.equal(weights[key], expected[key]) for key in expected)
+        assert 'isl-org (depth)' in self.output and 'all match' in self.output
+
+    def trained(self):
+        """Started from the release, moved a little, and wrote a checkpoint."""
+        default = Path('work_dirs') / Path(self.asked.filename).stem
+        work_dir = self.option('--work-dir', default)
+        written = work_dir / f'iter_{ITERATIONS}.pth'
+        weights = read_checkpoint(written).state_dict
+        start = self.states[Path(self.asked.load_from).stem]
+        assert f'Load checkpoint from {self.asked.load_from}' in self.output
+        if self.asked.load_from == 'dpt-large-ade20k':
+            anew = re.findall(r'4 of another shape \((.*?)\); what is', self.output)[0]
+            assert sorted(re.findall(r'([\w.]+): checkpoint', anew)) == sorted(CLASSIFIERS)
+            assert weights[CLASSIFIERS[1]].shape[0] == 3
+            start = {key: value for key, value in start.items() if key not in CLASSIFIERS}
+        moved = {
+            key: (weights[key] - value).abs().max().item()
+            for key, value in start.items()
+            if value.is_floating_point() and 'running_' not in key
+        }
+        assert 0 < max(moved.values()) < 1e-3
+        backbone = self.asked.model.backbone
+        if 'frozen_stages' in backbone or 'lora' in backbone:
+            assert all(moved[key] == 0 for key in moved if key.startswith('backbone.'))
+        updates = [key for key in weights if '.lora_' in key]
+        assert bool(updates) == ('lora' in backbone)
+        assert 'no CUDA' in self.output or torch.cuda.is_available()
+        assert re.search(r'(d1|mIoU): [\d.]+', self.output)
+        # under the name that the page's next command gives it
+        written.rename(work_dir / f'iter_{self.asked.train_cfg.max_iters}.pth')
+
+    def tested(self):
+        """Printed the metrics, drew and wrote every image."""
+        name = 'mIoU' if self.asked.model.type == 'EncoderDecoder' else 'abs_rel'
+        assert np.isfinite(float(re.findall(rf'{name}: ([\d.]+)', self.output)[-1]))
+        for option in ('--show-dir', '--out'):
+            folder = self.option(option)
+            if folder is not None:
+                assert len([path for path in folder.rglob('*') if path.is_file()]) == 2
+        for path in (self.option('--out') or Path('none')).rglob('*.npy'):
+            depth = np.load(path)
+            assert depth.dtype == np.float32 and depth.shape in ((480, 640), (60, 80))
+            high = {'relative': np.inf}.get(self.asked.model.decode_head.output, 20)
+            assert (depth >= 0).all() and (depth <= high).all()
+            if 'nyu' in self.asked.filename:  # 1 / 0.1378
+                assert depth.max() <= 7.257
+        for path in (self.option('--out') or Path('none')).rglob('*.png'):
+            assert set(np.unique(np.asarray(Image.open(path)))) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize('section', commands_by_section())
+def test_commands_of_the_page(section, workplace, released, monkeypatch, capsys):
+    for line in commands_by_section()[section]:
+        Command(line, released[1], monkeypatch, capsys)
+
+
+@pytest.mark.parametrize('line', ['pip install mmdpt', 'python tools/browse_dataset.py my.py'])
+def test_a_command_that_is_not_known_is_a_failure(line, monkeypatch, capsys):
+    with pytest.raises(AssertionError, match='does not know'):
+        Command(line, {}, monkeypatch, capsys)
+
+
+def test_the_page_has_a_command_for_each_of_its_configs():
+    lines = [line for lines in commands_by_section().values() for line in lines]
+    for config in re.findall(r'^\| `([\w-]+)` \| `', PAGE, re.MULTILINE):
+        names = (config, 'my_classes.py' if config.endswith('own-classes') else config)
+        assert any('tools/train.py' in line and line.split()[2] in names for line in lines), config

@@ -1,0 +1,140 @@
+"""Training starts from a release by name or from a foreign file, and resumes its own checkpoint."""
+
+import logging
+import shutil
+
+import pytest
+import torch
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.runner import IterBasedTrainLoop
+from mmengine.visualization import Visualizer
+
+from mmdpt.apis import init_model
+from mmdpt.checkpoints import read_checkpoint, to_foreign
+from mmdpt.checkpoints.download import cached_path
+from mmdpt.checkpoints.releases import RELEASES, Release
+from mmdpt.engine import build_runner, load_config, prepare_test
+from mmdpt.errors import InputError
+
+ADDRESS = 'https://models.test/tiny.pt'
+OPTIONS = ('model.decode_head.readout_type=project',)
+
+
+def forget_runs():
+    """As in a process of its own."""
+    for singletons in (MMLogger, MessageHub, Visualizer, DefaultScope):
+        singletons._instance_dict.clear()
+
+
+@pytest.fixture
+def weights(config, tmp_path, monkeypatch):
+    """A release 'tiny' in an empty cache: isl-org's names, 5 classes; give its state, as ours."""
+    monkeypatch.setenv('MMDPT_HOME', str(tmp_path / 'home'))
+    monkeypatch.setitem(RELEASES, 'tiny', Release(str(config), ADDRESS, OPTIONS))
+    torch.manual_seed(1)
+    state = init_model(str(config), cfg_options=['model.decode_head.num_classes=5']).state_dict()
+    cached_path(ADDRESS).parent.mkdir(parents=True)
+    torch.save(to_foreign(state, 'isl-org')[0], cached_path(ADDRESS))
+    return state
+
+
+@pytest.fixture
+def start(config, tmp_path, monkeypatch):
+    """Do what precedes the first iteration; give the runner and its log."""
+
+    def run(*options, resume=False):
+        cfg = load_config(str(config), options)
+        cfg.resume = resume
+        forget_runs()
+        runner = build_runner(cfg, str(tmp_path / 'work'))
+        lines = []
+        handler = logging.Handler()
+        handler.emit = lambda record: lines.append(f'{record.levelname} {record.getMessage()}')
+        runner.logger.addHandler(handler)
+        monkeypatch.setattr(IterBasedTrainLoop, 'run', lambda loop: None)
+        runner.train()
+        return runner, '\n'.join(lines)
+
+    return run
+
+
+def assert_holds_all_but_the_classifiers(model, state):
+    own = model.state_dict()
+    anew = {key for key, value in state.items() if own[key].shape != value.shape}
+    parts = ('decode_head.', 'decode_head.auxiliary.')
+    assert anew == {f'{part}conv_seg.{leaf}' for part in parts for leaf in ('bias', 'weight')}
+    for key in state.keys() - anew:
+        assert torch.equal(own[key].cpu(), state[key]), key
+
+
+def test_a_release_is_loaded_but_for_its_classifiers(start, weights):
+    runner, log = start('load_from=tiny')
+    assert_holds_all_but_the_classifiers(runner.model, weights)
+    assert '4 of another shape (decode_head.conv_seg.weight: checkpoint (5, 8, 1, 1)' in log
+    assert 'what is of another shape or missing starts anew' in log and 'match exactly' not in log
+    assert f'tiny, for equal numbers: --cfg-options {OPTIONS[0]}' in log
+
+
+def test_a_foreign_file_is_loaded_the_same_way(start, weights):
+    runner, log = start(f'load_from={cached_path(ADDRESS)}')
+    assert_holds_all_but_the_classifiers(runner.model, weights)
+    assert 'is of isl-org (segmentation)' in log and 'for equal numbers' not in log
+
+
+def test_another_architecture_is_refused(start, weights):
+    keys = ('model.backbone.arch.embed_dims', 'model.decode_head.embed_dims')
+    narrow = [f'{key}=12' for key in keys]
+    with pytest.raises(InputError, match=r'checkpoint tiny does not fit the model: of .* shape'):
+        start('load_from=tiny', *narrow, 'model.decode_head.channels=4')
+
+
+def test_an_unknown_name_is_refused(start, weights):
+    with pytest.raises(InputError, match=r'tinny: a checkpoint ends in \.pth.*list_models\(\)'):
+        start('load_from=tinny')
+
+
+def test_nothing_in_the_file_is_executed(start, tmp_path):
+    torch.save({'state_dict': {'a': torch.ones(1)}, 'x': MMLogger}, tmp_path / 'bad.pth')
+    with pytest.raises(InputError, match=r'would call mmengine\.logging\.logger\.MMLogger'):
+        start(f'load_from={tmp_path / "bad.pth"}')
+
+
+@pytest.mark.parametrize('where', ['tiny', 'iter_4.pth'])
+def test_resuming_prefers_the_work_dir_to_load_from(start, weights, trained, tmp_path, where):
+    work_dir = tmp_path / 'work'
+    work_dir.mkdir()
+    shutil.copy(trained / 'iter_2.pth', work_dir)
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter_2.pth'))
+    source = where if where == 'tiny' else trained / where
+    runner, _ = start(f'load_from={source}', resume=True)
+    expected = read_checkpoint(work_dir / 'iter_2.pth').state_dict
+    own = runner.model.state_dict()
+    assert runner.iter == 2
+    assert all(torch.equal(own[key].cpu(), expected[key]) for key in expected)
+
+
+def test_resuming_before_the_first_checkpoint_starts_from_the_release(start, weights):
+    runner, _ = start('load_from=tiny', resume=True)
+    assert runner.iter == 0
+    assert_holds_all_but_the_classifiers(runner.model, weights)
+
+
+@pytest.mark.parametrize('tta', [False, True])
+def test_a_test_reads_a_release_by_name(config, tmp_path, weights, tta):
+    cfg = load_config(str(config), ['model.decode_head.num_classes=5'])
+    forget_runs()
+    prepare_test(cfg, 'tiny', tta=tta)
+    runner = build_runner(cfg, str(tmp_path / 'work'))
+    runner.load_or_resume()
+    model = runner.model.module if tta else runner.model
+    own = model.state_dict()
+    assert all(torch.equal(own[key].cpu(), weights[key]) for key in weights)
+
+
+def test_a_test_refuses_the_release_of_other_classes(config, tmp_path, weights):
+    cfg = load_config(str(config))
+    forget_runs()
+    prepare_test(cfg, 'tiny')
+    with pytest.raises(InputError, match=r'checkpoint tiny does not fit the model: .*4 of another'):
+        build_runner(cfg, str(tmp_path / 'work')).load_or_resume()
