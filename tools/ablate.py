@@ -84,13 +84,13 @@ def trains_alike(cfg: 'Config', base: 'Config') -> bool:
 
 def train(config: str, work_dir: Path, options: list[str]) -> Path:
     """Train a config; return its last checkpoint."""
-    from mmdpt.engine.tool_runs import run_tool
+    from mmdpt.engine.tool_runs import last_checkpoint, run_tool
 
     print(f'train {config}', flush=True)
     arguments = (config, '--work-dir', work_dir, '--cfg-options', *options)
     for _ in run_tool(TOOLS / 'train.py', work_dir / 'train.txt', *arguments):
         pass
-    return Path((work_dir / 'last_checkpoint').read_text().strip())
+    return last_checkpoint(work_dir)
 
 
 def test(config: str, checkpoint: Path, work_dir: Path, options: list[str]) -> Path:

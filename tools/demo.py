@@ -15,7 +15,6 @@ TOOLS = Path(__file__).resolve().parent
 DATA = Path('data/scenes')
 WORK_DIR = Path('work_dirs/demo')
 ROWS = 6
-DEPTH_ITERATIONS = 640
 SCORES = {
     'segmentation': re.compile(r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+)'),
     'depth': re.compile(r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'),
@@ -24,18 +23,16 @@ SCORES = {
 
 @report_input_errors
 def main() -> None:
+    from mmdpt.engine.tool_runs import last_checkpoint
+
     start = time.time()
     render()
     classes, medians = score_most_frequent_class(), score_median_depths()
-    seg = train_and_test('segmentation', 'dpt_vit-ti16_scenes', 'mIoU')
+    seg = train_and_test('segmentation', 'dpt_hybrid-ti16_scenes', 'mIoU')
     # what both models share goes on from what it has just learnt about the labels
     learnt = last_checkpoint(WORK_DIR / 'segmentation')
     depth = train_and_test(
-        'depth',
-        'dpt_vit-ti16_scenes-depth',
-        'abs_rel',
-        f'load_from={learnt}',
-        *shorter(DEPTH_ITERATIONS),
+        'depth', 'dpt_hybrid-ti16_scenes-depth', 'abs_rel', f'load_from={learnt}'
     )
     print(
         f'\n{"":32}{"mIoU":>8}{"accuracy":>10}\n'
@@ -96,22 +93,10 @@ def read_maps(folder: Path) -> Iterator['np.ndarray']:
         yield np.asarray(Image.open(path))
 
 
-def shorter(iterations: int) -> list[str]:
-    """Give the overrides that end a training, and its learning rate, after some iterations."""
-    return [
-        f'train_cfg.max_iters={iterations}',
-        f'train_cfg.val_interval={iterations // 3}',
-        f'param_scheduler.1.end={iterations}',
-        f'default_hooks.checkpoint.interval={iterations}',
-    ]
-
-
-def last_checkpoint(work_dir: Path) -> Path:
-    return Path((work_dir / 'last_checkpoint').read_text().strip())
-
-
 def train_and_test(task: str, config: str, metric: str, *options: str) -> dict[str, float]:
     """Train a config, test it, draw pictures and curves; return its scores."""
+    from mmdpt.engine.tool_runs import last_checkpoint
+
     work_dir = WORK_DIR / task
     run('train', task, work_dir, config, *(('--cfg-options', *options) if options else ()))
     checkpoint = last_checkpoint(work_dir)

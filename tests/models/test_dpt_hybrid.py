@@ -80,6 +80,41 @@ def test_patch_that_is_not_the_stems_stride_is_refused():
         build(patch_size=14)
 
 
+RESNET = dict(
+    type='mmpretrain.ResNet',
+    depth=18,
+    base_channels=8,
+    stem_channels=8,
+    num_stages=3,
+    strides=(1, 2, 2),
+    dilations=(1, 1, 1),
+    out_indices=(0, 1, 2),
+)
+
+
+def test_a_network_of_mmpretrain_is_a_stem():
+    model = build(stem=RESNET).train()
+    assert model.stem.training
+    assert all((norm.running_mean == 0).all() for norm in model.stem.modules() if is_norm(norm))
+    taps = model(torch.randn(2, 3, 50, 96))
+    shapes = [tuple(feature.shape[1:]) for feature, _ in taps]
+    assert shapes == [(8, 16, 24), (16, 8, 12), (24, 4, 6), (24, 4, 6)]
+    sum(feature.sum() for feature, _ in taps).backward()
+    assert all(parameter.grad is not None for parameter in model.stem.parameters())
+
+
+def is_norm(module):
+    return isinstance(module, torch.nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize(
+    'change', [dict(out_indices=(2,)), dict(strides=(2, 2, 1)), dict(out_indices=(1, 2))]
+)
+def test_stem_whose_maps_do_not_halve_to_the_patch_is_refused(change):
+    with pytest.raises(ValueError, match=r'three of strides p/4, p/2, p, got \['):
+        build(stem={**RESNET, **change})
+
+
 @pytest.mark.parametrize('stages', [-1, 0, 2])
 def test_frozen_stages_hold_the_stem_fixed(stages):
     model = build(frozen_stages=stages).train()

@@ -9,6 +9,7 @@ train_pipeline = [
     dict(type='LoadDepth'),
     dict(type='ResizeDepth', scale=image_size, multiple=8),
     dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
     dict(type='PackDepthInputs'),
 ]
 test_pipeline = [

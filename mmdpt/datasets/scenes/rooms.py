@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmdpt.datasets.scenes.geometry import Box, Camera, Rectangle, Shape, Sphere
-from mmdpt.datasets.scenes.scene import Body, Light, Scene, View, colour, place
+from mmdpt.datasets.scenes.scene import EYE_LEVEL, Body, Light, Scene, View, colour, place
 from mmdpt.datasets.scenes.textures import Texture
 
 _WOOD_HUE = 0.08
@@ -13,7 +13,7 @@ def room(rng: np.random.Generator, size: tuple[int, int]) -> View:
     """A room seen from near its front wall, looking at the far half; ``size`` in [px]."""
     width, length = rng.uniform(3.6, 6.5), rng.uniform(4.2, 7.5)
     height = rng.uniform(2.3, 3.1)
-    eye = np.array([rng.uniform(0.3, 0.7) * width, rng.uniform(0.3, 0.9), rng.uniform(1.1, 1.8)])
+    eye = np.array([rng.uniform(0.3, 0.7) * width, rng.uniform(0.3, 0.9), rng.uniform(*EYE_LEVEL)])
     goal = np.array([rng.uniform(0.15, 0.85) * width, length])
     camera = Camera(
         position=(float(eye[0]), float(eye[1]), float(eye[2])),

@@ -8,6 +8,13 @@ from mmdpt.datasets.scenes.classes import LABELS
 from mmdpt.datasets.scenes.geometry import Camera, Shape, Vector
 from mmdpt.datasets.scenes.textures import Colour, Texture
 
+EYE_LEVEL = (1.5, 1.7)
+"""Range of the camera's height [m]: of a standing adult's eyes, for a picture to tell its scale.
+
+Metres are seen in an image because a height is known; of one in [1.4, 2.8] the best guess alone is
+wrong by 17 %.
+"""
+
 
 @dataclass(frozen=True)
 class Body:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmdpt.datasets.scenes.geometry import Box, Camera, Rectangle, Sphere
-from mmdpt.datasets.scenes.scene import Body, Light, Scene, Sky, View, colour, place
+from mmdpt.datasets.scenes.scene import EYE_LEVEL, Body, Light, Scene, Sky, View, colour, place
 from mmdpt.datasets.scenes.textures import Colour, Texture
 
 _KERB = 0.12
@@ -20,7 +20,7 @@ def street(rng: np.random.Generator, size: tuple[int, int]) -> View:
     x = rng.uniform(-0.5, 0.5) * (road + 1.5 * pavement)
     towards_middle = np.sign(x) * rng.uniform(0, 14)
     camera = Camera(
-        position=(float(x), 0.0, float(rng.uniform(1.4, 2.8))),
+        position=(float(x), 0.0, float(rng.uniform(*EYE_LEVEL))),
         yaw=float(np.radians(towards_middle + rng.normal(0, 9))),
         pitch=float(np.radians(rng.uniform(-9, 4))),
         roll=float(np.radians(rng.normal(0, 1.5))),

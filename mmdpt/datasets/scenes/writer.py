@@ -21,7 +21,7 @@ from mmdpt.datasets.scenes.composition import SPLITS, render_sample
 from mmdpt.datasets.scenes.geometry import Array, Camera
 from mmdpt.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Count up when a scene, its rendering or the layout changes: older data sets are rewritten."""
 
 MARKER = 'scenes.json'

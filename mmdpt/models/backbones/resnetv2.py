@@ -153,7 +153,6 @@ class ResNetV2(BaseModule):
         if base_channels % GROUPS != 0:
             raise ValueError(f'base_channels must be a multiple of {GROUPS}, got {base_channels}')
         self.channels = [4 * base_channels * 2**stage for stage in range(len(depths))]
-        self.stride = 2 ** (len(depths) + 1)
         self.conv = StdConv2d(3, base_channels, 7, 2, standardization)
         self.norm = build_norm_layer(NORM, base_channels)[1]
         self.pool = MaxPoolSame()

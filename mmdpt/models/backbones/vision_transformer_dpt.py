@@ -17,7 +17,6 @@ from mmdpt.errors import InputError
 from mmdpt.models.backbones.attention import attend
 from mmdpt.models.backbones.lora import adapt
 from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
-from mmdpt.models.backbones.resnetv2 import ResNetV2
 from mmdpt.registry import MODELS
 
 NUM_TAPS = 4
@@ -41,9 +40,10 @@ class VisionTransformerDPT(VisionTransformer):
         img_size: Image size [px] of the position embedding's own grid, one number or (H, W).
         patch_size: Patch side [px].
         out_indices: The four blocks to tap, 0-based, increasing; two with a stem.
-        stem: Config of a convolutional stem whose last map, of stride ``patch_size``, is embedded
-            in place of image patches, and whose first two maps are the first two taps, without
-            readout token (DPT-Hybrid). None: the plain ViT.
+        stem: Config of a convolutional network whose last map, of stride ``patch_size``, is
+            embedded in place of image patches, and whose first two maps are the first two taps,
+            without readout token: ``ResNetV2`` (DPT-Hybrid), or one of mmpretrain with three maps,
+            such as ``mmpretrain.ResNet``. None: the plain ViT.
         norm_taps: Apply the final norm to every tap (DINOv2) or to none (DPT).
         interpolate_mode: Of the position embedding: 'bilinear' (DPT), 'bicubic', 'bicubic-offset'
             (DINOv2) or 'bicubic-antialias' (DINOv2 with registers), see ``position_embedding.py``.
@@ -60,7 +60,7 @@ class VisionTransformerDPT(VisionTransformer):
     Raises:
         ValueError: If ``arch`` is unknown, ``out_indices`` are not four (two) increasing blocks,
             ``interpolate_mode`` is unknown, ``frozen_stages`` exceeds the number of blocks or comes
-            with ``lora``, LoRA's rank is not positive, or the stem's stride is not the patch.
+            with ``lora``, LoRA's rank is not positive, or the stem's maps do not fit the patch.
     """
 
     arch_zoo = {
@@ -261,14 +261,28 @@ def check_out_indices(
         )
 
 
-def patch_cfg_on_stem(stem: ResNetV2, img_size: int | Sequence[int], patch_size: int) -> dict:
+def patch_cfg_on_stem(stem: nn.Module, img_size: int | Sequence[int], patch_size: int) -> dict:
     """Give mmpretrain's ``patch_cfg`` of a 1x1 projection of the stem's last map.
 
     Raises:
-        ValueError: If the patch is not the stem's stride.
+        ValueError: If the patch is not the stem's stride, or its maps are not three that halve.
     """
-    if stem.stride != patch_size:
-        raise ValueError(f"patch_size must be the stem's stride {stem.stride}, got {patch_size}")
+    channels, strides = measure_maps(stem)
+    if strides[-1] != patch_size:
+        raise ValueError(f"patch_size must be the stem's stride {strides[-1]}, got {patch_size}")
+    if strides != [patch_size / 4, patch_size / 2, patch_size]:
+        raise ValueError(f"the stem's maps must be three of strides p/4, p/2, p, got {strides}")
     sides = [img_size] * 2 if isinstance(img_size, int) else img_size
     grid = tuple(-(-side // patch_size) for side in sides)
-    return dict(in_channels=stem.channels[-1], input_size=grid, kernel_size=1, stride=1)
+    return dict(in_channels=channels[-1], input_size=grid, kernel_size=1, stride=1)
+
+
+@torch.no_grad()
+def measure_maps(network: nn.Module) -> tuple[list[int], list[int]]:
+    """Give channels and strides of a network's maps, from what it makes of a black image."""
+    side = 64
+    training = network.training
+    network.eval()
+    maps = network(torch.zeros(1, 3, side, side))
+    network.train(training)
+    return [feature.shape[1] for feature in maps], [side // feature.shape[-1] for feature in maps]
