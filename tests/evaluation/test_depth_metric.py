@@ -317,6 +317,7 @@ TWO_PROCESSES = """
 import json, sys
 import torch, torch.distributed as dist
 from mmengine.dataset import DefaultSampler
+from mmdpt.engine.process_group import end_process_group
 from mmdpt.evaluation.depth_metric import DepthMetric
 
 rank, world, meeting = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -333,6 +334,7 @@ for round_up in (True, False):
         metric.process({}, [dict(img_path=f'{index}.png', **maps)])
     printed += [len(metric.results), metric.evaluate(5), metric.intervals]
 print(json.dumps(printed))
+end_process_group()
 """
 
 
