@@ -1,5 +1,6 @@
 # Rooms and streets rendered by tools/dataset_converters/scenes.py: of eight training images four
 # have labels and depth, two labels, two depth. 320 x 240 px, seen whole at half that size.
+_base_ = './loaders.py'
 dataset_type = 'ScenesDataset'
 data_root = 'data/scenes'
 image_size = (160, 120)
@@ -24,8 +25,6 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='ConcatDataset',
         datasets=[
@@ -56,10 +55,7 @@ train_dataloader = dict(
     ),
 )
 val_dataloader = dict(
-    batch_size=1,
     num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
