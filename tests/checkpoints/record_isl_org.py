@@ -2,10 +2,10 @@
 
 Run once, where isl-org/DPT and the timm that its requirements.txt names are at hand::
 
-    git clone https://github.com/isl-org/DPT /tmp/isl/main
-    git clone https://github.com/isl-org/DPT --branch dpt_scriptable /tmp/isl/scriptable
-    pip install --no-deps --target /tmp/isl/timm timm==0.4.5
-    python tests/checkpoints/record_isl_org.py /tmp/isl/main /tmp/isl/scriptable /tmp/isl/timm
+    git clone https://github.com/isl-org/DPT ./main
+    git clone https://github.com/isl-org/DPT --branch dpt_scriptable ./scriptable
+    pip install --no-deps --target ./timm timm==0.4.5
+    python tests/checkpoints/record_isl_org.py ./main ./scriptable ./timm
 
 Only widths are not theirs. Parameters follow from their names and images from their sizes, so that
 ``data/isl_org.npz`` holds outputs, names with shapes, and the versions of this one run.
