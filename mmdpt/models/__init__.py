@@ -6,11 +6,12 @@ from .backbones import ResNetV2, VisionTransformerDPT
 from .decode_heads import DepthDPTHead, DPTHead
 from .depth_data_preprocessor import DepthDataPreProcessor
 from .layers import Fusion, Reassemble
-from .losses import GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
+from .losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
 from .pretrained_init import PretrainedInit
 from .segmentors import DepthEstimator, EncoderDecoder, JointEstimator
 
 __all__ = [
+    'AbsRelLoss',
     'DPTHead',
     'DepthDPTHead',
     'DepthDataPreProcessor',

@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mmdpt.models.losses import GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
+from mmdpt.models.losses import (
+    AbsRelLoss,
+    GradientMatchingLoss,
+    SiLogLoss,
+    SSILoss,
+    SSITrimmedLoss,
+)
 from mmdpt.registry import MODELS
 
 LOSSES = {
@@ -20,6 +26,8 @@ LOSSES = {
     'grad': GradientMatchingLoss(),
     'grad_lstsq_batch': GradientMatchingLoss(alignment='lstsq', reduction='batch'),
     'grad_none': GradientMatchingLoss(alignment='none'),
+    'abs_rel': AbsRelLoss(),
+    'abs_rel_batch': AbsRelLoss(reduction='batch'),
     'silog': SiLogLoss(),
     'silog_batch': SiLogLoss(reduction='batch'),
     'silog_variance': SiLogLoss(variance_weight=1.0),
