@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent
 # What OpenMMLab's tools look for in an installed package, under <package>/.mim.
 MIM = ('configs', 'tools', 'model-index.yml')
 
+DOCS = ['furo', 'myst-nb', 'nbclient', 'sphinx']
 ONNX = ['onnx', 'onnxruntime', 'onnxscript']
 PEERS = ['segmentation-models-pytorch', 'timm', 'transformers']
 TENSORBOARD = ['tensorboard']
@@ -71,6 +72,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['mmdpt', 'mmdpt.*']),
     package_data={'mmdpt': ['py.typed']},
+    entry_points={'console_scripts': ['mmdpt = mmdpt.cli:main']},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
     # mmpretrain imports torchvision without declaring it; torch and torchvision must match.
@@ -79,6 +81,7 @@ setup(
         'torchvision',
         'numpy',
         'matplotlib',
+        'pillow',
         'safetensors',
         'onedl-mmengine>=0.10.12',
         'onedl-mmcv>=2.3.6',
@@ -86,9 +89,10 @@ setup(
         'onedl-mmpretrain>=1.3.6',
     ],
     extras_require={
+        'docs': DOCS,
         'onnx': ONNX,
         'tensorboard': TENSORBOARD,
         'bench': PEERS,
-        'tests': TOOLS + ONNX + PEERS + TENSORBOARD,
+        'tests': TOOLS + DOCS + ONNX + PEERS + TENSORBOARD,
     },
 )

@@ -129,3 +129,20 @@ def test_installed_config_can_be_inherited(fresh_python, tmp_path):
     script = "from mmdpt.engine import load_config; print(load_config('mine.py').pretty_text)"
     printed = run(fresh_python, '-c', script, cwd=tmp_path)
     assert 'num_classes=5' in printed and 'VisionTransformerDPT' in printed
+
+
+def test_installed_command_lists_the_tools_and_runs_one(fresh_python, tmp_path):
+    command = fresh_python.with_name('mmdpt')
+    if not command.exists():  # pip --target puts scripts beside the packages
+        purelib = 'import sysconfig; print(sysconfig.get_path("purelib"))'
+        command = Path(run(fresh_python, '-c', purelib, cwd=tmp_path).strip()) / 'bin' / 'mmdpt'
+    listed = run(fresh_python, command, cwd=tmp_path)
+    assert '  convert-checkpoint ' in listed and '  dataset-converters/nyu ' in listed
+    printed = run(fresh_python, command, 'print_config', 'dpt_vit-ti16_scenes', cwd=tmp_path)
+    assert 'VisionTransformerDPT' in printed
+
+
+def test_installed_doctor_finds_nothing_wrong(fresh_python, tmp_path):
+    printed = run(fresh_python, '-m', 'mmdpt', 'doctor', cwd=tmp_path)
+    assert f'in {fresh_python.parents[1]}' in printed  # not the checkout
+    assert 'data/nyu ' in printed and printed.endswith('\nnothing wrong\n')

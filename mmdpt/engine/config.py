@@ -8,8 +8,8 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.config.utils import MODULE2PACKAGE
 
-import mmdpt
 from mmdpt.errors import InputError
+from mmdpt.places import shipped
 
 MODULE2PACKAGE.setdefault('mmdpt', 'mmdpt')  # so that _base_ = ['mmdpt::dpt/NAME.py'] resolves
 
@@ -41,7 +41,7 @@ def find_config(name_or_path: str) -> Path:
         return path
     if path.suffix or path.parent != Path('.'):
         raise InputError(f'no config file {path}')
-    own = {p.stem: p for p in sorted(configs_root().glob('[!_]*/*.py'))}
+    own = own_configs()
     if name_or_path not in own:
         close = difflib.get_close_matches(name_or_path, own, n=3, cutoff=0.4)
         raise InputError(
@@ -51,11 +51,14 @@ def find_config(name_or_path: str) -> Path:
     return own[name_or_path]
 
 
+def own_configs() -> dict[str, Path]:
+    """Give the configs that travel with mmdpt by name."""
+    return {path.stem: path for path in sorted(configs_root().glob('[!_]*/*.py'))}
+
+
 def configs_root() -> Path:
     """Give the folder of mmdpt's configs: in the wheel, or in the checkout."""
-    package = Path(mmdpt.__file__).parent
-    packaged = package / '.mim' / 'configs'
-    return packaged if packaged.is_dir() else package.parent / 'configs'
+    return shipped('configs')
 
 
 def parse_options(options: Sequence[str]) -> dict:

@@ -1,0 +1,7 @@
+"""``python -m mmdpt``, the console command without its script."""
+
+import sys
+
+from mmdpt.cli import main
+
+sys.exit(main())

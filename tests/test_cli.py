@@ -1,0 +1,143 @@
+"""The console command finds, lists and runs the tools, as ``python -m mmdpt`` and as installed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mmdpt
+from mmdpt import cli
+from mmdpt.places import shipped
+
+REPO = Path(__file__).resolve().parents[1]
+ECHO = '''"""Print the arguments.
+
+And nothing else.
+"""
+
+import sys
+
+if __name__ == '__main__':
+    print(sys.argv)
+    sys.exit(7)
+'''
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch) -> Path:
+    """An empty package folder in a checkout, in place of mmdpt's."""
+    folder = tmp_path / 'mmdpt'
+    folder.mkdir()
+    monkeypatch.setattr(mmdpt, '__file__', str(folder / '__init__.py'))
+    return folder
+
+
+@pytest.fixture
+def tools(package) -> Path:
+    """Two tools in a checkout and one in a folder of it."""
+    folder = package.parent / 'tools'
+    (folder / 'dataset_converters').mkdir(parents=True)
+    (folder / 'say_args.py').write_text(ECHO)
+    (folder / 'train.py').write_text('"""Train."""\n')
+    (folder / 'train.sh').write_text('echo\n')
+    (folder / 'dataset_converters' / 'nyu.py').write_text('"""Convert NYU."""\nprint("nyu")\n')
+    return folder
+
+
+def run(monkeypatch, *arguments: str) -> int:
+    """The exit code of the command in this process."""
+    monkeypatch.setattr(sys, 'argv', ['mmdpt', *arguments])
+    try:
+        return cli.main()
+    except SystemExit as end:
+        return end.code
+
+
+@pytest.mark.parametrize('name', ['say-args', 'say_args'])
+def test_arguments_and_exit_code_pass_through(tools, monkeypatch, capsys, name):
+    assert run(monkeypatch, name, 'a b', '--help', '--', '-x_y') == 7
+    expected = [str(tools / 'say_args.py'), 'a b', '--help', '--', '-x_y']  # as python does it
+    assert capsys.readouterr().out == f'{expected}\n'
+
+
+def test_tool_without_an_exit_code_gives_zero(tools, monkeypatch, capsys):
+    assert run(monkeypatch, 'dataset_converters/nyu') == 0
+    assert capsys.readouterr().out == 'nyu\n'
+
+
+@pytest.mark.parametrize('arguments', [(), ('--help',), ('-h',)])
+def test_list_has_each_python_tool_with_the_first_line_of_its_docstring(
+    tools, monkeypatch, capsys, arguments
+):
+    assert run(monkeypatch, *arguments) == 0
+    listed = capsys.readouterr().out.partition('tools:\n')[2]
+    assert [line.split(maxsplit=1) for line in listed.splitlines()] == [
+        ['say-args', 'Print the arguments.'],
+        ['train', 'Train.'],
+        ['dataset-converters/nyu', 'Convert NYU.'],
+    ]
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('trian', 'no tool trian; the nearest names: train\n'),
+        ('nyu', 'no tool nyu; the nearest names: dataset-converters/nyu\n'),
+        ('say_arg', 'no tool say_arg; the nearest names: say-args\n'),
+        ('xyzzy', 'no tool xyzzy; mmdpt --help lists them\n'),
+        ('../setup', 'no tool ../setup; '),
+    ],
+)
+def test_unknown_tool_gives_code_two_and_the_nearest_names(
+    tools, monkeypatch, capsys, name, message
+):
+    assert run(monkeypatch, name) == 2
+    printed = capsys.readouterr()
+    assert printed.out == '' and printed.err.startswith(f'error: {message}')
+
+
+def test_tools_of_the_installed_package_come_before_those_beside_it(tools, package):
+    packaged = package / '.mim' / 'tools'
+    packaged.mkdir(parents=True)
+    (packaged / 'test.py').write_text('"""Test."""\n')
+    assert cli.find_tools() == {'test': packaged / 'test.py'}
+
+
+def test_installation_without_tools_says_so(package, monkeypatch, capsys):
+    assert run(monkeypatch, 'train') == 2
+    assert f'there are none in {package.parent / "tools"}' in capsys.readouterr().err
+
+
+def test_every_tool_of_mmdpt_has_a_docstring_and_runs_as_a_main_module():
+    for name, path in cli.find_tools().items():
+        assert cli.first_line(path).endswith(('.', '...')), name
+        assert "if __name__ == '__main__':" in path.read_text(), name
+    assert cli.find_tools()['convert-checkpoint'] == shipped('tools') / 'convert_checkpoint.py'
+    assert 'dataset-converters/scenes' in cli.find_tools()
+
+
+@pytest.mark.parametrize('module', ['mmdpt', 'mmdpt.cli'])
+def test_list_imports_neither_torch_nor_the_tools(module):
+    done = subprocess.run(
+        [sys.executable, '-X', 'importtime', '-m', module],
+        capture_output=True,
+        text=True,
+        cwd=REPO,
+    )
+    assert done.returncode == 0 and 'convert-checkpoint' in done.stdout
+    imported = {line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
+    assert 'mmdpt.places' in imported
+    assert not imported & {'torch', 'numpy', 'mmengine', 'cv2', 'mmdpt.engine', 'mmdpt.tool'}
+
+
+def test_a_real_tool_runs_with_its_usage_and_its_errors(tmp_path):
+    def mmdpt_command(*arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, '-m', 'mmdpt', *arguments]
+        return subprocess.run(command, capture_output=True, text=True, cwd=REPO)
+
+    shown = mmdpt_command('print_config', '--help')
+    assert shown.returncode == 0 and 'usage: print_config.py [-h]' in shown.stdout
+    wrong = mmdpt_command('print-config', str(tmp_path / 'gone.py'))
+    assert wrong.returncode == 1
+    assert wrong.stderr == f'error: no config file {tmp_path / "gone.py"}\n'
