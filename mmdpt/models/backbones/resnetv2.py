@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from mmdpt.models.backbones.padding import pad_same
 from mmdpt.registry import MODELS
 
 STANDARDIZATIONS = ('std', 'var')
@@ -194,16 +195,3 @@ def standardize(weight: Tensor, formula: str) -> Tensor:
         return (weight - mean) / (std + 1e-5)
     var, mean = torch.var_mean(weight, dim=(1, 2, 3), correction=0, keepdim=True)
     return (weight - mean) * torch.rsqrt(var + 1e-8)
-
-
-def pad_same(x: Tensor, kernel_size: int, stride: int, value: float = 0.0) -> Tensor:
-    """Pad maps (N, C, H, W) as TensorFlow's SAME: ceil(H / stride) windows fit.
-
-    Where the number of pixels to pad is odd, the extra one goes to the bottom or the right.
-    """
-    pads: list[int] = []
-    for size in (x.shape[-1], x.shape[-2]):
-        windows = -(-size // stride)
-        total = max((windows - 1) * stride + kernel_size - size, 0)
-        pads += [total // 2, total - total // 2]
-    return F.pad(x, pads, value=value)

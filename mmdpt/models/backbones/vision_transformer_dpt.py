@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn as nn
-from mmcv.cnn.bricks.transformer import AdaptivePadding
+from mmcv.cnn.bricks import DropPath
 from mmpretrain.models.backbones import VisionTransformer
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from mmdpt.errors import InputError
 from mmdpt.models.backbones.attention import attend
 from mmdpt.models.backbones.lora import adapt
+from mmdpt.models.backbones.padding import PadToMultiple
 from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
 from mmdpt.registry import MODELS
 
@@ -116,9 +117,12 @@ class VisionTransformerDPT(VisionTransformer):
         )
         for layer in self.layers:
             layer.attn.scaled_dot_product_attention = attend
+        for module in self.layers.modules():
+            if isinstance(module, DropPath):  # a number of NumPy's is a tensor to torch.compile
+                module.drop_prob = float(module.drop_prob)
         self.stem = built_stem
-        if built_stem is not None:
-            self.pad_to_patch = AdaptivePadding(patch_size, patch_size)  # bottom and right
+        self.pad_to_patch = PadToMultiple(patch_size)
+        self.patch_embed.adaptive_padding = None
         self.num_register_tokens = num_register_tokens
         self.register_tokens = None
         if num_register_tokens > 0:
@@ -145,14 +149,14 @@ class VisionTransformerDPT(VisionTransformer):
             two are its maps (N, C, 4 h, 4 w) and (N, C, 2 h, 2 w), without readout token.
         """
         taps: list[tuple[Tensor, Tensor | None]] = []
+        x = self.pad_to_patch(x)  # a stem's maps of all strides then cover the same pixels
         if self.stem is not None:
-            # Padded first, so that the maps of all strides cover the same pixels.
-            maps = self.stem(self.pad_to_patch(x))
+            maps = self.stem(x)
             taps = [(feature, None) for feature in maps[:NUM_STEM_TAPS]]
             x = maps[-1]
         tokens, grid = self.patch_embed(x)
         if self.cls_token is not None:
-            tokens = torch.cat((self.cls_token.expand(len(tokens), -1, -1), tokens), dim=1)
+            tokens = torch.cat((self.cls_token.expand(tokens.shape[0], -1, -1), tokens), dim=1)
         tokens = tokens + resize_position_embedding(
             self.pos_embed,
             self.patch_resolution,
@@ -161,8 +165,9 @@ class VisionTransformerDPT(VisionTransformer):
             num_extra_tokens=self.num_extra_tokens,
         )
         if self.register_tokens is not None:
-            readout, patches = tokens.split((self.num_extra_tokens, grid[0] * grid[1]), dim=1)
-            registers = self.register_tokens.expand(len(tokens), -1, -1)
+            readout = tokens[:, : self.num_extra_tokens]
+            patches = tokens[:, self.num_extra_tokens :]
+            registers = self.register_tokens.expand(tokens.shape[0], -1, -1)
             tokens = torch.cat((readout, registers, patches), dim=1)
         tokens = self.pre_norm(self.drop_after_pos(tokens))
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmdpt.models.decode_heads.sizes import input_size, padded_size
+from mmdpt.models.decode_heads.sizes import cut_to, input_size, padded_size, stride_of
 from mmdpt.models.layers import Fusion, Reassemble
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
@@ -102,7 +102,9 @@ class DepthDPTHead(BaseModule):
         self.output = output
         self.max_depth = max_depth
         self.inversion = inversion
-        self.clamp = clamp
+        low, high = clamp
+        # of one type, which torch.onnx needs
+        self.clamp = (None if low is None else float(low), None if high is None else float(high))
         self.reassemble = Reassemble(
             embed_dims, reassemble_channels, channels, reassemble_scales, readout_type
         )
@@ -110,7 +112,7 @@ class DepthDPTHead(BaseModule):
         self.predictor = DepthOutput(channels)
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
-        self.output_stride = patch_size / (2 * reassemble_scales[0])
+        self.output_stride = stride_of(patch_size, reassemble_scales[0])
 
     @property
     def unit(self) -> str:
@@ -139,8 +141,7 @@ class DepthDPTHead(BaseModule):
         target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
         if self.output != 'depth':
             target = 1 / target
-        height, width = target.shape[-2:]
-        pred = self(taps)[..., :height, :width]
+        pred = cut_to(self(taps), target.shape[-2:])
         losses: dict[str, Tensor] = {}
         for criterion in self.loss_decode:
             name = str(criterion.loss_name)
@@ -151,7 +152,6 @@ class DepthDPTHead(BaseModule):
         self, taps: Sequence[Tap], batch_img_metas: list[dict], test_cfg: dict | None
     ) -> Tensor:
         """Predict (N, 1, H, W) at the size of the network's input, in ``unit``."""
-        height, width = input_size(batch_img_metas[0])
-        pred = self(taps)[..., :height, :width]
+        pred = cut_to(self(taps), input_size(batch_img_metas[0]))
         low, high = self.clamp
         return pred if low is None and high is None else pred.clamp(low, high)

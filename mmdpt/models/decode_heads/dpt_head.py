@@ -1,6 +1,7 @@
 """DPT's segmentation head (arXiv:2103.13413, section 3.2 and figure 1)."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import torch.nn as nn
@@ -11,7 +12,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import accuracy
 from torch import Tensor
 
-from mmdpt.models.decode_heads.sizes import input_size, padded_size
+from mmdpt.models.decode_heads.sizes import cut_to, input_size, padded_size, stride_of
 from mmdpt.models.layers import Fusion, Reassemble
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
@@ -95,7 +96,7 @@ class DPTHead(BaseDecodeHead):
         self.auxiliary_weight = auxiliary_weight
         if auxiliary_weight > 0:
             self.auxiliary = AuxiliaryOutput(channels, self.out_channels, norm_cfg, dropout_ratio)
-        self.output_stride = patch_size / (2 * reassemble_scales[0])
+        self.output_stride = stride_of(patch_size, reassemble_scales[0])
 
     def fuse(self, taps: Sequence[Tap]) -> tuple[Tensor, Tensor]:
         """Reassemble and fuse four taps into the last and the penultimate fusion map."""
@@ -121,7 +122,7 @@ class DPTHead(BaseDecodeHead):
         return losses
 
     def loss_by_feat(
-        self, seg_logits: Tensor, batch_data_samples: list, stride: float | None = None
+        self, seg_logits: Tensor, batch_data_samples: list, stride: Fraction | None = None
     ) -> dict:
         """Compute mmseg's losses on logits upsampled to the labels.
 
@@ -149,10 +150,10 @@ class DPTHead(BaseDecodeHead):
         """Upsample logits to the size of the network's input, (N, classes, H, W)."""
         return self.upsample(seg_logits, input_size(batch_img_metas[0]), self.output_stride)
 
-    def upsample(self, logits: Tensor, size: Sequence[int], stride: float) -> Tensor:
+    def upsample(self, logits: Tensor, size: Sequence[int], stride: Fraction) -> Tensor:
         """Upsample logits by ``stride`` and cut off what the backbone padded beyond ``size``."""
         padded = padded_size(logits.shape[-2:], stride)
         logits = F.interpolate(
             logits, size=padded, mode='bilinear', align_corners=self.align_corners
         )
-        return logits[..., : size[0], : size[1]]
+        return cut_to(logits, size)

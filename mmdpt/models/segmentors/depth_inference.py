@@ -70,8 +70,16 @@ def store_depth(
         )
 
 
+def as_seen(maps: Tensor, meta: dict) -> Tensor:
+    """Undo padding and flip of maps (C, H, W) as a sample's meta tells them, by mmseg's rules."""
+    left, right, top, bottom = meta.get('img_padding_size') or meta.get('padding_size', [0] * 4)
+    height, width = maps.shape[-2:]
+    maps = maps[:, top : height - bottom, left : width - right]
+    return maps.flip(FLIP_AXES[meta['flip_direction']]) if meta.get('flip') else maps
+
+
 def _as_original(depth: Tensor, meta: dict, head: DepthDPTHead, test_cfg: dict) -> Tensor:
-    """Bring (1, H, W) to the original image; padding and flip by mmseg's rules.
+    """Bring (1, H, W) to the original image.
 
     The reference, isl-org/DPT@cd3fe90 run_monodepth.py, keeps the cubic's overshoot. Here it ends
     at 0 or the head's ``clamp``: no depth is negative, a NaN stays one.
@@ -80,12 +88,8 @@ def _as_original(depth: Tensor, meta: dict, head: DepthDPTHead, test_cfg: dict) 
     if mode not in RESIZE_MODES:
         raise ValueError(f'test_cfg.resize_mode must be one of {list(RESIZE_MODES)}, got {mode!r}')
     align_corners = test_cfg.get('resize_align_corners', head.align_corners)
-    left, right, top, bottom = meta.get('img_padding_size') or meta.get('padding_size', [0] * 4)
-    height, width = depth.shape[-2:]
-    depth = depth[:, top : height - bottom, left : width - right]
-    if meta.get('flip'):
-        depth = depth.flip(FLIP_AXES[meta['flip_direction']])
     size = meta['ori_shape'][:2]
+    depth = as_seen(depth, meta)
     depth = F.interpolate(depth[None], size, mode=mode, align_corners=align_corners)[0]
     if mode == 'bicubic':
         low, high = head.clamp
