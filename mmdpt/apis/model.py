@@ -1,7 +1,9 @@
 """A model from a config or a released checkpoint's name, ready to predict."""
 
 import copy
+import difflib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch.nn as nn
@@ -14,6 +16,7 @@ from mmdpt.checkpoints.detect import is_foreign
 from mmdpt.checkpoints.fit import check_fit
 from mmdpt.checkpoints.releases import RELEASES
 from mmdpt.engine import check_config, load_config
+from mmdpt.engine.config import own_configs
 from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS, MODELS
@@ -68,6 +71,8 @@ def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
     release = RELEASES.get(config)
     if release is not None:
         config, cfg_options = release.config, (*release.options, *cfg_options)
+    else:
+        _check_name(config)
     cfg = load_config(config, cfg_options)
     check_config(cfg)
     use_batch_norm_without_cuda(cfg)
@@ -77,6 +82,19 @@ def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
     model.cfg = cfg
     model.dataset_meta = _dataset_meta(cfg, model.decode_head.num_classes)
     return model
+
+
+def _check_name(config: str) -> None:
+    """Raise InputError with the nearest names where a name stands for nothing; a path may."""
+    path = Path(config)
+    known = [*RELEASES, *own_configs()]
+    if path.suffix or path.parent != Path('.') or path.is_file() or config in known:
+        return
+    close = difflib.get_close_matches(config.lower(), known, n=3, cutoff=0.4)
+    raise InputError(
+        f'no released model, config of mmdpt or config file is named {config}; '
+        f'the nearest names: {", ".join(close or sorted(RELEASES))}'
+    )
 
 
 def _dataset_meta(cfg: Config, num_classes: int) -> dict[str, Any] | None:

@@ -17,7 +17,8 @@ Component = tuple[str, Mapping, Registry]
 
 
 def check_config(cfg: Mapping) -> None:
-    """Check every component under ``model``, the data loaders' data sets and the hooks.
+    """Check every component under ``model``, ``predict_pipeline``, the data loaders' data sets
+    and the hooks.
 
     Raises:
         InputError: Naming the key, the component and its nearest argument, if a component is
@@ -29,6 +30,7 @@ def check_config(cfg: Mapping) -> None:
 
 def _components(cfg: Mapping) -> Iterator[Component]:
     yield from _typed('model', cfg.get('model'), MODELS)
+    yield from _typed('predict_pipeline', cfg.get('predict_pipeline'), TRANSFORMS)
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(loader) or {}).get('dataset')
         if dataset is not None:

@@ -1,6 +1,6 @@
 """Pictures."""
 
-from .curves import plot_training
+from .curves import plot_curves
 from .depth import colourise_depth, depth_panel
 from .samples import sample_panel, stack_panels
 from .segmentation import colourise, segmentation_panel
@@ -9,7 +9,7 @@ __all__ = [
     'colourise',
     'colourise_depth',
     'depth_panel',
-    'plot_training',
+    'plot_curves',
     'sample_panel',
     'segmentation_panel',
     'stack_panels',

@@ -1,42 +1,87 @@
-"""Curves of a training run."""
+"""Curves of training runs."""
 
-import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
+from mmdpt.visualization.files import picture_path
+from mmdpt.visualization.logs import Run, smooth
 
-def plot_training(scalars: Path, out: Path, metric: str = 'mIoU', unit: str = '%') -> None:
-    """Plot loss and a metric against iterations.
+COLUMNS = 3
+PANEL = (5.0, 3.4)
+"""Width and height of a panel [inch]."""
+
+UNITS = {
+    **dict.fromkeys(('aAcc', 'mAcc', 'mIoU', 'mDice', 'mFscore', 'bad_pixels', 'whdr'), '%'),
+    **dict.fromkeys(('sq_rel', 'rmse'), 'm'),
+}
+COLOURS = tuple(matplotlib.color_sequences['tab10'])
+DASHES = ('-', '--', ':', '-.')
+"""After the last colour, the colours begin again with the next dash."""
+
+
+def plot_curves(
+    runs: Mapping[str, Run], keys: Sequence[str], out: str | Path, window: int = 1
+) -> None:
+    """Plot keys against iterations, one panel a key, one colour a run.
+
+    Validations have a dot each. Smoothed curves stand before the faint values they come from.
 
     Args:
-        scalars: ``vis_data/scalars.json`` of a run, one JSON object a line.
-        out: Picture to write.
-        metric: Name of the validation metric.
-        unit: Its unit, for the axis; empty for none.
+        runs: The curves of each run, by the name for its legend.
+        keys: What to draw; a run without a key is left out of its panel.
+        out: Picture to write; the suffix says its format.
+        window: Training values to average, see ``smooth``; validations are drawn as they are.
 
     Raises:
-        ValueError: If the file holds no loss.
+        InputError: If the picture's format is unknown or it cannot be written, or the window is
+            less than 1.
     """
-    rows = [json.loads(line) for line in scalars.read_text().splitlines()]
-    losses = [(row['step'], row['loss']) for row in rows if 'loss' in row]
-    scores = [(row['step'], row[metric]) for row in rows if metric in row]
-    if not losses:
-        raise ValueError(f'{scalars} holds no loss')
-    figure, loss_axis = plt.subplots(figsize=(7, 4), layout='constrained')
-    loss_axis.plot(*zip(*losses, strict=True), color='tab:blue')
-    loss_axis.set_xlabel('iteration')
-    loss_axis.set_ylabel('training loss', color='tab:blue')
-    loss_axis.set_ylim(bottom=0)
-    if scores:
-        score_axis = loss_axis.twinx()
-        score_axis.plot(*zip(*scores, strict=True), color='tab:red', marker='o')
-        score_axis.set_ylabel(
-            f'validation {metric}' + (f' [{unit}]' if unit else ''), color='tab:red'
-        )
-        score_axis.set_ylim(bottom=0)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    columns = min(COLUMNS, len(keys))
+    lines = math.ceil(len(keys) / columns)
+    figure, axes = plt.subplots(
+        lines,
+        columns,
+        figsize=(PANEL[0] * columns, PANEL[1] * lines),
+        layout='constrained',
+        squeeze=False,
+        sharex=True,
+    )
+    try:
+        for axis in axes.flat[len(keys) :]:
+            axis.set_axis_off()
+        for axis, key in zip(axes.flat, keys, strict=False):
+            unit = UNITS.get(key.rsplit('/', 1)[-1])
+            axis.set(title=key + (f' [{unit}]' if unit else ''), xlabel='iteration')
+            axis.tick_params(labelbottom=True)
+            axis.grid(alpha=0.3)
+            for index, (name, run) in enumerate(runs.items()):
+                if key in run:
+                    _draw(axis, run, key, name, index, window)
+            if len(runs) > 1:
+                axis.legend(fontsize='small')
+        with picture_path(
+            out, [f'.{name}' for name in figure.canvas.get_supported_filetypes()]
+        ) as path:
+            figure.savefig(path, dpi=120)
+    finally:
+        plt.close(figure)
+
+
+def _draw(axis: plt.Axes, run: Run, key: str, name: str, index: int, window: int) -> None:
+    steps, values, measured = run[key]
+    style: dict[str, Any] = dict(
+        color=COLOURS[index % len(COLOURS)], linestyle=DASHES[index // len(COLOURS) % len(DASHES)]
+    )
+    if measured or len(values) == 1:  # a lone value is no line
+        axis.plot(steps, values, **style, label=name, marker='o', markersize=4)
+        return
+    if window > 1:
+        axis.plot(steps, values, **style, alpha=0.25, linewidth=0.8)
+    axis.plot(steps, smooth(values, window), **style, label=name, linewidth=1.4)

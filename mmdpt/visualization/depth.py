@@ -1,20 +1,44 @@
 """Pictures of depth maps."""
 
+import math
+
 import cv2
 import numpy as np
 from matplotlib import colormaps
 
-from mmdpt.visualization.layout import below, beside
+from mmdpt.visualization.layout import GAP, below, beside
 
 LEGEND_HEIGHT = 34
 TICKS = 5
 DEPTH_COLOURS = 'magma_r'
+DISPARITY_COLOURS = 'magma'
+"""What is near has the same bright colours in both."""
 ERROR_COLOURS = 'inferno'
 GREATEST_ERROR = 0.5
 """Relative error with the last colour of its scale."""
+RELATIVE = 'relative disparity'
+"""Stands for the unit of disparity up to scale and shift."""
 
 Legend = tuple[float, float, str, str]
 """Ends of a colour scale, its colours, what its numbers are."""
+
+
+def colour_range(values: np.ndarray) -> tuple[float, float]:
+    """Give the 2nd and the 98th percentile of the finite values: the ends of a colour scale.
+
+    Raises:
+        ValueError: If no value is finite.
+    """
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        raise ValueError('the map holds no finite number')
+    low, high = np.percentile(finite, (2, 98)).tolist()
+    return low, high
+
+
+def colours_of(unit: str) -> str:
+    """Name the colours of a map by its unit: depth [m], or else disparity."""
+    return DEPTH_COLOURS if unit == 'm' else DISPARITY_COLOURS
 
 
 def colourise_depth(
@@ -25,10 +49,12 @@ def colourise_depth(
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    valid = np.isfinite(values)
-    share = np.clip((np.where(valid, values, low) - low) / max(high - low, 1e-12), 0, 1)
-    picture = (colormaps[colours](share)[..., :3] * 255).round().astype(np.uint8)
-    picture[~valid] = 0
+    colour_map = colormaps[colours]
+    table = (colour_map(np.arange(colour_map.N))[:, :3] * 255).round().astype(np.uint8)
+    missing = np.isnan(values)
+    share = np.clip((np.where(missing, low, values) - low) / max(high - low, 1e-12), 0, 1)
+    picture = table[np.minimum((share * colour_map.N).astype(int), colour_map.N - 1)]
+    picture[missing] = 0
     return picture
 
 
@@ -43,19 +69,24 @@ def depth_panel(
     Args:
         image: (H, W, 3) uint8 RGB.
         truth: Depth [m], (H, W), NaN where invalid; None leaves truth and error out.
-        prediction: Depth, (H, W), in metres where there is a truth.
-        unit: What the legend says of the numbers.
+        prediction: (H, W), depth [m] where there is a truth.
+        unit: Of the prediction, for legend and colours: 'm'; '1/m' or 'relative disparity', whose
+            colours run the other way, so that what is near looks alike.
 
     Returns:
         (H + legend, W', 3) uint8 RGB.
+
+    Raises:
+        ValueError: If no number is finite.
     """
     scaled = prediction if truth is None or not np.isfinite(truth).any() else truth
-    low, high = np.nanpercentile(np.where(np.isfinite(scaled), scaled, np.nan), (2, 98))
-    depth_legend = (low, high, DEPTH_COLOURS, f'[{unit}]')
+    low, high = colour_range(scaled)
+    colours = colours_of(unit)
+    legend = (low, high, colours, unit if unit == RELATIVE else f'[{unit}]')
     columns: list[tuple[np.ndarray, Legend | None]] = [(image, None)]
     if truth is not None:
-        columns.append((colourise_depth(truth, low, high), depth_legend))
-    columns.append((colourise_depth(prediction, low, high), depth_legend))
+        columns.append((colourise_depth(truth, low, high, colours), legend))
+    columns.append((colourise_depth(prediction, low, high, colours), legend))
     if truth is not None:
         error = np.abs(prediction - truth) / truth
         columns.append(
@@ -65,11 +96,14 @@ def depth_panel(
             )
         )
     return beside(
-        [below([picture, _legend(picture.shape[1], legend)], gap=0) for picture, legend in columns]
+        [
+            below([picture, colour_bar(picture.shape[1], legend)], gap=0)
+            for picture, legend in columns
+        ]
     )
 
 
-def _legend(width: int, legend: Legend | None) -> np.ndarray:
+def colour_bar(width: int, legend: Legend | None) -> np.ndarray:
     """Draw a colour bar with numbers, (LEGEND_HEIGHT, width, 3); white for None."""
     canvas = np.full((LEGEND_HEIGHT, width, 3), 255, np.uint8)
     if legend is None:
@@ -77,14 +111,25 @@ def _legend(width: int, legend: Legend | None) -> np.ndarray:
     low, high, colours, unit = legend
     ramp = np.linspace(low, high, width)[None].repeat(10, axis=0)
     canvas[4:14] = colourise_depth(ramp, low, high, colours)
-    scale = 0.35
-    for share in np.linspace(0, 1, TICKS):
-        text = f'{low + share * (high - low):.2g}'
+    scale, free = 0.35, width
+    for share in np.linspace(1, 0, TICKS):  # first the one that says what the numbers are
+        text = _number(low + share * (high - low), (high - low) / (TICKS - 1))
         if share == 1:
             text = f'{text} {unit}'
         text_width = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)[0][0]
-        x = int(np.clip(share * width - text_width / 2, 0, width - text_width))
-        cv2.putText(
-            canvas, text, (x, 28), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA
-        )
+        x = max(0, min(int(share * width - text_width / 2), width - text_width))
+        if share == 1 or x + text_width <= free:
+            free = x - GAP
+            place = (x, 28)
+            cv2.putText(
+                canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA
+            )
     return canvas
+
+
+def _number(value: float, step: float) -> str:
+    """Write with two digits of the step to the next number; '1850', not '1.8e+03'."""
+    decimals = 1 - math.floor(math.log10(step)) if step > 0 else 0
+    if step <= 0 or decimals > 5 or abs(value) >= 1e6:
+        return f'{value:.3g}'
+    return f'{value:.{max(0, decimals)}f}'

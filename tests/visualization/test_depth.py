@@ -1,9 +1,15 @@
 """Pictures of depth maps."""
 
+from itertools import pairwise
+
+import cv2
 import numpy as np
+import pytest
 from matplotlib import colormaps
 
 from mmdpt.visualization import colourise_depth, depth_panel
+from mmdpt.visualization.depth import LEGEND_HEIGHT, colour_bar, colour_range
+from mmdpt.visualization.layout import GAP
 
 
 def test_ends_of_the_scale_and_invalid_pixels():
@@ -31,3 +37,83 @@ def test_equal_depths_have_equal_colours_in_truth_and_prediction():
 def test_without_truth():
     panel = depth_panel(np.zeros((50, 60, 3), np.uint8), None, np.full((50, 60), 2.0))
     assert panel.shape == (84, 2 * 60 + 4, 3)
+
+
+def test_colours_are_matplotlibs():
+    values = np.random.default_rng(0).uniform(-0.5, 1.5, (50, 60))
+    expected = (colormaps['magma_r'](np.clip(values, 0, 1))[..., :3] * 255).round()
+    np.testing.assert_array_equal(colourise_depth(values, 0, 1), expected)
+
+
+def test_infinite_values_have_the_colours_of_the_ends():
+    picture = colourise_depth(np.array([[-np.inf, 1, 5, np.inf]]), 1, 5)
+    assert (picture[0, 0] == picture[0, 1]).all() and (picture[0, 2] == picture[0, 3]).all()
+
+
+def test_range_is_that_of_the_finite_values():
+    values = np.append(np.arange(101.0), [np.nan, np.inf, -np.inf])
+    assert colour_range(values) == (2, 98)
+
+
+def test_range_of_nothing_is_refused():
+    with pytest.raises(ValueError, match='the map holds no finite number'):
+        colour_range(np.array([np.nan, np.inf]))
+
+
+@pytest.mark.parametrize('unit', ['1/m', 'relative disparity'])
+def test_what_is_near_looks_alike_in_depth_and_disparity(unit):
+    depth = np.linspace(1, 5, 300)[None].repeat(50, axis=0)
+    image = np.zeros((50, 300, 3), np.uint8)
+    panels = [depth_panel(image, None, values, of) for values, of in ((depth, 'm'), (-depth, unit))]
+    maps = [panel[:50, 304:].astype(int) for panel in panels]
+    assert np.abs(maps[0] - maps[1]).max() <= 4  # a step of the colours, by rounding
+    assert maps[0][0, 0].sum() > 600 > 100 > maps[0][0, -1].sum()
+
+
+def written_in(monkeypatch, width, low, high, words):
+    """Texts of a colour bar from left to right, each with its first and last column [px]."""
+    written = []
+
+    def write(canvas, text, place, font, scale, *rest):
+        text_width = cv2.getTextSize(text, font, scale, 1)[0][0]
+        written.append((place[0], place[0] + text_width, text))
+
+    monkeypatch.setattr('mmdpt.visualization.depth.cv2.putText', write)
+    assert colour_bar(width, (low, high, 'magma', words)).shape == (LEGEND_HEIGHT, width, 3)
+    return sorted(written)
+
+
+@pytest.mark.parametrize(
+    ('low', 'high', 'expected'),
+    [
+        (1.5, 2.9, ['1.50', '1.85', '2.20', '2.55', '2.90 x']),
+        (1500, 2900, ['1500', '1850', '2200', '2550', '2900 x']),
+        (0, 4, ['0.0', '1.0', '2.0', '3.0', '4.0 x']),
+        (-40, 0, ['-40', '-30', '-20', '-10', '0 x']),
+        (0, 4e-8, ['0', '1e-08', '2e-08', '3e-08', '4e-08 x']),
+        (0, 4e7, ['0', '1e+07', '2e+07', '3e+07', '4e+07 x']),
+        (3, 3, ['3', '3', '3', '3', '3 x']),
+    ],
+)
+def test_numbers_below_the_bar(monkeypatch, low, high, expected):
+    assert [text for *_, text in written_in(monkeypatch, 600, low, high, 'x')] == expected
+
+
+@pytest.mark.parametrize('width', [240, 300, 400, 600])
+def test_numbers_do_not_run_into_each_other_or_the_words(monkeypatch, width):
+    written = written_in(monkeypatch, width, 1.5, 2.9, 'relative disparity')
+    assert len(written) >= 2
+    assert written[0][2] == '1.50' and written[-1][2] == '2.90 relative disparity'
+    for (_, end, _), (start, _, _) in pairwise(written):
+        assert end + GAP <= start
+
+
+def test_words_say_what_the_numbers_are(monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        'mmdpt.visualization.depth.cv2.putText', lambda canvas, text, *rest: written.append(text)
+    )
+    image = np.zeros((5, 400, 3), np.uint8)
+    for unit in ('m', '1/m', 'relative disparity'):
+        depth_panel(image, None, np.full((5, 400), 3.0), unit)
+    assert [text for text in written if text != '3'] == ['3 [m]', '3 [1/m]', '3 relative disparity']

@@ -1,12 +1,11 @@
 """Pictures of label maps."""
 
-import json
-
 import numpy as np
-import pytest
-from PIL import Image
 
-from mmdpt.visualization import colourise, plot_training, segmentation_panel
+from mmdpt.visualization import colourise, segmentation_panel
+from mmdpt.visualization.layout import GAP
+from mmdpt.visualization.legend import LINE_HEIGHT, class_legend
+from mmdpt.visualization.segmentation import label_errors, overlay_with_classes
 
 PALETTE = [[255, 0, 0], [0, 255, 0]]
 
@@ -16,14 +15,40 @@ def test_classes_take_their_colour_and_ignored_pixels_black():
     assert picture.tolist() == [[[255, 0, 0], [0, 255, 0], [0, 0, 0]]]
 
 
-def test_panel_holds_image_truth_and_prediction_in_this_order():
+def test_classes_beyond_256_and_negative_labels():
+    palette = [[0, 0, 0]] * 299 + [[9, 8, 7]]
+    picture = colourise(np.array([[299, -1, 300, 65535]]), palette)
+    assert picture.tolist() == [[[9, 8, 7], [0, 0, 0], [0, 0, 0], [0, 0, 0]]]
+
+
+def test_classes_of_an_overlay_are_those_in_it():
+    labels = np.array([[0, 0, 255]]).repeat(40, axis=0).repeat(40, axis=1)
+    image = np.full((40, 120, 3), 100, np.uint8)
+    picture = overlay_with_classes(image, labels, ('first', 'second'), PALETTE)
+    assert picture.shape == (40 + LINE_HEIGHT, 120, 3)
+    assert picture[0, 0].tolist() == [int(0.7 * 255 + 0.3 * 100), 30, 30]
+    assert picture[0, 119].tolist() == [30, 30, 30]
+    legend = picture[40:].reshape(-1, 3).tolist()
+    assert PALETTE[0] in legend and PALETTE[1] not in legend
+
+
+def test_class_legend_begins_a_line_where_one_is_full():
+    names = [(f'class {k}', (10 * k, 200, 10)) for k in range(1, 9)]
+    wide, narrow = class_legend(names, 2000), class_legend(names, 90)
+    assert wide.shape == (LINE_HEIGHT, 2000, 3) and narrow.shape == (8 * LINE_HEIGHT, 90, 3)
+    squares = narrow[LINE_HEIGHT // 2 :: LINE_HEIGHT, GAP].tolist()
+    assert squares == [list(colour) for _, colour in names]
+
+
+def test_panel_holds_image_truth_prediction_and_error_in_this_order():
     image = np.full((2, 3, 3), 100, np.uint8)
     truth, prediction = np.zeros((2, 3), int), np.ones((2, 3), int)
     panel = segmentation_panel(image, truth, prediction, PALETTE, alpha=1.0)
-    assert panel.shape == (2, 3 * 3 + 2 * 4, 3)
+    assert panel.shape == (2, 4 * 3 + 3 * 4, 3)
     assert (panel[:, :3] == image).all()
     assert (panel[:, 7:10] == [255, 0, 0]).all()
-    assert (panel[:, 14:] == [0, 255, 0]).all()
+    assert (panel[:, 14:17] == [0, 255, 0]).all()
+    assert (panel[:, 21:] == [230, 30, 60]).all()
     assert (panel[:, 3:7] == 255).all()
 
 
@@ -32,18 +57,10 @@ def test_panel_without_truth():
     assert segmentation_panel(image, None, np.ones((2, 3), int), PALETTE).shape == (2, 10, 3)
 
 
-def test_curves_are_drawn(tmp_path):
-    rows = [{'loss': 2.0, 'step': 1}, {'mIoU': 30.0, 'step': 2}, {'loss': 1.0, 'step': 2}]
-    scalars = tmp_path / 'scalars.json'
-    scalars.write_text('\n'.join(map(json.dumps, rows)))
-    plot_training(scalars, tmp_path / 'curves.png')
-    picture = np.asarray(Image.open(tmp_path / 'curves.png').convert('RGB')).reshape(-1, 3)
-    for colour in ((31, 119, 180), (214, 39, 40)):  # the loss's and the metric's
-        assert (picture == colour).all(axis=1).sum() > 50
-
-
-def test_run_without_loss_is_refused(tmp_path):
-    scalars = tmp_path / 'scalars.json'
-    scalars.write_text('{"mIoU": 1.0, "step": 1}')
-    with pytest.raises(ValueError, match='holds no loss'):
-        plot_training(scalars, tmp_path / 'curves.png')
+def test_right_is_faded_wrong_is_red_and_ignored_is_black():
+    """Faded: 255 - 0.35 (255 - 55) = 185; ignored is what no class has, predicted or not."""
+    image = np.full((1, 5, 3), 55, np.uint8)
+    truth = np.array([[0, 1, 255, 255, 2]], np.uint8)
+    prediction = np.array([[0, 0, 1, 255, 1]], np.uint8)
+    picture = label_errors(image, truth, prediction, num_classes=2)
+    assert picture.tolist() == [[[185] * 3, [230, 30, 60], [0] * 3, [0] * 3, [0] * 3]]

@@ -15,9 +15,12 @@ train_pipeline = [
     dict(type='PackDepthInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadDepth', allow_empty=True),
     dict(type='KBCrop'),
+    # leaves the crop as it is; pictures that are not cropped come to its size: isl-org/DPT@cd3fe90
+    # run_monodepth.py
+    dict(type='ResizeDepth', scale=(1216, 352), image_only=True),
     dict(type='PackDepthInputs'),
 ]
 train_dataloader = dict(

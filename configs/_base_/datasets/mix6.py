@@ -13,7 +13,7 @@ train_pipeline = [
     dict(type='PackDepthInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadDepth', allow_empty=True),
     dict(type='ResizeDepth', scale=384, method='minimal', multiple=32, image_only=True),
     dict(type='PackDepthInputs'),

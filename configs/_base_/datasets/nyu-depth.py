@@ -16,8 +16,11 @@ train_pipeline = [
     dict(type='PackDepthInputs'),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='LoadImageFromFile', to_float32=True),
     dict(type='LoadDepth', allow_empty=True),
+    # leaves NYU's images as they are, others come to their size: isl-org/DPT@cd3fe90
+    # run_monodepth.py
+    dict(type='ResizeDepth', scale=(640, 480), image_only=True),
     dict(type='PackDepthInputs'),
 ]
 train_dataloader = dict(

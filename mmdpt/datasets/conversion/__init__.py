@@ -4,7 +4,8 @@ A converter keeps the files that are there, writes each new one whole, and raise
 naming what is missing, where the result would not be all of it.
 """
 
-from .files import progress_bar
+from mmdpt.progress import progress_bar
+
 from .kitti import KITTISummary, convert_kitti
 from .mix import MixSummary, convert_mix
 from .mix_layouts import LAYOUTS, NO_RECIPE, Layout

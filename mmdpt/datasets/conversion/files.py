@@ -4,31 +4,17 @@ import csv
 import importlib
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmdpt.errors import InputError
 
 PREPARATION = 'docs/datasets-depth.md'
-
-Report = Callable[[int, int], None]
-"""Called with what is done and how much there is."""
-
-
-@contextmanager
-def progress_bar(what: str) -> Iterator[Report]:
-    """Show a bar; the value is a converter's ``progress``."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def optional_module(name: str, needed_for: str) -> ModuleType:

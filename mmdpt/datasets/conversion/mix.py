@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mmdpt.datasets.conversion.files import (
     PREPARATION,
-    Report,
     check_exists,
     write_csv,
     write_image,
@@ -22,6 +21,7 @@ from mmdpt.datasets.conversion.mix_layouts import (
 )
 from mmdpt.datasets.seg_dataset import missing_files, name_some
 from mmdpt.errors import InputError
+from mmdpt.progress import Report
 
 LIST_FILE = 'list.csv'
 CONVERTED = 'converted'

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdpt.datasets.conversion.files import Report, check_exists, optional_module, write_image
+from mmdpt.datasets.conversion.files import check_exists, optional_module, write_image
 from mmdpt.errors import InputError
+from mmdpt.progress import Report
 
 SPLIT_SIZES = {'train': 795, 'test': 654}
 SIZE = (640, 480)

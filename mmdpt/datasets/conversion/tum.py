@@ -4,9 +4,10 @@ import bisect
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdpt.datasets.conversion.files import Report, check_exists, write_csv
+from mmdpt.datasets.conversion.files import check_exists, write_csv
 from mmdpt.datasets.seg_dataset import missing_files, name_some
 from mmdpt.errors import InputError
+from mmdpt.progress import Report
 
 LIST_FILE = 'associated.csv'
 DEPTH_SCALE = 5000

@@ -18,9 +18,9 @@ from mmdpt.visualization.layout import below
 
 @HOOKS.register_module()
 class ComparisonHook(Hook):
-    """Write image | ground truth | prediction of every test image, and the error of a depth.
+    """Write image | ground truth | prediction | error of every test image.
 
-    Where there are both, the depth stands below the labels. Relative disparity is drawn as depth
+    Where there are labels and depth, the depth stands below. Relative disparity is drawn as depth
     after a least-squares fit to the ground truth.
 
     Args:

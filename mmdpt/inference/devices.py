@@ -1,0 +1,53 @@
+"""Where a model runs, and in which precision."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+
+from mmdpt.errors import InputError
+
+Precision = Literal['fp32', 'bf16', 'fp16']
+DTYPES: dict[str, torch.dtype | None] = {
+    'fp32': None,
+    'bf16': torch.bfloat16,
+    'fp16': torch.float16,
+}
+
+
+def usable_device(name: str | None) -> torch.device:
+    """Give the device of a name, such as 'cuda:1'; None: CUDA where there is one, or the CPU.
+
+    Raises:
+        InputError: If the name is unknown, or there is no such device.
+    """
+    if name is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device).cpu()
+    except (AssertionError, NotImplementedError, RuntimeError) as error:  # torch has all three
+        reason = str(error).splitlines()[0]
+        raise InputError(f'cannot use device {name!r}: {reason}') from error
+    return device
+
+
+def usable_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Give the number type of autocast, None for none.
+
+    Raises:
+        InputError: If the device does not compute in it.
+        ValueError: If the precision is unknown.
+    """
+    if precision not in DTYPES:
+        raise ValueError(f'precision must be one of {list(DTYPES)}, got {precision!r}')
+    dtype = DTYPES[precision]
+    if dtype is None:
+        return None
+    one = torch.ones(1, 1, 1, 1, device=device)
+    try:
+        with torch.inference_mode(), torch.autocast(device.type, dtype):
+            F.conv2d(one, one)
+    except RuntimeError as error:
+        raise InputError(f'device {device} does not compute in {precision}: {error}') from error
+    return dtype

@@ -1,0 +1,39 @@
+"""Portable float maps, one channel (netpbm.sourceforge.net/doc/pfm.html)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmdpt.datasets.depth_files import read_depth_file
+from mmdpt.errors import InputError
+from mmdpt.inference.atomic import atomic_path
+
+
+def write_pfm(path: str | Path, values: np.ndarray) -> None:
+    """Write numbers (H, W) as little-endian float32, bottom row first, as isl-org/MiDaS does.
+
+    The scale in the header is -1: its sign says little-endian, and readers that multiply by its
+    size change nothing.
+
+    Raises:
+        InputError: If the file cannot be written.
+        ValueError: If the array does not have two axes.
+    """
+    if values.ndim != 2:
+        raise ValueError(f'a PFM of one channel holds (H, W), got shape {values.shape}')
+    height, width = values.shape
+    header = f'Pf\n{width} {height}\n-1.000000\n'.encode()
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(header + values[::-1].astype('<f4').tobytes())
+
+
+def read_pfm(path: str | Path) -> np.ndarray:
+    """Read the numbers of a PFM of either byte order, (H, W) float32, top row first.
+
+    Raises:
+        InputError: If the name does not end in .pfm, or the file is missing, damaged or has three
+            channels.
+    """
+    if Path(path).suffix.lower() != '.pfm':
+        raise InputError(f'{path} does not end in .pfm')
+    return read_depth_file(str(path))

@@ -1,0 +1,104 @@
+"""16-bit PNGs of depth and disparity, PNGs of labels; what their numbers mean, as text inside."""
+
+import io
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from mmdpt.errors import InputError
+from mmdpt.inference.atomic import atomic_path
+
+GREATEST = 65535
+MILLIMETRES = 1000
+"""Numbers a metre, as in NYU's files."""
+
+
+def write_map_png(path: str | Path, values: np.ndarray, unit: str) -> None:
+    """Write a map as 16-bit PNG whose text chunks say ``value = offset + scale * number``.
+
+    Depth is in millimetres, as in NYU's files, 0 where there is none. Every image has this scale,
+    so what is beyond 65.534 m becomes 65535, "as far or farther", and a warning says so once. To
+    train or evaluate on such files, name 65535 in a data set's ``invalid_values``. .npy and .pfm
+    keep every depth.
+
+    Disparity, metric or relative, has its least finite number at 0 and its greatest at 65535. NaN
+    is at 0 too; the text ``missing`` counts it.
+
+    Args:
+        path: File in an existing folder.
+        values: (H, W) float32.
+        unit: 'm' for depth; '1/m' or '' for disparity.
+
+    Raises:
+        InputError: If the file cannot be written, or no disparity is finite.
+    """
+    numbers, text = _millimetres(values) if unit == 'm' else _stretched(path, values, unit)
+    _write_png(path, numbers, text)
+
+
+def write_labels_png(path: str | Path, labels: np.ndarray, classes: Sequence[str]) -> None:
+    """Write labels, uint8 or uint16, as grey PNG; the text ``classes`` is their names as JSON.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    text = dict(Description='class numbers from 0', classes=json.dumps(list(classes)))
+    _write_png(path, labels, text)
+
+
+def _millimetres(depth: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
+    valid = ~np.isnan(depth) & (depth > 0)
+    numbers = np.rint(np.where(valid, depth, 0).astype(np.float64) * MILLIMETRES)
+    if (numbers >= GREATEST).any():
+        # Without the file's name: said once, not once an image.
+        warnings.warn(
+            'depth beyond 65.534 m does not fit a 16-bit PNG of millimetres and is written as '
+            '65535; .npy and .pfm keep it',
+            stacklevel=4,
+        )
+    # Nearer than half a millimetre is still not "none".
+    numbers = np.where(valid, np.clip(numbers, 1, GREATEST), 0).astype(np.uint16)
+    text = dict(
+        Description='depth [m] = number / 1000; 0: no depth; 65535: 65.535 m or more',
+        unit='m',
+        scale=repr(1 / MILLIMETRES),
+        offset='0.0',
+    )
+    return numbers, text
+
+
+def _stretched(
+    path: str | Path, values: np.ndarray, unit: str
+) -> tuple[np.ndarray, dict[str, str]]:
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        raise InputError(f'{path}: the map holds no finite number')
+    low, high = float(finite.min()), float(finite.max())
+    step = (high - low) / GREATEST
+    missing = np.isnan(values)
+    shares = (np.where(missing, low, values).astype(np.float64) - low) / (step or 1.0)
+    numbers = np.rint(np.clip(shares, 0, GREATEST)).astype(np.uint16)
+    what = f'disparity [{unit}]' if unit else 'relative disparity, larger is closer,'
+    text = dict(
+        Description=f'{what} = offset + scale * number',
+        unit=unit or 'relative disparity',
+        scale=repr(step),
+        offset=repr(low),
+        missing=str(int(missing.sum())),
+    )
+    return numbers, text
+
+
+def _write_png(path: str | Path, numbers: np.ndarray, text: Mapping[str, str]) -> None:
+    info = PngInfo()
+    for key, value in text.items():
+        info.add_text(key, value)
+    buffer = io.BytesIO()
+    Image.fromarray(numbers).save(buffer, 'PNG', pnginfo=info)
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(buffer.getvalue())

@@ -1,0 +1,128 @@
+"""What a run says about its images: a line of JSON for each, and a summary."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mmdpt.inference.prediction import Prediction
+
+UNITS = {
+    'depth': 'depth [m]',
+    'disparity': 'disparity [1/m]',
+    'relative': 'relative disparity (larger is closer, no unit)',
+}
+
+
+class RunReport:
+    """Counts what is done, prints what is asked for.
+
+    Args:
+        folder: Where the files go.
+        lines: Where a line of JSON goes for each image; None for none.
+        known_points: File that the maps are aligned to.
+    """
+
+    def __init__(
+        self, folder: Path, lines: TextIO | None = None, known_points: str | None = None
+    ) -> None:
+        self.folder = folder
+        self.what = 'image'
+        self.num_done = 0
+        self.num_files = 0
+        self.failures: list[str] = []
+        self._lines = lines
+        self._known_points = known_points
+        self._predicted = ''
+
+    def done(
+        self, prediction: 'Prediction', source: str, files: Sequence[Path], seconds: float
+    ) -> None:
+        """Note an image whose files are written."""
+        self.num_done += 1
+        self.num_files += len(files)
+        self._predicted = _said(prediction)
+        height, width = prediction.image.shape[:2]
+        line: dict[str, Any] = dict(
+            source=source,
+            name=prediction.name,
+            output=prediction.output or 'labels',
+            unit=prediction.unit,
+            is_metric=prediction.is_metric,
+            size=[width, height],
+        )
+        if prediction.map is not None:
+            line.update(_statistics(prediction.map))
+        if self._known_points is not None:
+            line.update(aligned_to=self._known_points)
+        if prediction.labels is not None:
+            line.update(classes=_shares(prediction))
+        self._print(line, files=[str(path) for path in files], seconds=round(seconds, 3))
+
+    def failed(self, name: str, source: str, error: Exception) -> None:
+        """Note an image of which there is no result."""
+        message = str(error)
+        self.failures.append(message if source in message else f'{source}: {message}')
+        self._print(dict(source=source, name=name), error=message)
+
+    def video_written(self, name: str, source: str, files: Sequence[Path], seconds: float) -> None:
+        """Note the videos of all frames."""
+        self.num_files += len(files)
+        line = dict(source=source, name=name, frames=self.num_done)
+        self._print(line, files=[str(path) for path in files], seconds=round(seconds, 3))
+
+    def finish(self) -> None:
+        """Print the summary, on standard error beside lines of JSON; the failures there anyway."""
+        if not self.num_done and not self.failures:
+            return
+        predicted = self._predicted
+        if self._known_points and predicted:
+            predicted += f', aligned to the known points of {self._known_points}'
+        done = f'{_counted(self.num_done, self.what)}: {_counted(self.num_files, "file")}'
+        parts = [f'{done} in {self.folder}', predicted]
+        print('; '.join(filter(None, parts)), file=sys.stderr if self._lines else sys.stdout)
+        if self.failures:
+            total = self.num_done + len(self.failures)
+            print(f'{len(self.failures)} of {_counted(total, self.what)} failed:', file=sys.stderr)
+            print(*(f'  {failure}' for failure in self.failures), sep='\n', file=sys.stderr)
+
+    def _print(self, line: dict[str, Any], **more: Any) -> None:
+        if self._lines is not None:
+            text = json.dumps({**line, **more}, allow_nan=False, ensure_ascii=False)
+            print(text, file=self._lines, flush=True)
+
+
+def _counted(number: int, what: str) -> str:
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
+
+
+def _said(prediction: 'Prediction') -> str:
+    said = [UNITS[prediction.output]] if prediction.output else []
+    if prediction.labels is not None:
+        said.append(f'labels of {len(prediction.classes)} classes')
+    return ' and '.join(said)
+
+
+def _statistics(values: np.ndarray) -> dict[str, float | None]:
+    """Give least, median and greatest of the finite numbers; None where there is none."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        return dict(min=None, median=None, max=None)
+    numbers = dict(min=finite.min(), median=np.median(finite), max=finite.max())
+    return {key: float(f'{value:.6g}') for key, value in numbers.items()}
+
+
+def _shares(prediction: 'Prediction') -> dict[str, float]:
+    """Give the share of the pixels of each class that is there, the greatest first."""
+    assert prediction.labels is not None
+    counts = np.bincount(prediction.labels.ravel())
+    order = [k for k in np.argsort(-counts, kind='stable').tolist() if counts[k]]
+    names = prediction.classes
+    return {
+        names[k] if k < len(names) else str(k): float(f'{counts[k] / counts.sum():.4g}')
+        for k in order
+    }

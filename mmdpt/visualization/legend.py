@@ -1,0 +1,46 @@
+"""Lines of text in pictures, and which colour is which class."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from mmdpt.visualization.layout import GAP
+
+LINE_HEIGHT = 16
+TEXT_SCALE = 0.38
+
+
+def class_legend(classes: Sequence[tuple[str, Sequence[int]]], width: int) -> np.ndarray:
+    """Write names beside their colours, in as many lines as they need.
+
+    Args:
+        classes: Name and RGB of each.
+        width: Of the picture [px].
+
+    Returns:
+        (lines * 16, width, 3) uint8 RGB.
+    """
+    places, x, y = [], 0, 0
+    for name, _ in classes:
+        needed = LINE_HEIGHT + _text_width(name) + 2 * GAP
+        if x and x + needed > width:
+            x, y = 0, y + LINE_HEIGHT
+        places.append((x, y))
+        x += needed
+    canvas = np.full((y + LINE_HEIGHT, width, 3), 255, np.uint8)
+    for (name, colour), (x, y) in zip(classes, places, strict=True):
+        canvas[y + 4 : y + LINE_HEIGHT - 1, x : x + LINE_HEIGHT - GAP] = colour
+        write_line(canvas, name, x + LINE_HEIGHT, y)
+    return canvas
+
+
+def write_line(canvas: np.ndarray, text: str, x: int, y: int) -> None:
+    """Write a line whose upper left corner is (x, y), in place."""
+    foot = x, y + LINE_HEIGHT - 4
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(canvas, text, foot, font, TEXT_SCALE, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _text_width(text: str) -> int:
+    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, 1)[0][0]

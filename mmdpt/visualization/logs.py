@@ -1,0 +1,232 @@
+"""What training runs logged."""
+
+import json
+import re
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmdpt.errors import InputError
+
+SCALARS = Path('vis_data', 'scalars.json')
+"""Where MMEngine's LocalVisBackend writes below the time-stamped folder of a start."""
+
+HEADLINES = ('loss', 'mIoU', 'abs_rel', 'whdr')
+"""What a comparison shows when no keys are asked for, where a run has them."""
+
+NOT_CURVES = ('step', 'iter', 'epoch')
+GREATER_IS_BETTER = re.compile(r'[am]?(Acc|IoU|Dice|Fscore|Precision|Recall)|acc_\w+|d[123]')
+LESS_IS_BETTER = re.compile(
+    r'(aux_)?loss(_\w+)?|abs_rel|sq_rel|rmse(_log)?|log10|silog\w*|bad_pixels|whdr'
+)
+
+
+class Curve(NamedTuple):
+    """Values of one key.
+
+    Attributes:
+        steps: Iterations, (n,), increasing.
+        values: (n,) float64, NaN where the run logged so.
+        measured: Whether they come from validations and not from training batches.
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+    measured: bool
+
+
+Run = dict[str, Curve]
+"""The curves of a run by their keys."""
+
+
+class _Row(NamedTuple):
+    step: int
+    measured: bool
+    values: dict[str, float]
+
+
+def read_run(path: str | Path) -> Run:
+    """Read a run from its work dir or from one ``scalars.json``.
+
+    Every start of a run has its time-stamped folder in the work dir. One that resumed replaces,
+    from its first step on, what was logged before it; one that did not resume replaces all.
+
+    Args:
+        path: The work dir, a time-stamped folder, or a file with one JSON object a line.
+
+    Raises:
+        InputError: If nothing is there or logged, or a line is not what MMEngine writes.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f'no run {path}: neither a work dir nor a scalars.json')
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for folder in ('', '*/') for file in path.glob(f'{folder}{SCALARS}'))
+        if not files:
+            raise InputError(f'{path} is no work dir: it holds no */{SCALARS}')
+    rows: list[_Row] = []
+    for file in files:
+        later = _read_rows(file)
+        if later:
+            kept = later[0].step if _is_resumed(file) else 0
+            rows = [row for row in rows if row.step < kept] + later
+    if not rows:
+        raise InputError(f'{path}: nothing is logged yet')
+    return _curves(rows)
+
+
+def read_runs(paths: Sequence[str | Path]) -> dict[str, Run]:
+    """Read several runs, each under the fewest last folders of its path that tell it apart.
+
+    Raises:
+        InputError: As of ``read_run``, or if a run is named twice.
+    """
+    folders = [_folder(Path(path)) for path in paths]
+    if len(set(folders)) < len(folders):
+        raise InputError(f'a run is named twice: {", ".join(map(str, paths))}')
+    for number in count(1):
+        names = ['/'.join(folder.parts[-number:]) for folder in folders]
+        if len(set(names)) == len(names):
+            break
+    return {name: read_run(path) for name, path in zip(names, paths, strict=True)}
+
+
+def choose_keys(runs: Sequence[Run], keys: Sequence[str] | None = None) -> list[str]:
+    """Check keys, or choose the loss and the main metrics that the runs hold.
+
+    Raises:
+        InputError: If no run has a key, naming those that there are.
+    """
+    known = list(dict.fromkeys(key for run in runs for key in run))
+    chosen = list(keys) if keys else [key for key in HEADLINES if key in known]
+    unknown = [key for key in chosen if key not in known]
+    if unknown or not chosen:
+        what = f'no run holds {", ".join(unknown)}' if unknown else 'no run holds a loss or metric'
+        raise InputError(f'{what}; there are: {", ".join(known)}')
+    return chosen
+
+
+def smooth(values: np.ndarray, window: int) -> np.ndarray:
+    """Average each value with those before it, ``window`` in all, fewer at the start.
+
+    NaN is left out of the averages and stays where it is.
+
+    Raises:
+        InputError: If the window is less than 1.
+    """
+    if window < 1:
+        raise InputError(f'values are smoothed over 1 or more, got {window}')
+    valid = np.isfinite(values)
+    means = [
+        values[max(0, end - window) : end][valid[max(0, end - window) : end]].mean()
+        if valid[end - 1]
+        else np.nan
+        for end in range(1, len(values) + 1)
+    ]
+    return np.array(means)
+
+
+def best(key: str, curve: Curve) -> tuple[int, float] | None:
+    """Give step and value of the best, first of equals.
+
+    Returns:
+        None for a key of which neither more nor less is better, such as the learning rate, and
+        where no value is finite.
+    """
+    name = re.split(r'[./]', key)[-1]
+    greater = GREATER_IS_BETTER.fullmatch(name)
+    valid = np.isfinite(curve.values)
+    if not valid.any() or not (greater or LESS_IS_BETTER.fullmatch(name)):
+        return None
+    ranked = np.where(valid, -curve.values if greater else curve.values, np.inf)
+    index = int(ranked.argmin())
+    return int(curve.steps[index]), float(curve.values[index])
+
+
+def summary(runs: dict[str, Run], keys: Sequence[str]) -> str:
+    """Write a table: last and best value of every key and run, with the iterations."""
+    lines = [['key', 'run', 'last', 'at', 'best', 'at']]
+    for key in keys:
+        for name, run in runs.items():
+            cells = ['-'] * 4
+            if key in run:
+                curve = run[key]
+                cells[:2] = f'{curve.values[-1]:.4g}', str(curve.steps[-1])
+                if found := best(key, curve):
+                    cells[2:] = f'{found[1]:.4g}', str(found[0])
+            lines.append([key, name, *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if index < 2 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def _folder(path: Path) -> Path:
+    """Give the folder that names a run: without 'vis_data/scalars.json'."""
+    path = path.resolve()
+    return path.parents[1] if path.parts[-2:] == SCALARS.parts else path
+
+
+def _read_rows(file: Path) -> list[_Row]:
+    """Read a file; a last line without its end is still being written."""
+    try:
+        lines = file.read_text().splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f'{file} cannot be read: {error}') from error
+    if lines and not lines[-1].endswith('\n'):
+        lines.pop()
+    rows: list[_Row] = []
+    trained = 0
+    for number, line in enumerate(lines, 1):
+        values = _parse(line, f'{file}, line {number}')
+        step, measured = int(values['step']), 'iter' not in values
+        if measured:  # training by epochs counts them in epochs: they follow their last iteration
+            step = max(step, trained)
+        else:
+            trained = step
+        rows.append(_Row(step, measured, values))
+    return rows
+
+
+def _parse(line: str, where: str) -> dict[str, float]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f'{where} is no JSON: {error}') from error
+    if not isinstance(row, dict) or not isinstance(row.get('step'), int):
+        raise InputError(f'{where} is no object with a whole number as step')
+    return {
+        key: float('nan') if value is None else value
+        for key, value in row.items()
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    }
+
+
+def _is_resumed(file: Path) -> bool:
+    """Whether a start went on from another, as its config says; without one, it did."""
+    config = file.with_name('config.py')
+    return not config.is_file() or re.search('^resume = False', config.read_text(), re.M) is None
+
+
+def _curves(rows: Sequence[_Row]) -> Run:
+    """Collect the rows' values by key; of keys in both kinds of rows, those of training."""
+    trained = {key for row in rows if not row.measured for key in row.values}
+    points: dict[str, dict[int, float]] = {}
+    for row in sorted(rows, key=lambda row: row.step):
+        for key, value in row.values.items():
+            if key not in NOT_CURVES and (not row.measured or key not in trained):
+                points.setdefault(key, {})[row.step] = value
+    return {
+        key: Curve(
+            np.array(list(values), int), np.array(list(values.values()), float), key not in trained
+        )
+        for key, values in points.items()
+    }

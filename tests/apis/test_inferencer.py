@@ -1,0 +1,295 @@
+"""One line from a picture to what the model's own test says of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from PIL import Image
+
+from mmdpt.apis import init_model
+from mmdpt.apis.inferencer import DPTInferencer
+from mmdpt.datasets.scenes_dataset import ScenesDataset
+from mmdpt.errors import InputError
+from mmdpt.registry import TRANSFORMS
+
+SIZES = [(48, 64), (90, 60), (1, 1), (7, 5), (31, 500), (96, 128)]
+"""Height and width; of the first and last the prepared size is the same."""
+TRUTH = ('LoadAnnotations', 'LoadDepth')
+
+
+def picture(height, width, seed=0):
+    """Smooth enough that neighbours resemble each other."""
+    small = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.fixture(scope='session')
+def inferencer(written):
+    """Give the inferencer of a task, loaded once."""
+    loaded = {}
+
+    def give(task):
+        if task not in loaded:
+            loaded[task] = DPTInferencer(*written(task), device='cpu')
+        return loaded[task]
+
+    return give
+
+
+def assert_same(found, expected, rtol=1e-5):
+    assert found.name == expected.name
+    if expected.map is not None:
+        np.testing.assert_allclose(found.map, expected.map, rtol=rtol)
+    if expected.labels is not None:
+        assert (found.labels == expected.labels).mean() > 0.999
+
+
+def model_s_own(config, checkpoint, path):
+    """What the model's test step makes of a file, by the steps of the test data."""
+    model = init_model(config, checkpoint)
+    steps = [s for s in model.cfg.test_dataloader.dataset.pipeline if s['type'] not in TRUTH]
+    packed = Compose([TRANSFORMS.build(step) for step in steps])(dict(img_path=str(path)))
+    with torch.no_grad():
+        (sample,) = model.test_step(pseudo_collate([packed]))
+    return sample
+
+
+def test_a_file_gets_the_numbers_of_the_model_s_test(task, written, inferencer, tmp_path):
+    """Of every task, by sliding windows and averaged with the mirror image where the config is."""
+    path = tmp_path / 'a.png'
+    Image.fromarray(picture(90, 60)).save(path)
+    expected = model_s_own(*written(task), path)
+    prediction = inferencer(task)(path)
+    assert prediction.name == 'a'
+    np.testing.assert_array_equal(prediction.image, picture(90, 60))
+    if 'pred_depth_map' in expected:
+        np.testing.assert_array_equal(prediction.map, expected.pred_depth_map.data[0].numpy())
+        assert prediction.map.dtype == np.float32 and np.ptp(prediction.map) > 0
+        meta = (expected.depth_output, expected.depth_unit, expected.is_metric)
+        assert (prediction.output, prediction.unit, prediction.is_metric) == meta
+    else:
+        assert prediction.map is None and prediction.output is None
+    if 'pred_sem_seg' in expected:
+        np.testing.assert_array_equal(prediction.labels, expected.pred_sem_seg.data[0].numpy())
+        assert prediction.labels.dtype == np.uint8 and np.ptp(prediction.labels) > 0
+        assert prediction.classes == tuple(ScenesDataset.METAINFO['classes'])
+        assert prediction.palette == tuple(map(tuple, ScenesDataset.METAINFO['palette']))
+    else:
+        assert prediction.labels is None and prediction.classes == ()
+
+
+@pytest.mark.parametrize(
+    ('task', 'output', 'unit', 'is_metric'),
+    [('relative', 'relative', '', False), ('disparity', 'disparity', '1/m', True)]
+    + [(task, 'depth', 'm', True) for task in ('depth', 'joint')],
+)
+def test_the_result_says_what_its_numbers_are(inferencer, task, output, unit, is_metric):
+    prediction = inferencer(task)(picture(48, 64))
+    found = (prediction.output, prediction.unit, prediction.is_metric)
+    assert found == (output, unit, is_metric)
+
+
+def test_any_size_is_predicted_in_its_own_pixels(task, inferencer):
+    for size in SIZES:
+        prediction = inferencer(task)(picture(*size))
+        if prediction.map is not None:
+            assert prediction.map.shape == size and np.isfinite(prediction.map).all()
+        if prediction.labels is not None:
+            assert prediction.labels.shape == size and prediction.labels.max() < 12
+
+
+def test_a_batch_of_several_sizes_equals_its_singles_in_order(task, inferencer):
+    images = [picture(*size, seed) for seed, size in enumerate(SIZES * 2)]
+    names = [f'image {index}' for index in range(len(images))]
+    model = inferencer(task)
+    together = model.predict_images(images, names)
+    for image, name, found in zip(images, names, together, strict=True):
+        (single,) = model.predict_images([image], [name])
+        assert found.image is image
+        assert_same(found, single, rtol=1e-4)
+
+
+def test_images_of_equal_prepared_size_share_a_batch(inferencer, monkeypatch):
+    """48 x 64 and 96 x 128 px both become 48 x 64; 90 x 60 px does not."""
+    model = inferencer('depth')
+    batches = []
+    forward = model.forward
+
+    def watched(inputs):
+        batches.append(len(inputs['inputs']))
+        return forward(inputs)
+
+    monkeypatch.setattr(model, 'forward', watched)
+    images = [picture(*size) for size in ((48, 64), (90, 60), (96, 128), (48, 64), (90, 60))]
+    assert len(model(images, batch_size=4)) == 5
+    assert batches == [3, 1, 1]
+    batches.clear()
+    model(images)
+    assert batches == [1] * 5
+
+
+def test_one_input_gives_one_prediction_several_a_list(inferencer, tmp_path):
+    for name in ('b10', 'b9'):
+        Image.fromarray(picture(48, 64)).save(tmp_path / f'{name}.png')
+    model = inferencer('depth')
+    assert model(str(tmp_path / 'b9.png')).name == 'b9'
+    assert [prediction.name for prediction in model(tmp_path)] == ['b9', 'b10']
+    assert isinstance(model([picture(48, 64)]), list)
+    assert len(model(np.stack([picture(48, 64)] * 2), batch_size=2)) == 2
+
+
+def test_array_tensor_and_pillow_image_are_one_picture(inferencer):
+    image = picture(48, 64)
+    model = inferencer('depth')
+    expected = model(image).map
+    tensor = torch.from_numpy(image).permute(2, 0, 1)
+    for same in (Image.fromarray(image), tensor, tensor / 255):
+        np.testing.assert_array_equal(model(same).map, expected)
+    swapped = np.ascontiguousarray(image[..., ::-1])
+    np.testing.assert_array_equal(model(swapped, channel_order='bgr').map, expected)
+    assert not np.array_equal(model(swapped).map, expected)
+
+
+def test_a_stream_reads_no_further_than_it_is_asked_to(inferencer, tmp_path):
+    for name in 'ab':
+        Image.fromarray(picture(48, 64)).save(tmp_path / f'{name}.png')
+    (tmp_path / 'c.png').write_bytes(b'no picture')
+    stream = inferencer('depth').stream(tmp_path)
+    assert [next(stream).name, next(stream).name] == ['a', 'b']
+    with pytest.raises(InputError, match=r'c\.png'):
+        next(stream)
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Three frames of 64 x 48 px."""
+    path = tmp_path / 'film.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (64, 48))
+    for seed in range(3):
+        writer.write(picture(48, 64, seed))
+    writer.release()
+    return path
+
+
+def test_the_frames_of_a_video_are_pictures(inferencer, film):
+    model = inferencer('depth')
+    predictions = model(film, batch_size=2)
+    assert [prediction.name for prediction in predictions] == [
+        f'film_{index:06d}' for index in range(3)
+    ]
+    capture = cv2.VideoCapture(str(film))
+    for prediction in predictions:
+        frame = model(capture.read()[1], channel_order='bgr')
+        np.testing.assert_allclose(prediction.map, frame.map, rtol=1e-4)
+
+
+def test_a_camera_is_for_streams(inferencer):
+    with pytest.raises(InputError, match=r'a camera has no end: use stream\(\)'):
+        inferencer('depth')(0)
+
+
+def test_what_is_not_there_is_said_before_the_first_picture(inferencer, tmp_path):
+    with pytest.raises(InputError, match=r'no\.png'):
+        inferencer('depth').stream(tmp_path / 'no.png')
+    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+        inferencer('depth').stream(picture(4, 4), batch_size=0)
+
+
+def test_eight_threads_get_the_serial_answers(inferencer):
+    model = inferencer('joint')
+    images = [picture(*size, seed) for seed, size in enumerate(SIZES * 4)]
+    serial = [model(image) for image in images]
+    with ThreadPoolExecutor(8) as threads:
+        parallel = list(threads.map(model, images))
+    for found, expected in zip(parallel, serial, strict=True):
+        assert_same(found, expected)
+
+
+def test_nothing_is_kept_of_a_call(inferencer):
+    """Neither in the model, nor as gradients."""
+    model = inferencer('depth')
+    before = {key: value.clone() for key, value in model.model.state_dict().items()}
+    attributes = set(vars(model))
+    first = model(picture(90, 60)).map
+    model(picture(31, 500))
+    np.testing.assert_array_equal(model(picture(90, 60)).map, first)
+    assert set(vars(model)) == attributes and not model.model.training
+    assert all(torch.equal(value, before[key]) for key, value in model.model.state_dict().items())
+
+
+@pytest.mark.parametrize(('precision', 'tolerance'), [('bf16', 0.05), ('fp16', 0.01)])
+def test_half_precision_is_of_the_network_alone(written, inferencer, precision, tolerance):
+    """Its result is close to float32's, and resized to the picture in float32."""
+    image = picture(90, 60)
+    expected = inferencer('joint')(image)
+    half = DPTInferencer(*written('joint'), device='cpu', precision=precision)
+    found = half(image)
+    assert found.map.dtype == np.float32
+    error = np.abs(found.map - expected.map).max() / expected.map.max()
+    assert 0 < error < tolerance
+    assert (found.labels == expected.labels).mean() > 0.9
+    exact = torch.from_numpy(found.map)
+    assert (exact != exact.to(half.dtype)).any()
+
+
+@pytest.mark.slow
+def test_compiled_parts_give_the_same_numbers(written, inferencer):
+    """At two sizes."""
+    compiled = DPTInferencer(*written('depth'), device='cpu', compile=True)
+    parts = (compiled.model.backbone, compiled.model.decode_head)
+    for size in ((90, 60), (31, 500)):
+        assert_same(compiled(picture(*size)), inferencer('depth')(picture(*size)), rtol=1e-4)
+    assert all(hasattr(part.forward, '_torchdynamo_orig_callable') for part in parts)
+
+
+def test_options_override_the_config(written):
+    """The clamp ends the depth."""
+    options = ['model.decode_head.clamp=[0.1,20.0]']
+    model = DPTInferencer(*written('depth'), device='cpu', cfg_options=options)
+    assert model(picture(48, 64)).map.max() == 20
+
+
+@pytest.mark.parametrize(
+    ('name', 'nearest'),
+    [
+        ('dpt-larg-midas', 'dpt-large-midas'),
+        ('DPT-Large-MiDaS', 'dpt-large-midas'),
+        ('depth_anything_v2_small', 'depth-anything-v2-small'),
+        ('dpt_hybrid-ti16_scene', 'dpt_hybrid-ti16_scenes'),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(name, nearest):
+    """Among releases and configs."""
+    with pytest.raises(InputError, match=f'named {name}; the nearest names: {nearest}[,$]'):
+        DPTInferencer(name)
+
+
+def test_a_name_like_no_other_is_answered_with_the_releases():
+    with pytest.raises(InputError, match='the nearest names: depth-anything-v1-base, '):
+        DPTInferencer('0')
+
+
+def test_a_config_file_that_is_not_there_is_said_to_be_none():
+    with pytest.raises(InputError, match=r'no config file mine/dpt\.py'):
+        DPTInferencer('mine/dpt.py')
+
+
+def test_a_checkpoint_of_another_model_is_refused(written):
+    with pytest.raises(InputError, match=r'segmentation\.pth does not fit'):
+        DPTInferencer(written('depth')[0], written('segmentation')[1], device='cpu')
+
+
+def test_no_device_no_precision_no_model():
+    """Before weights are loaded or downloaded."""
+    with pytest.raises(InputError, match="cannot use device 'gpu'"):
+        DPTInferencer('dpt-large-midas', device='gpu')
+    with pytest.raises(ValueError, match="got 'int8'"):
+        DPTInferencer('dpt-large-midas', device='cpu', precision='int8')
+
+
+def test_it_prints_nothing(inferencer, capfd):
+    inferencer('joint')([picture(48, 64), picture(90, 60)], batch_size=2)
+    assert capfd.readouterr() == ('', '')

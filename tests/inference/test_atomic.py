@@ -1,0 +1,121 @@
+"""A file is whole under its name or not there, whatever ends the writing."""
+
+import errno
+import os
+import resource
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from mmdpt.errors import InputError
+from mmdpt.inference.atomic import atomic_path
+
+
+def test_file_appears_at_the_end_alone_in_its_folder(tmp_path):
+    path = tmp_path / 'a.bin'
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(b'whole')
+        assert not path.exists()
+    assert path.read_bytes() == b'whole'
+    assert os.listdir(tmp_path) == ['a.bin']
+
+
+def test_name_in_between_is_in_the_same_folder_hidden_and_of_the_same_suffix(tmp_path):
+    with atomic_path(tmp_path / 'a.mp4') as unfinished:
+        unfinished.write_bytes(b'')
+        assert (unfinished.parent, unfinished.suffix) == (tmp_path, '.mp4')
+        assert unfinished.name.startswith('.')
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    with atomic_path(tmp_path / 'a') as first, atomic_path(tmp_path / 'a') as second:
+        assert first != second
+        first.write_bytes(b'1')
+        second.write_bytes(b'2')
+    assert (tmp_path / 'a').read_bytes() == b'1'  # the outer block ends last
+
+
+def test_longest_name_that_a_file_may_have(tmp_path):
+    path = tmp_path / ('a' * 251 + '.npy')
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(b'')
+    assert path.exists()
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    (tmp_path / 'plain').write_bytes(b'')
+    with atomic_path(tmp_path / 'a') as unfinished:
+        unfinished.write_bytes(b'')
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ('plain', 'a')]
+    assert modes[0] == modes[1]
+
+
+def test_full_disk_names_the_file_and_leaves_the_older_one(tmp_path):
+    path = tmp_path / 'a.npy'
+    path.write_bytes(b'older')
+    with pytest.raises(InputError, match=r'cannot write .*/a\.npy: No space left on device'):  # noqa: SIM117
+        with atomic_path(path) as unfinished:
+            unfinished.write_bytes(b'ha')
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(unfinished))
+    assert path.read_bytes() == b'older'
+    assert os.listdir(tmp_path) == ['a.npy']
+
+
+def test_write_that_the_system_cuts_short_leaves_nothing(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r'cannot write .*/a: File too large'):  # noqa: SIM117
+            with atomic_path(tmp_path / 'a') as unfinished:
+                unfinished.write_bytes(bytes(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, ZeroDivisionError])
+def test_other_errors_pass_unchanged_and_leave_nothing(tmp_path, error):
+    with pytest.raises(error), atomic_path(tmp_path / 'a') as unfinished:
+        unfinished.write_bytes(b'ha')
+        raise error
+    assert os.listdir(tmp_path) == []
+
+
+def test_read_only_folder_is_named():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        user = os.geteuid()
+        if user == 0:  # whom permissions do not concern
+            os.seteuid(65534)
+        try:
+            with (
+                pytest.raises(InputError, match=r'cannot write .*/a\.npy: Permission denied'),
+                atomic_path(folder / 'a.npy') as unfinished,
+            ):
+                unfinished.write_bytes(b'')
+        finally:
+            os.seteuid(user)
+        folder.chmod(0o755)
+        assert os.listdir(folder) == []
+
+
+def test_missing_folder_is_named(tmp_path):
+    path = tmp_path / 'none' / 'a.npy'
+    with (
+        pytest.raises(InputError, match=r'cannot write .*/none/a\.npy: No such file or directory'),
+        atomic_path(path) as unfinished,
+    ):
+        unfinished.write_bytes(b'')
+
+
+def test_folder_of_that_name_stays(tmp_path):
+    (tmp_path / 'a').mkdir()
+    with (
+        pytest.raises(InputError, match=r'cannot write .*/a: Is a directory'),
+        atomic_path(tmp_path / 'a') as unfinished,
+    ):
+        unfinished.write_bytes(b'')
+    assert os.listdir(tmp_path) == ['a']

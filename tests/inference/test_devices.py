@@ -1,0 +1,49 @@
+"""Devices and precisions that are not there are refused before a model is loaded."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmdpt.errors import InputError
+from mmdpt.inference.devices import usable_device, usable_dtype
+
+CPU = torch.device('cpu')
+
+
+@pytest.mark.parametrize(('cuda', 'expected'), [(True, 'cuda'), (False, 'cpu')])
+def test_cuda_is_taken_where_there_is_one(monkeypatch, cuda, expected):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
+    assert usable_device(None) == torch.device(expected)
+
+
+def test_a_name_is_taken_as_it_is():
+    assert usable_device('cpu') == CPU
+
+
+@pytest.mark.parametrize('name', ['gpu', 'cuda:99', 'meta'])
+def test_a_device_that_is_not_there_is_refused_by_name(name):
+    with pytest.raises(InputError, match=f"cannot use device '{name}': "):
+        usable_device(name)
+
+
+def test_precisions():
+    assert usable_dtype('fp32', CPU) is None
+    assert usable_dtype('bf16', CPU) == torch.bfloat16
+    assert usable_dtype('fp16', CPU) == torch.float16
+
+
+def test_a_precision_that_the_device_lacks_is_refused(monkeypatch):
+    """As by releases of torch whose CPU kernels have no half."""
+
+    def lacking(*args):
+        raise RuntimeError('"slow_conv2d_cpu" not implemented for \'Half\'')
+
+    monkeypatch.setattr(F, 'conv2d', lacking)
+    with pytest.raises(InputError, match=r'device cpu does not compute in fp16: .*Half'):
+        usable_dtype('fp16', CPU)
+    assert usable_dtype('fp32', CPU) is None
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match=r"\['fp32', 'bf16', 'fp16'\], got 'int8'"):
+        usable_dtype('int8', CPU)

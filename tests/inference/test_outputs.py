@@ -1,0 +1,196 @@
+"""A prediction becomes the files that were asked for, under names that cannot meet."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmdpt.errors import InputError
+from mmdpt.inference.outputs import NUMBERS, PICTURES, Outputs
+from mmdpt.inference.point_cloud import Intrinsics
+from mmdpt.inference.prediction import Prediction
+
+EVERYTHING = (*PICTURES, *NUMBERS)
+RAMP = np.linspace(1, 4, 12, dtype=np.float32).reshape(3, 4)
+LABELS = (np.arange(12, dtype=np.uint8) % 2).reshape(3, 4)
+MAP = dict(map=RAMP, output='depth', unit='m', is_metric=True)
+CLASSES = dict(labels=LABELS, classes=('wall', 'floor'), palette=((200, 0, 0), (0, 0, 200)))
+
+
+def prediction(name='a', **parts):
+    return Prediction(image=np.full((3, 4, 3), 128, np.uint8), name=name, **(parts or MAP))
+
+
+def outputs(folder, kinds=EVERYTHING, **camera):
+    if 'ply' in kinds and not camera:
+        camera = dict(field_of_view=60.0)
+    return Outputs(folder, kinds, **camera)
+
+
+DEPTH_FILES = {
+    *('a_colour.jpg', 'a_side-by-side.jpg', 'a_depth.png', 'a_depth.pfm', 'a_depth.npy'),
+    'a_points.ply',
+}
+
+
+@pytest.mark.parametrize(
+    ('parts', 'expected'),
+    [
+        (MAP, DEPTH_FILES),
+        (MAP | CLASSES, DEPTH_FILES | {'a_overlay.jpg', 'a_labels.png', 'a_labels.npy'}),
+    ],
+)
+def test_every_kind_of_file(tmp_path, parts, expected):
+    written = outputs(tmp_path).write(prediction(**parts))
+    assert {path.name for path in written} == set(os.listdir(tmp_path)) == expected
+    assert len(written) == len(expected)
+
+
+def test_labels_alone(tmp_path):
+    kinds = ('colour', 'side-by-side', 'png', 'npy')
+    outputs(tmp_path, kinds).write(prediction(**CLASSES))
+    expected = ['a_labels.npy', 'a_labels.png', 'a_overlay.jpg', 'a_side-by-side.jpg']
+    assert sorted(os.listdir(tmp_path)) == expected
+
+
+@pytest.mark.parametrize('output', ['depth', 'disparity', 'relative'])
+def test_name_says_what_the_numbers_are(tmp_path, output):
+    outputs(tmp_path, ['npy']).write(prediction(map=RAMP, output=output))
+    assert os.listdir(tmp_path) == [f'a_{output}.npy']
+
+
+def test_files_of_different_names_differ(tmp_path):
+    """Even of names that end as a kind of file does: each ending has one underscore, its first."""
+    names = ('a', 'a_depth', 'a_depth_depth', 'a_colour', 'a_labels_colour')
+    paths = [
+        path
+        for name in names
+        for path in outputs(tmp_path).write(prediction(name, **MAP, **CLASSES))
+    ]
+    assert len(set(paths)) == len(paths) == 9 * len(names)
+
+
+def test_picture_and_numbers_are_those_of_the_prediction(tmp_path):
+    found = prediction(**MAP, **CLASSES)
+    outputs(tmp_path).write(found)
+    np.testing.assert_array_equal(np.load(tmp_path / 'a_depth.npy'), RAMP)
+    np.testing.assert_array_equal(np.load(tmp_path / 'a_labels.npy'), LABELS)
+    with Image.open(tmp_path / 'a_colour.jpg') as picture:
+        np.testing.assert_allclose(np.asarray(picture), found.colour_map(), atol=25)
+    with Image.open(tmp_path / 'a_overlay.jpg') as picture:
+        red, blue = (0.7 * np.array(c) + 0.3 * 128 for c in CLASSES['palette'])
+        np.testing.assert_allclose(np.asarray(picture)[0, :2], [red, blue], atol=25)
+
+
+def test_numbers_alone_without_pictures(tmp_path):
+    outputs(tmp_path).write_numbers(prediction())
+    assert not list(tmp_path.glob('*.jpg'))
+    assert len(os.listdir(tmp_path)) == 4
+
+
+def test_camera_reaches_the_point_cloud(tmp_path):
+    camera = Intrinsics(fx=2.0, fy=2.0, cx=0.0, cy=0.0)
+    outputs(tmp_path, ['ply'], intrinsics=camera).write(prediction())
+    last = (tmp_path / 'a_points.ply').read_bytes()[-15:]
+    # Pixel (3, 2), depth 4 m: 3 / 2 * 4, 2 / 2 * 4
+    np.testing.assert_allclose(np.frombuffer(last[:12], '<f4'), [6, 4, 4], rtol=1e-6)
+
+
+def test_picture_too_long_for_jpeg_is_refused_and_leaves_nothing(tmp_path):
+    line = np.ones((1, 70_000), np.float32)
+    found = Prediction(np.zeros((1, 70_000, 3), np.uint8), 'line', line, 'depth', 'm', True)
+    with pytest.raises(InputError, match=r'line_colour\.jpg: 70000 x 1 px are no JPEG') as raised:
+        outputs(tmp_path, ['colour']).write(found)
+    assert raised.value.__cause__ is None  # the disk has nothing to do with it
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ('kinds', 'camera', 'message'),
+    [
+        (['colors'], {}, r"some of colour, side-by-side, png, pfm, npy, ply, got \['colors'\]"),
+        ([], {}, r'got \[\]'),
+        (['ply'], {}, 'needs either the intrinsics of the camera or its field of view'),
+        (['npy'], dict(field_of_view=60.0), 'and nothing else does'),
+        (
+            ['ply'],
+            dict(field_of_view=60.0, intrinsics=Intrinsics(1, 1, 0, 0)),
+            'needs either the intrinsics',
+        ),
+        (['ply'], dict(field_of_view=180.0), 'between 0 and 180 degrees, got 180.0'),
+        (['ply'], dict(intrinsics=Intrinsics(0, 1, 0, 0)), 'focal lengths must be positive'),
+    ],
+)
+def test_wrong_request_is_refused_at_once(kinds, camera, message):
+    with pytest.raises(InputError, match=message):
+        Outputs(Path('out'), kinds, **camera)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'output', 'message'),
+    [
+        ('pfm', None, 'predicts labels, which are not written as pfm'),
+        ('ply', None, 'predicts labels, which are not written as ply'),
+        ('ply', 'relative', 'align it to known points'),
+    ],
+)
+def test_model_that_cannot_give_a_kind_is_refused(tmp_path, kind, output, message):
+    with pytest.raises(InputError, match=message):
+        outputs(tmp_path, [kind]).check_model(output)
+
+
+def test_model_that_gives_every_kind_passes(tmp_path):
+    outputs(tmp_path).check_model('depth')
+    outputs(tmp_path, ['pfm']).check_model('relative')
+    outputs(tmp_path, ['png', 'npy']).check_model(None)
+
+
+def test_folder_is_made_with_those_above_and_stays_empty(tmp_path):
+    folder = tmp_path / 'a' / 'b'
+    outputs(folder).make_folder()
+    outputs(folder).make_folder()
+    assert os.listdir(folder) == []
+
+
+def test_file_in_the_place_of_the_folder_is_named(tmp_path):
+    path = tmp_path / 'out'
+    path.touch()
+    with pytest.raises(InputError, match=f'{path} is a file, not a folder'):
+        outputs(path).make_folder()
+    with pytest.raises(InputError, match=f'cannot make the folder {path}/b: Not a directory'):
+        outputs(path / 'b').make_folder()
+
+
+def test_folder_without_permission_is_named():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        user = os.geteuid()
+        if user == 0:  # whom permissions do not concern
+            os.seteuid(65534)
+        try:
+            with pytest.raises(InputError, match=f'cannot write in the folder {name}: Permission'):
+                outputs(folder).make_folder()
+        finally:
+            os.seteuid(user)
+        folder.chmod(0o755)
+
+
+def test_full_disk_is_seen_before_the_first_prediction(tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, dir):
+            self.dir = dir
+
+        def __enter__(self):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def __exit__(self, *raised):
+            pass
+
+    monkeypatch.setattr(tempfile, 'TemporaryFile', Full)
+    with pytest.raises(InputError, match=f'in the folder {tmp_path}: No space left on device'):
+        outputs(tmp_path).make_folder()

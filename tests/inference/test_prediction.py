@@ -1,0 +1,396 @@
+"""A prediction in its unit: to metres, to pictures, to files."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmdpt.errors import InputError
+from mmdpt.inference.known_points import KnownPoints
+from mmdpt.inference.point_cloud import Intrinsics
+from mmdpt.inference.prediction import Prediction
+from mmdpt.visualization.depth import LEGEND_HEIGHT
+from mmdpt.visualization.layout import GAP
+from mmdpt.visualization.legend import LINE_HEIGHT
+
+SIZE = (30, 40)
+UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}
+RAMP = np.linspace(1, 5, 40, dtype=np.float32)[None].repeat(30, axis=0)
+LABELS = np.zeros(SIZE, np.uint8)
+LABELS[:, 20:] = 2
+CLASSES, PALETTE = ('wall', 'floor', 'sky'), ((250, 0, 0), (0, 250, 0), (0, 0, 250))
+
+
+def of_map(values=RAMP, output='depth'):
+    image = np.full((*values.shape, 3), 100, np.uint8)
+    return Prediction(image, 'room', values, output, UNITS[output], output != 'relative')
+
+
+def of_labels(labels=LABELS, **fields):
+    image = np.full((*labels.shape, 3), 100, np.uint8)
+    fields = dict(classes=CLASSES, palette=PALETTE) | fields
+    return Prediction(image, 'room', labels=labels, **fields)
+
+
+def points(*known):
+    return KnownPoints(*np.array(known, float).reshape(-1, 3).T)
+
+
+# what a prediction is
+
+
+def test_neither_map_nor_labels_is_refused():
+    with pytest.raises(ValueError, match='room: a prediction has a map, labels or both'):
+        Prediction(np.zeros((*SIZE, 3), np.uint8), 'room')
+
+
+def test_map_without_its_meaning_is_refused():
+    with pytest.raises(ValueError, match='room: a map and what it is go together'):
+        Prediction(np.zeros((*SIZE, 3), np.uint8), 'room', RAMP)
+
+
+@pytest.mark.parametrize('field', ['map', 'labels'])
+def test_prediction_of_another_size_is_refused(field):
+    output = 'depth' if field == 'map' else None
+    with pytest.raises(ValueError, match=r'room: prediction is \(40, 30\), image \(30, 40\)'):
+        Prediction(
+            np.zeros((*SIZE, 3), np.uint8), 'room', output=output, **{field: np.zeros((40, 30))}
+        )
+
+
+# metres
+
+
+def test_depth_stays():
+    np.testing.assert_array_equal(of_map().depth(), RAMP)
+
+
+def test_disparity_is_inverted_and_zero_or_less_is_infinitely_far():
+    disparity = np.array([[0.5, 4, 0, -0.0, -1, np.nan, 1e-40]], np.float32)
+    depth = of_map(disparity, 'disparity').depth()
+    assert depth.dtype == np.float32
+    np.testing.assert_array_equal(depth, [[2, 0.25, np.inf, np.inf, np.inf, np.nan, np.inf]])
+
+
+def test_relative_disparity_has_no_metres_and_the_message_names_the_way():
+    with pytest.raises(InputError, match=r'room: relative disparity has no scale.*: align$'):
+        of_map(output='relative').depth()
+
+
+def test_labels_have_no_metres():
+    with pytest.raises(InputError, match='room: the model predicts labels, not depth'):
+        of_labels().depth()
+
+
+# alignment
+
+
+def test_two_points_by_hand():
+    """0.1 p + 0.05 = 0.25 at p = 2 and 0.45 at p = 4."""
+    values = np.array([[2, 4, 10, -0.75, -1]], np.float32)
+    aligned = of_map(values, 'relative').align(points((0, 0, 1 / 0.25), (1, 0, 1 / 0.45)))
+    expected = [[4, 1 / 0.45, 1 / 1.05, np.inf, np.inf]]
+    np.testing.assert_allclose(aligned.map, expected, rtol=1e-6)
+    assert (aligned.output, aligned.unit, aligned.is_metric) == ('depth', 'm', True)
+    assert (aligned.map.dtype, aligned.name) == (np.float32, 'room')
+    np.testing.assert_array_equal(aligned.depth(), aligned.map)
+
+
+def test_known_scale_and_shift_are_recovered_from_many_points():
+    generator = np.random.default_rng(0)
+    truth = generator.uniform(1, 20, SIZE)
+    relative = ((1 / truth - 0.02) / 0.003).astype(np.float32)
+    columns, rows = generator.integers(0, 40, 50), generator.integers(0, 30, 50)
+    aligned = of_map(relative, 'relative').align(KnownPoints(columns, rows, truth[rows, columns]))
+    np.testing.assert_allclose(aligned.map, truth, rtol=1e-4)
+
+
+def test_fit_is_that_of_numpy_where_the_points_are_noisy():
+    generator = np.random.default_rng(1)
+    relative = generator.uniform(0, 300, SIZE).astype(np.float32)
+    columns, rows = generator.integers(0, 40, 30), generator.integers(0, 30, 30)
+    at_points = relative[rows, columns].astype(float)
+    metres = 1 / (0.002 * at_points + 0.1 + generator.normal(0, 0.01, 30))
+    design = np.stack([at_points, np.ones(30)], axis=1)
+    scale, shift = np.linalg.lstsq(design, 1 / metres, rcond=None)[0]
+    aligned = of_map(relative, 'relative').align(KnownPoints(columns, rows, metres))
+    np.testing.assert_allclose(aligned.map, 1 / (scale * relative + shift), rtol=1e-5)
+
+
+@pytest.mark.parametrize('output', ['disparity', 'depth'])
+def test_metric_predictions_are_aligned_too(output):
+    """Twice as far as predicted."""
+    truth = 2 * (RAMP if output == 'depth' else 1 / RAMP)
+    known = points((0, 0, truth[0, 0]), (20, 3, truth[3, 20]), (39, 9, truth[9, 39]))
+    np.testing.assert_allclose(of_map(RAMP, output).align(known).map, truth, rtol=1e-5)
+
+
+def test_fractional_pixel_is_the_nearest_one():
+    whole = of_map(output='relative').align(points((39, 0, 1), (0, 29, 5)))
+    fractional = of_map(output='relative').align(points((39.4, 0.4, 1), (0.3, 28.6, 5)))
+    np.testing.assert_array_equal(whole.map, fractional.map)
+
+
+def test_labels_stay_beside_the_aligned_map():
+    image = np.zeros((*SIZE, 3), np.uint8)
+    both = Prediction(image, 'room', RAMP, 'relative', labels=LABELS, classes=CLASSES)
+    aligned = both.align(points((39, 0, 1), (0, 0, 5)))
+    assert aligned.labels is LABELS and aligned.classes == CLASSES
+    assert both.output == 'relative'
+
+
+@pytest.mark.parametrize(
+    ('known', 'message'),
+    [
+        ([(0, 0, 5)], 'scale and shift need two known points, got 1'),
+        ([], 'scale and shift need two known points, got 0'),
+        ([(0, 0, 5), (40, 3, 1)], r'\(40, 3\) is outside the image of 40 x 30 px'),
+        ([(0, 0, 5), (3, 30, 1)], r'\(3, 30\) is outside the image of 40 x 30 px'),
+        ([(-1, 0, 5), (39, 3, 1)], r'\(-1, 0\) is outside the image of 40 x 30 px'),
+        ([(0, -1, 5), (39, 3, 1)], r'\(0, -1\) is outside the image of 40 x 30 px'),
+        ([(5, 0, 5), (5, 9, 1), (5, 20, 2)], 'the prediction is the same at all 3 known points'),
+        ([(0, 0, 1), (39, 0, 5)], r'contradict the prediction.*\(scale -0\.2\)'),
+        ([(0, 0, 2), (39, 0, 2)], r'contradict the prediction.*\(scale 0\)'),
+    ],
+)
+def test_points_that_tell_no_scale_are_refused(known, message):
+    with pytest.raises(InputError, match=f'room: .*{message}'):
+        of_map(output='relative').align(points(*known))
+
+
+def test_rounding_is_no_difference_between_predictions():
+    values = np.full(SIZE, 1000, np.float32)
+    values[0, 0] = np.nextafter(np.float32(1000), np.float32(2000))
+    with pytest.raises(InputError, match='the prediction is the same at all 2 known points'):
+        of_map(values, 'relative').align(points((0, 0, 1), (1, 0, 2)))
+
+
+def test_known_point_without_prediction_is_named():
+    values = RAMP.copy()
+    values[3, 7] = np.nan
+    with pytest.raises(InputError, match=r'no finite prediction at known point \(7, 3\)'):
+        of_map(values, 'relative').align(points((0, 0, 5), (7, 3, 3)))
+
+
+def test_labels_cannot_be_aligned():
+    with pytest.raises(InputError, match='room: the model predicts labels, not depth'):
+        of_labels().align(points((0, 0, 5), (39, 0, 1)))
+
+
+# pictures
+
+
+def brightness(picture):
+    return picture.astype(float).sum(axis=2)
+
+
+@pytest.mark.parametrize('output', ['relative', 'disparity', 'depth'])
+def test_what_is_near_is_bright(output):
+    columns = brightness(of_map(output=output).colour_map())[0]
+    steps = np.diff(columns if output != 'depth' else columns[::-1])
+    assert (steps >= -1).all() and columns.max() - columns.min() > 500
+
+
+def test_depth_and_its_disparity_have_the_same_colours_at_their_ends():
+    depth = of_map(RAMP, 'depth').colour_map(1, 5)
+    disparity = of_map(1 / RAMP, 'disparity').colour_map(1 / 5, 1)
+    for column in (0, -1):
+        np.testing.assert_array_equal(depth[0, column], disparity[0, column])
+
+
+def test_given_range_colours_two_frames_alike():
+    near, far = of_map(RAMP).colour_map(0, 10), of_map(RAMP + 1).colour_map(0, 10)
+    step = np.abs(RAMP[0] - RAMP[0, 0] - 1).argmin()
+    assert np.abs(near[:, step].astype(int) - far[:, 0]).max() <= 3
+    assert not (near == of_map(RAMP).colour_map()).all()
+
+
+def test_range_may_be_given_in_part():
+    least = float(np.percentile(RAMP, 2))
+    expected = of_map().colour_map(least, 9)
+    np.testing.assert_array_equal(of_map().colour_map(high=9), expected)
+
+
+def test_infinite_depth_is_the_farthest_colour_and_nan_black():
+    values = RAMP.copy()
+    values[0, :3] = np.inf, np.nan, 5
+    picture = of_map(values).colour_map(1, 5)
+    np.testing.assert_array_equal(picture[0, 0], picture[0, 2])
+    assert picture[0, 1].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize('draw', [Prediction.colour_map, Prediction.plot])
+def test_map_without_a_finite_number_is_named(draw):
+    with pytest.raises(InputError, match='room: the map holds no finite number'):
+        draw(of_map(np.full(SIZE, np.nan, np.float32)))
+
+
+def test_labels_are_laid_over_the_image():
+    picture = of_labels().colour_map()
+    assert picture[0, 0].tolist() == [int(0.7 * 250 + 0.3 * 100), 30, 30]
+    assert picture[0, 39].tolist() == [30, 30, int(0.7 * 250 + 0.3 * 100)]
+
+
+@pytest.mark.parametrize(
+    ('width', 'drawn'), [(40, 240), (240, 240), (500, 500), (960, 960), (1920, 960)]
+)
+def test_plot_is_image_and_map_of_a_readable_width(width, drawn):
+    values = np.linspace(1, 5, width, dtype=np.float32)[None].repeat(100, axis=0)
+    plot = of_map(values).plot()
+    assert isinstance(plot, Image.Image)
+    height = round(100 * drawn / width)
+    assert plot.size == (2 * drawn + GAP, height + LEGEND_HEIGHT)
+    assert np.asarray(plot)[height // 2, drawn // 2].tolist() == [100, 100, 100]
+
+
+def legend_of(prediction):
+    """The text below the map of an image at least 240 px wide."""
+    plot = np.asarray(prediction.plot())
+    return plot[-LEGEND_HEIGHT + 16 :, plot.shape[1] // 2 + GAP :]
+
+
+def test_plot_says_what_the_numbers_are():
+    values = np.linspace(1, 5, 400, dtype=np.float32)[None].repeat(50, axis=0)
+    ink = {name: (legend_of(of_map(values, name)) < 128).any(axis=2).sum() for name in UNITS}
+    # longer words for the same numbers
+    assert ink['relative'] > ink['disparity'] > ink['depth'] > 0
+
+
+def test_plot_of_labels_names_the_classes_that_are_there():
+    labels = LABELS.repeat(10, axis=0).repeat(10, axis=1)
+    plot = np.asarray(of_labels(labels).plot())
+    assert plot.shape == (300 + LINE_HEIGHT, 800 + GAP, 3)
+    colours = set(map(tuple, plot[300:].reshape(-1, 3).tolist()))
+    assert {PALETTE[0], PALETTE[2]} < colours and PALETTE[1] not in colours
+
+
+def test_plot_of_both_has_three_columns():
+    image = np.full((*SIZE, 3), 100, np.uint8)
+    both = Prediction(
+        image, 'room', RAMP, 'depth', 'm', True, labels=LABELS, classes=CLASSES, palette=PALETTE
+    )
+    plot = np.asarray(both.plot())
+    assert plot.shape == (180 + LEGEND_HEIGHT, 3 * 240 + 2 * GAP, 3)
+    assert plot[0, -1].tolist() == [30, 30, 205]
+
+
+def test_classes_without_palette_have_colours_and_more_than_256_classes_are_told_apart():
+    labels = np.array([[0, 1], [256, 257]], np.uint16)
+    names = tuple(str(k) for k in range(300))
+    picture = of_labels(labels, classes=names, palette=()).colour_map()
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 4
+
+
+# files
+
+
+def test_npy_holds_the_map(tmp_path):
+    values = RAMP.copy()
+    values[0, :2] = np.nan, np.inf
+    of_map(values).save(tmp_path / 'a.npy')
+    read = np.load(tmp_path / 'a.npy')
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, values)
+
+
+def test_pfm_holds_the_map_bottom_row_first(tmp_path):
+    values = RAMP + np.arange(30, dtype=np.float32)[:, None]
+    of_map(values, 'relative').save(tmp_path / 'a.pfm')
+    read = np.frombuffer((tmp_path / 'a.pfm').read_bytes()[-4800:], '<f4').reshape(30, 40)
+    np.testing.assert_array_equal(read, values[::-1])
+
+
+@pytest.mark.parametrize(('output', 'greatest'), [('depth', 5000), ('relative', 65535)])
+def test_png_holds_millimetres_or_the_whole_range(tmp_path, output, greatest):
+    of_map(output=output).save(str(tmp_path / 'a.PNG'))
+    assert np.asarray(Image.open(tmp_path / 'a.PNG')).max() == greatest
+
+
+def test_ply_holds_a_point_a_pixel(tmp_path):
+    of_map().save(tmp_path / 'a.ply', field_of_view=60)
+    assert b'element vertex 1200\n' in (tmp_path / 'a.ply').read_bytes()
+
+
+def test_ply_without_a_camera_is_refused(tmp_path):
+    with pytest.raises(InputError, match='needs either the intrinsics of the camera or its field'):
+        of_map().save(tmp_path / 'a.ply')
+
+
+@pytest.mark.parametrize('suffix', ['.npy', '.png'])
+@pytest.mark.parametrize('labels', [LABELS, LABELS.astype(np.uint16) * 200])
+def test_labels_are_saved_where_there_is_no_map(tmp_path, suffix, labels):
+    path = tmp_path / f'a{suffix}'
+    of_labels(labels).save(path)
+    read = np.load(path) if suffix == '.npy' else np.asarray(Image.open(path))
+    assert read.dtype == labels.dtype
+    np.testing.assert_array_equal(read, labels)
+
+
+def test_map_and_labels_are_saved_each_by_its_method(tmp_path):
+    image = np.zeros((*SIZE, 3), np.uint8)
+    both = Prediction(image, 'room', RAMP, 'depth', 'm', True, labels=LABELS)
+    both.save(tmp_path / 'map.npy')
+    both.save_labels(tmp_path / 'labels.npy')
+    np.testing.assert_array_equal(np.load(tmp_path / 'map.npy'), RAMP)
+    np.testing.assert_array_equal(np.load(tmp_path / 'labels.npy'), LABELS)
+
+
+def test_map_has_no_labels_to_save(tmp_path):
+    with pytest.raises(InputError, match='room: the model predicts depth, not labels'):
+        of_map().save_labels(tmp_path / 'a.png')
+
+
+@pytest.mark.parametrize('name', ['a.jpg', 'a', 'a.tiff'])
+def test_map_in_another_format_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=rf'{name}: a map is saved as one of .npy, .pfm, .png'):
+        of_map().save(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('name', ['a.pfm', 'a.ply', 'a.jpg'])
+def test_labels_in_another_format_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match=rf'{name}: labels are saved as one of .npy, .png'):
+        of_labels().save(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('name', ['a.npy', 'a.pfm', 'a.png', 'a.ply'])
+def test_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, name):
+    def half_write(path, data):
+        with path.open('wb') as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, 'write_bytes', half_write)
+    with pytest.raises(InputError, match=rf'cannot write .*/{name}: No space left on device'):
+        of_map().save(tmp_path / name, field_of_view=60)
+    assert os.listdir(tmp_path) == []
+
+
+# points in space
+
+
+def test_metric_disparity_becomes_points_at_its_depth():
+    cloud = of_map(1 / RAMP, 'disparity').to_pointcloud(Intrinsics(40, 40, 0, 0))
+    np.testing.assert_allclose(cloud.points[:, 2], RAMP.ravel(), rtol=1e-6)
+    np.testing.assert_allclose(cloud.points[39], [39 / 40 * 5, 0, 5], rtol=1e-6)
+
+
+def test_field_of_view_is_the_horizontal_one():
+    """90 degrees over 40 px: fx = fy = 20, the axis at (19.5, 14.5)."""
+    narrow = of_map().to_pointcloud(field_of_view=90)
+    expected = of_map().to_pointcloud(Intrinsics(20, 20, 19.5, 14.5))
+    np.testing.assert_allclose(narrow.points, expected.points, rtol=1e-6)
+
+
+def test_relative_disparity_has_no_points():
+    with pytest.raises(InputError, match='room: relative disparity has no scale'):
+        of_map(output='relative').to_pointcloud(field_of_view=60)
+
+
+def test_two_cameras_are_refused():
+    with pytest.raises(InputError, match='room: a point cloud needs either'):
+        of_map().to_pointcloud(Intrinsics(40, 40, 0, 0), 60)

@@ -1,0 +1,382 @@
+"""Every image of a source is predicted; a bad one takes no other along, a bad command no time."""
+
+import errno
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmdpt.errors import InputError
+from mmdpt.inference import atomic
+from mmdpt.inference.outputs import Outputs
+from mmdpt.inference.prediction import Prediction
+from mmdpt.inference.run import choose_model, predict
+
+CLASSES = ('wall', 'floor', 'sky')
+
+
+class Head:
+    def __init__(self, output):
+        self.output = output
+
+
+class Model:
+    """Predicts the red channel, and refuses what is narrower than 4 px."""
+
+    def __init__(self, output='relative'):
+        self.depth_head = Head(output) if output else None
+        self.output = output
+        self.batches = []
+
+    def predict_images(self, images, names):
+        self.batches.append(list(names))
+        print('chatter of a library')
+        for image, name in zip(images, names, strict=True):
+            if image.shape[1] < 4:
+                raise InputError(f'cannot prepare image {name}')
+        return [self._predict(*each) for each in zip(images, names, strict=True)]
+
+    def _predict(self, image, name):
+        red = image[..., 0]
+        if self.output is None:
+            return Prediction(image, name, labels=red % 3, classes=CLASSES)
+        unit = {'relative': '', 'disparity': '1/m', 'depth': 'm'}[self.output]
+        return Prediction(image, name, red.astype(np.float32), self.output, unit, bool(unit))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures a, b and c of 6 x 5 px, whose red goes from 10 to 39, 20 to 49 and 30 to 59."""
+    root = tmp_path / 'in'
+    root.mkdir()
+    for index, name in enumerate('abc'):
+        draw(root / f'{name}.png', first=10 * (index + 1))
+    return root
+
+
+def draw(path, first=10, size=(6, 5)):
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[..., 0] = first + np.arange(size[0] * size[1]).reshape(size[1], size[0])
+    Image.fromarray(pixels).save(path)
+
+
+def points(path, *rows):
+    path.write_text('\n'.join(['column,row,depth', *rows]))
+    return str(path)
+
+
+def run(source, out, model=None, kinds=('npy',), **options):
+    sources = source if isinstance(source, list) else [source]
+    asked = Outputs(out, kinds, field_of_view=60.0 if 'ply' in kinds else None)
+    return predict(list(map(str, sources)), asked, lambda: model or Model(), **options)
+
+
+def lines(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+# --- done ----------------------------------------------------------------------------------------
+
+
+def test_every_image_is_predicted_and_counted(folder, tmp_path, capsys):
+    out = tmp_path / 'out'
+    assert run(folder, out, kinds=('npy', 'png')) == 0
+    assert len(os.listdir(out)) == 6
+    np.testing.assert_array_equal(np.load(out / 'b_relative.npy').ravel(), np.arange(20, 50))
+    printed = capsys.readouterr()
+    summary = f'3 images: 6 files in {out}; relative disparity (larger is closer, no unit)\n'
+    assert printed.out.endswith(summary)
+    assert printed.err == ''
+
+
+@pytest.mark.parametrize(
+    ('batch_size', 'batches'), [(1, ['a', 'b', 'c']), (2, ['ab', 'c']), (9, ['abc'])]
+)
+def test_images_are_predicted_in_batches(folder, tmp_path, batch_size, batches):
+    model = Model()
+    assert run(folder, tmp_path / 'out', model, batch_size=batch_size) == 0
+    assert model.batches == [list(batch) for batch in batches]
+
+
+def test_line_of_json_says_what_was_predicted(folder, tmp_path, capsys):
+    """And nothing else is on standard output, whatever a library prints there."""
+    out = tmp_path / 'out'
+    assert run(folder, out, Model('depth'), as_json=True) == 0
+    printed = capsys.readouterr()
+    first, *others = map(json.loads, printed.out.splitlines())
+    assert first.pop('seconds') >= 0
+    assert first == dict(
+        source=str(folder / 'a.png'),
+        name='a',
+        output='depth',
+        unit='m',
+        is_metric=True,
+        size=[6, 5],
+        min=10,
+        median=24.5,
+        max=39,
+        files=[str(out / 'a_depth.npy')],
+    )
+    assert [line['name'] for line in others] == ['b', 'c']
+    assert printed.err.endswith(f'3 images: 3 files in {out}; depth [m]\n')
+
+
+def test_line_of_json_has_the_shares_of_the_classes(tmp_path, capsys):
+    """Of 30 numbers from 10 on, and 5 more: 1 mod 3 comes first."""
+    draw(tmp_path / 'a.png', size=(5, 7))
+    assert run(tmp_path / 'a.png', tmp_path / 'out', Model(None), as_json=True) == 0
+    (line,) = lines(capsys)
+    assert (line['output'], line['unit'], line['is_metric']) == ('labels', '', False)
+    expected = dict(floor=0.3429, sky=0.3429, wall=0.3143)  # 12, 12 and 11 of 35
+    assert line['classes'] == expected and 'min' not in line
+
+
+def test_line_of_json_without_a_finite_number_has_none(tmp_path, capsys):
+    class Nothing(Model):
+        def _predict(self, image, name):
+            return Prediction(image, name, np.full((5, 6), np.nan, np.float32), 'depth', 'm', True)
+
+    draw(tmp_path / 'a.png')
+    assert run(tmp_path / 'a.png', tmp_path / 'out', Nothing('depth'), as_json=True) == 0
+    (line,) = lines(capsys)
+    assert (line['min'], line['median'], line['max']) == (None, None, None)
+
+
+def test_images_of_one_name_keep_files_of_their_own(tmp_path, capsys):
+    for index, place in enumerate(('x', 'y')):
+        (tmp_path / place).mkdir()
+        draw(tmp_path / place / 'a.png', first=10 * (index + 1))
+    out = tmp_path / 'out'
+    assert run([tmp_path / 'x' / 'a.png', tmp_path / 'y' / 'a.png'], out) == 0
+    least = {path.name: np.load(path).min() for path in out.iterdir()}
+    assert least == {'x-a_relative.npy': 10, 'y-a_relative.npy': 20}
+
+
+def test_images_of_an_earlier_run_are_left_out(folder, capsys):
+    out = folder / 'out'
+    for _ in range(2):
+        assert run(folder, out, kinds=('colour',)) == 0
+        assert sorted(os.listdir(out)) == ['a_colour.jpg', 'b_colour.jpg', 'c_colour.jpg']
+    assert f'3 images in {out}, where the outputs go, left out' in capsys.readouterr().err
+
+
+def test_outputs_beside_one_image(folder):
+    assert run(folder / 'a.png', folder) == 0
+    assert (folder / 'a_relative.npy').exists()
+
+
+# --- known points --------------------------------------------------------------------------------
+
+
+def test_known_points_make_relative_maps_metric(folder, tmp_path, capsys):
+    """Red 10 at (0, 0) is 1 m and 39 at (5, 4) 0.1 m: disparity from 1 to 10."""
+    csv = points(tmp_path / 'points.csv', '0,0,1', '5,4,0.1')
+    out = tmp_path / 'out'
+    assert run(folder / 'a.png', out, known_points=csv, as_json=True) == 0
+    printed = capsys.readouterr()
+    line = json.loads(printed.out)
+    assert (line['output'], line['unit'], line['is_metric']) == ('depth', 'm', True)
+    assert (line['min'], line['max'], line['aligned_to']) == (0.1, 1, csv)
+    depth = np.load(out / 'a_depth.npy')
+    np.testing.assert_allclose(depth[0, 1], 1 / (1 + 9 / 29), rtol=1e-5)
+    assert printed.err.endswith(f'; depth [m], aligned to the known points of {csv}\n')
+
+
+def test_points_that_contradict_one_image_fail_it_alone(folder, tmp_path, capsys):
+    """b is darker where the others are brighter."""
+    flipped = np.asarray(Image.open(folder / 'b.png'))[::-1, ::-1]
+    Image.fromarray(flipped.copy()).save(folder / 'b.png')
+    csv = points(tmp_path / 'points.csv', '0,0,2', '5,4,1')
+    out = tmp_path / 'out'
+    assert run(folder, out, known_points=csv, batch_size=3) == 1
+    assert sorted(os.listdir(out)) == ['a_depth.npy', 'c_depth.npy']
+    message = capsys.readouterr().err
+    assert '1 of 3 images failed:' in message
+    assert 'b.png: b: the known points contradict the prediction' in message
+
+
+def test_known_points_make_a_point_cloud_possible(folder, tmp_path):
+    csv = points(tmp_path / 'points.csv', '0,0,2', '5,4,1')
+    out = tmp_path / 'out'
+    assert run(folder / 'a.png', out, kinds=('ply',), known_points=csv) == 0
+    assert os.listdir(out) == ['a_points.ply']
+
+
+# --- images that fail ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('batch_size', [1, 3])
+@pytest.mark.parametrize(
+    ('spoil', 'reason'),
+    [
+        (lambda path: path.write_bytes(b''), 'b.png is empty'),
+        (lambda path: path.write_text('no picture'), 'b.png is no image that can be read'),
+        (lambda path: path.write_bytes(path.read_bytes()[:45]), 'b.png is damaged'),
+        (lambda path: draw(path, size=(3, 5)), 'b.png: cannot prepare image b'),
+    ],
+    ids=['empty', 'text', 'truncated', 'unfit'],
+)
+def test_others_are_done_and_the_failed_one_is_named(
+    folder, tmp_path, capsys, spoil, reason, batch_size
+):
+    spoil(folder / 'b.png')
+    out = tmp_path / 'out'
+    assert run(folder, out, as_json=True, batch_size=batch_size) == 1
+    assert sorted(os.listdir(out)) == ['a_relative.npy', 'c_relative.npy']
+    printed = capsys.readouterr()
+    by_name = {line['name']: line for line in map(json.loads, printed.out.splitlines())}
+    assert set(by_name['b']) == {'source', 'name', 'error'}
+    assert set(by_name) == set('abc') and 'error' not in by_name['a']
+    assert f'2 images: 2 files in {out}' in printed.err
+    listed = printed.err.partition('1 of 3 images failed:\n')[2]
+    assert reason in listed and len(listed.splitlines()) == 1
+
+
+def test_image_too_large_for_the_memory_fails_alone(folder, tmp_path, capsys):
+    class Small(Model):
+        def predict_images(self, images, names):
+            if len(images) > 1 or names == ['b']:
+                raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+            return super().predict_images(images, names)
+
+    out = tmp_path / 'out'
+    assert run(folder, out, Small(), batch_size=3) == 1
+    assert sorted(os.listdir(out)) == ['a_relative.npy', 'c_relative.npy']
+    assert 'b.png: 6 x 5 px do not fit into memory' in capsys.readouterr().err
+
+
+def test_full_disk_ends_the_run_with_what_is_whole(folder, tmp_path, capsys, monkeypatch):
+    """At the second image: the third is not tried, and the second has no file."""
+    out, replace, written = tmp_path / 'out', os.replace, []
+
+    def until_full(source, target):
+        if len(written) == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(atomic.os, 'replace', until_full)
+    model = Model()
+    with pytest.raises(InputError, match=r'cannot write .*/b_relative\.npy: No space left'):
+        run(folder, out, model)
+    assert os.listdir(out) == ['a_relative.npy']
+    assert model.batches == [['a'], ['b']]
+    assert f'1 image: 1 file in {out}' in capsys.readouterr().out
+
+
+def test_ctrl_c_says_what_was_done(folder, tmp_path, capsys):
+    class Interrupted(Model):
+        def predict_images(self, images, names):
+            if names == ['b']:
+                raise KeyboardInterrupt
+            return super().predict_images(images, names)
+
+    out = tmp_path / 'out'
+    assert run(folder, out, Interrupted()) == 130
+    assert os.listdir(out) == ['a_relative.npy']
+    assert f'1 image: 1 file in {out}' in capsys.readouterr().out
+
+
+# --- commands that are wrong ---------------------------------------------------------------------
+
+
+def not_loaded():
+    raise AssertionError('the model was loaded')
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (dict(inputs=['{tmp}/none.png']), 'no image, folder or match of a glob'),
+        (dict(inputs=['{tmp}/empty']), 'has no image'),
+        (dict(inputs=['{tmp}/*.tif']), 'no image matches'),
+        (dict(inputs=['{tmp}/none.mp4']), 'there is no video'),
+        (dict(inputs=['{tmp}/in/a.png', '{tmp}/a.mp4']), 'is predicted by itself'),
+        (dict(out='{tmp}/file'), 'is a file, not a folder'),
+        (dict(out='{tmp}/in'), 'all images lie in'),
+        (dict(known_points='{tmp}/none.csv'), 'No such file'),
+        (dict(known_points='{tmp}/wrong.csv'), 'wrong.csv, line 3: depth must be positive'),
+        (dict(batch_size=0), 'at least 1, got 0'),
+    ],
+)
+def test_wrong_command_is_refused_before_the_model_is_loaded(folder, tmp_path, wrong, message):
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'file').touch()
+    points(tmp_path / 'wrong.csv', '1,1,2', '2,2,0')
+    right = dict(inputs=[str(folder)], out=str(tmp_path / 'out'), known_points=None, batch_size=1)
+    asked = {
+        key: [each.format(tmp=tmp_path) for each in value]
+        if isinstance(value, list)
+        else value.format(tmp=tmp_path)
+        if isinstance(value, str)
+        else value
+        for key, value in (right | wrong).items()
+    }
+    outputs = Outputs(type(tmp_path)(asked.pop('out')), ['npy'])
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(InputError, match=message):
+        predict(outputs=outputs, load=not_loaded, **asked)
+    assert sorted(tmp_path.rglob('*')) == before  # no folder either
+
+
+def test_right_command_loads_the_model(folder, tmp_path):
+    with pytest.raises(AssertionError, match='the model was loaded'):
+        predict([str(folder)], Outputs(tmp_path / 'out', ['npy']), not_loaded)
+
+
+@pytest.mark.parametrize(
+    ('output', 'kind', 'align', 'message'),
+    [
+        (None, 'npy', True, 'the model predicts labels, not depth: there is nothing to align'),
+        (None, 'pfm', False, 'labels, which are not written as pfm'),
+        ('relative', 'ply', False, 'align it to known points'),
+    ],
+)
+def test_model_that_does_not_fit_is_refused_before_the_first_image(
+    folder, tmp_path, output, kind, align, message
+):
+    csv = points(tmp_path / 'points.csv', '0,0,2', '5,4,1') if align else None
+    model = Model(output)
+    with pytest.raises(InputError, match=message):
+        run(folder, tmp_path / 'out', model, kinds=(kind,), known_points=csv)
+    assert model.batches == [] and os.listdir(tmp_path / 'out') == []
+
+
+def test_standard_output_is_given_back(folder, tmp_path):
+    before = sys.stdout
+    run(folder, tmp_path / 'out', as_json=True)
+    assert sys.stdout is before
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('named', 'expected'),
+    [
+        (dict(), ('dpt-hybrid-midas', None)),
+        (dict(release='dpt-large-ade20k'), ('dpt-large-ade20k', None)),
+        (dict(release='dpt-large-ade20k', checkpoint='k.pt'), ('dpt-large-ade20k', 'k.pt')),
+        (dict(config='c.py', checkpoint='k.pth'), ('c.py', 'k.pth')),
+    ],
+)
+def test_model_and_weights(named, expected):
+    assert choose_model(**named) == expected
+
+
+@pytest.mark.parametrize(
+    ('named', 'message'),
+    [
+        (dict(release='dpt-lage-midas'), 'is named dpt-lage-midas; the nearest names: dpt-large-m'),
+        (dict(release='dpt_hybrid-ti16_scenes'), 'no released model is named dpt_hybrid-ti16'),
+        (dict(config='c.py'), 'the weights of config c.py are missing'),
+        (dict(checkpoint='k.pth'), 'the config of checkpoint k.pth is missing'),
+    ],
+)
+def test_model_without_weights_or_config_is_refused(named, message):
+    with pytest.raises(InputError, match=message):
+        choose_model(**named)

@@ -1,0 +1,450 @@
+"""What a person names is found, read only when asked for, and named apart."""
+
+import http.server
+import io
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmdpt.errors import InputError
+from mmdpt.inference import sources
+from mmdpt.inference.images import read_image
+from mmdpt.inference.sources import find_images, is_single
+
+COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+
+
+def put(path: Path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((1, 1, 3), value, np.uint8)).save(path)
+    return path
+
+
+def names_of(source):
+    return [image.name for image in find_images(source)]
+
+
+def sources_of(source, root):
+    return [os.path.relpath(image.source, root) for image in find_images(source)]
+
+
+def png():
+    buffer = io.BytesIO()
+    Image.fromarray(COLOURS).save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
+# --- files, folders and globs --------------------------------------------------------------------
+
+
+def test_a_file_is_one_image(data_root):
+    path = next((data_root / 'demo_images').glob('randy*.jpg'))
+    for source in (path, str(path)):
+        (image,) = find_images(source)
+        assert image.name == 'randy-fath-G1yhU1Ej-9A-unsplash'
+        assert image.source == str(path)
+    np.testing.assert_array_equal(image.load(), read_image(path))
+
+
+def test_a_folder_gives_its_images(data_root):
+    assert names_of(data_root / 'demo_images') == [
+        'david-kohler-VFRTXGw1VjU-unsplash',
+        'jonathan-borba-CnthDZXCdoY-unsplash',
+        'randy-fath-G1yhU1Ej-9A-unsplash',
+    ]
+
+
+def test_a_folder_is_in_natural_order(tmp_path):
+    for name in ('frame10', 'frame2', 'Frame1', 'b/2', 'b/10', 'b10/1', 'b9/1'):
+        put(tmp_path / f'{name}.png')
+    assert sources_of(tmp_path, tmp_path) == [
+        'b/2.png',
+        'b/10.png',
+        'b9/1.png',
+        'b10/1.png',
+        'Frame1.png',
+        'frame2.png',
+        'frame10.png',
+    ]
+
+
+def test_a_folder_leaves_out_what_is_hidden_or_no_image(tmp_path):
+    for name in ('a.jpg', 'B.PNG', 'sub/c.webp', '.hidden.png', '.cache/d.png', '._a.jpg'):
+        put(tmp_path / name)
+    (tmp_path / 'notes.txt').write_text('no image')
+    (tmp_path / 'folder.png').mkdir()
+    assert sources_of(tmp_path, tmp_path) == ['a.jpg', 'B.PNG', 'sub/c.webp']
+
+
+def test_a_link_that_leads_round_is_not_followed(tmp_path):
+    put(tmp_path / 'a.png')
+    (tmp_path / 'round').symlink_to(tmp_path)
+    assert sources_of(tmp_path, tmp_path) == ['a.png']
+
+
+def test_an_image_that_cannot_be_read_fails_when_it_is_loaded(tmp_path):
+    put(tmp_path / '1.png', 3)
+    (tmp_path / '2.png').write_bytes(b'no image')
+    (tmp_path / '3.png').symlink_to(tmp_path / 'nowhere.png')
+    good, bad, gone = find_images(tmp_path)
+    np.testing.assert_array_equal(good.load(), [[[3, 3, 3]]])
+    with pytest.raises(InputError, match=r'2\.png is no image'):
+        bad.load()
+    with pytest.raises(InputError, match=r'no image file .*3\.png'):
+        gone.load()
+
+
+def test_a_glob_gives_matching_images_in_natural_order(tmp_path):
+    for name in ('a10.png', 'a9.png', 'b1.png', 'sub/a8.png'):
+        put(tmp_path / name)
+    (tmp_path / 'a1.txt').write_text('no image')
+    assert names_of(f'{tmp_path}/a*') == ['a9', 'a10']
+    assert names_of(tmp_path / 'a[0-9].*') == ['a9']
+    assert sorted(names_of(f'{tmp_path}/**/a*.png')) == ['a10', 'a8', 'a9']
+
+
+def test_a_file_with_brackets_in_its_name_is_no_glob(tmp_path):
+    path = put(tmp_path / 'a[1].png')
+    put(tmp_path / 'a1.png')
+    assert is_single(path)
+    assert sources_of(str(path), tmp_path) == ['a[1].png']
+
+
+def test_the_home_folder_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    path = put(tmp_path / 'a.png')
+    assert [image.source for image in find_images('~/a.png')] == [str(path)]
+
+
+def test_a_file_of_any_suffix_is_taken_at_its_word(tmp_path):
+    path = put(tmp_path / 'photo.png').rename(tmp_path / 'photo')
+    (image,) = find_images(path)
+    np.testing.assert_array_equal(image.load(), [[[0, 0, 0]]])
+
+
+def test_a_list_keeps_its_order(tmp_path):
+    b, a = put(tmp_path / 'b.png'), put(tmp_path / 'a.png')
+    for name in ('2', '10'):
+        put(tmp_path / 'folder' / f'{name}.png')
+    assert names_of([b, tmp_path / 'folder', (str(a),)]) == ['b', '2', '10', 'a']
+
+
+@pytest.mark.parametrize(
+    ('source', 'message'),
+    [
+        ('missing.png', "no image, folder or match of a glob: '.*missing.png'"),
+        ('empty', r'the folder .*empty has no image \(.*\.jpg'),
+        ('*.jpg', r'no image matches .*\*\.jpg'),
+        ('clip.mp4', r'clip\.mp4 is a video, not an image'),
+    ],
+)
+def test_what_is_not_there_is_said(source, message, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    put(tmp_path / 'a.png')
+    for named in (tmp_path / source, [tmp_path / 'a.png', str(tmp_path / source)]):
+        with pytest.raises(InputError, match=message):
+            find_images(named)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    put(tmp_path / 'a.png')
+
+    def refuse(folder):
+        raise PermissionError(13, 'Permission denied', folder)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises(InputError, match=f'the folder {tmp_path} cannot be read: Permission'):
+        find_images(tmp_path)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('files', 'names'),
+    [
+        (['a/x.jpg', 'b/x.jpg'], ['a-x', 'b-x']),
+        (['x.jpg', 'x.png'], ['x-jpg', 'x-png']),
+        (['x.jpg', 'sub/x.jpg'], ['x', 'sub-x']),
+        (['a/x.jpg', 'b/x.jpg', 'c/y.jpg'], ['a-x', 'b-x', 'y']),
+        (['p/1/x.jpg', 'p/2/x.jpg', 'q.jpg'], ['1-x', '2-x', 'q']),
+        (['a/x.jpg', 'a/x.png', 'b/x.jpg'], ['a-x-jpg', 'a-x-png', 'b-x']),
+        (['a/x.jpg', 'b/X.jpg'], ['a-x', 'b-X']),  # alike where case does not count
+        (['a/x.jpg', 'b/x.jpg', 'a-x.jpg'], ['a-x-jpg', 'b-x', 'a-x']),
+        (['x.1.jpg', 'x.2.jpg'], ['x.1', 'x.2']),
+    ],
+)
+def test_files_that_share_a_name_are_told_apart(files, names, tmp_path):
+    paths = [put(tmp_path / file) for file in files]
+    assert names_of(paths) == names
+    assert names_of(paths[::-1]) == names[::-1]
+
+
+def test_a_file_named_twice_has_two_names(tmp_path):
+    path = put(tmp_path / 'x.png')
+    other = put(tmp_path / 'x-png-2.png')
+    assert names_of([path, path, other]) == ['x-png', 'x-png-3', 'x-png-2']
+
+
+@pytest.mark.parametrize(
+    ('file', 'name'),
+    [
+        ('.hidden.png', 'hidden'),
+        (':.png', 'image'),
+        ('a:b*c?.png', 'a-b-c'),
+        ('tab\there.png', 'tab-here'),
+        ('back\\slash.png', 'back-slash'),
+        ('-flag.png', 'flag'),
+        ('grüße 猫.png', 'grüße 猫'),
+        (f'{"é" * 120}.png', 'é' * 90),  # 180 bytes
+    ],
+)
+def test_a_name_is_no_path_and_not_hidden(file, name, tmp_path):
+    path = tmp_path / file
+    path.write_bytes(png())
+    assert names_of(path) == [name]
+
+
+# --- objects -------------------------------------------------------------------------------------
+
+
+def test_an_object_is_named_for_what_it_is():
+    for value, name in (
+        (COLOURS, 'array'),
+        (torch.from_numpy(COLOURS).permute(2, 0, 1), 'tensor'),
+        (Image.fromarray(COLOURS), 'image'),
+    ):
+        (image,) = find_images(value)
+        assert (image.name, image.source) == (name, name)
+        np.testing.assert_array_equal(image.load(), COLOURS)
+
+
+def test_objects_of_a_list_are_numbered_by_their_place(tmp_path):
+    path = put(tmp_path / 'a.png')
+    images = find_images([COLOURS, path, Image.fromarray(COLOURS), COLOURS])
+    assert [image.name for image in images] == ['array-0', 'a', 'image-2', 'array-3']
+    assert [image.source for image in images] == ['array 0', str(path), 'image 2', 'array 3']
+
+
+def test_a_batch_is_a_list_of_images():
+    batch = np.stack([COLOURS, 255 - COLOURS])
+    for source in (batch, torch.from_numpy(batch).permute(0, 3, 1, 2)):
+        first, second = find_images(source)
+        np.testing.assert_array_equal(first.load(), COLOURS)
+        np.testing.assert_array_equal(second.load(), 255 - COLOURS)
+        assert second.name.endswith('-1')
+
+
+def test_a_batch_of_one_is_a_list():
+    assert names_of(COLOURS[None]) == ['array-0']
+
+
+def test_the_channel_order_reaches_arrays_and_no_files(tmp_path):
+    path = tmp_path / 'a.png'
+    path.write_bytes(png())
+    for image in find_images([COLOURS[..., ::-1], path, Image.fromarray(COLOURS)], 'bgr'):
+        np.testing.assert_array_equal(image.load(), COLOURS)
+
+
+def test_an_object_that_is_no_image_is_named_when_it_is_loaded():
+    images = find_images([COLOURS, np.zeros((2, 2), np.int64)])
+    with pytest.raises(InputError, match=r'^array 1: expected uint8.*received int64'):
+        images[1].load()
+
+
+@pytest.mark.parametrize(
+    ('source', 'message'),
+    [
+        ([], 'the list of images is empty'),
+        (np.zeros((0, 2, 2, 3), np.uint8), r'a batch without images: \(0, 2, 2, 3\)'),
+        (None, 'expected an image file, a folder.*received NoneType'),
+        ({'a': 1}, 'received dict'),
+        (b'a.png', 'received bytes'),
+        ([COLOURS, 3], 'received int'),
+    ],
+)
+def test_what_is_no_source_is_said(source, message):
+    with pytest.raises(InputError, match=message):
+        find_images(source)
+
+
+def test_an_unknown_channel_order_is_refused_at_once(tmp_path):
+    with pytest.raises(ValueError, match="must be 'rgb' or 'bgr', got 'gbr'"):
+        find_images(put(tmp_path / 'a.png'), 'gbr')
+
+
+@pytest.mark.parametrize(
+    ('source', 'single'),
+    [
+        ('missing.png', True),
+        (Path('a.png'), True),
+        ('https://host.test/images/?all=*', True),
+        (COLOURS, True),
+        (torch.zeros(3, 2, 2), True),
+        (Image.new('L', (1, 1)), True),
+        ('.', False),
+        ('images/*.png', False),
+        ('clip.mp4', False),
+        ('7', False),
+        (0, False),
+        (COLOURS[None], False),
+        (torch.zeros(1, 3, 2, 2), False),
+        (['a.png'], False),
+    ],
+)
+def test_one_image_is_told_from_several(source, single, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert is_single(source) is single
+
+
+# --- addresses -----------------------------------------------------------------------------------
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers each path as its name says."""
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers['User-Agent']))
+        path = self.path.partition('?')[0]
+        if path.startswith('/to-'):
+            self.send_response(302)
+            self.send_header('Location', self.server.targets[path])
+            self.end_headers()
+            return
+        if path == '/missing.png':
+            self.send_error(404)
+            return
+        content = b'<html>' if path == '/page.html' else png()
+        length = len(content) + 5 if path == '/short.png' else len(content)
+        self.send_response(200)
+        if path != '/endless.png':
+            self.send_header('Content-Length', str(length))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv('no_proxy', '*')
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
+        server.asked, server.targets = [], {}
+        server.root = f'http://127.0.0.1:{server.server_address[1]}'
+        thread = threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def load(address):
+    (image,) = find_images(address)
+    return image.load()
+
+
+def test_an_address_is_fetched_when_it_is_loaded(server):
+    (image,) = find_images(f'{server.root}/folder/my%20cat.png?size=2')
+    assert (image.name, server.asked) == ('my cat', [])
+    np.testing.assert_array_equal(image.load(), COLOURS)
+    assert server.asked == [('/folder/my%20cat.png?size=2', 'mmdpt')]
+
+
+def test_an_address_may_be_written_as_people_write_it(server):
+    np.testing.assert_array_equal(load(f'{server.root}/meine Grüße.png'), COLOURS)
+    assert server.asked[0][0] == '/meine%20Gr%C3%BC%C3%9Fe.png'
+
+
+def test_addresses_are_told_apart():
+    addresses = ['https://a.test/x.png', 'https://b.test/x.png', 'https://b.test/y.png?1']
+    assert names_of([*addresses, 'https://b.test/y.png?2']) == [
+        *('a.test-x', 'b.test-x', 'y-png', 'y-png-2'),
+    ]
+
+
+def test_an_address_does_not_name_a_folder_above():
+    assert names_of('https://a.test/..%2F..%2F..') == ['image']
+    assert names_of('https://a.test/') == ['a']
+
+
+def test_a_redirect_to_http_is_followed(server):
+    server.targets['/to-image'] = '/image.png'
+    np.testing.assert_array_equal(load(f'{server.root}/to-image'), COLOURS)
+
+
+@pytest.mark.parametrize(
+    ('target', 'message'),
+    [
+        ('file:///etc/hostname', 'not allowed'),
+        ('ftp://127.0.0.1/image.png', 'unknown url type: ftp'),
+        ('data:image/png;base64,AAAA', 'not allowed'),
+    ],
+)
+def test_a_redirect_to_another_scheme_is_refused(server, target, message, tmp_path):
+    server.targets['/to-elsewhere'] = target
+    with pytest.raises(InputError, match=f'cannot fetch {server.root}/to-elsewhere: .*{message}'):
+        load(f'{server.root}/to-elsewhere')
+
+
+def test_a_redirect_without_end_is_refused(server):
+    server.targets['/to-itself'] = '/to-itself'
+    with pytest.raises(InputError, match=r'cannot fetch .*infinite loop'):
+        load(f'{server.root}/to-itself')
+
+
+@pytest.mark.parametrize(
+    ('page', 'message'),
+    [
+        ('missing.png', r'cannot fetch .*missing\.png: HTTP Error 404'),
+        ('short.png', r'cannot fetch .*short\.png: stopped after \d+ of \d+ bytes'),
+        ('page.html', r'page\.html is no image that can be read'),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_said(server, page, message):
+    with pytest.raises(InputError, match=message):
+        load(f'{server.root}/{page}')
+
+
+@pytest.mark.parametrize('page', ['image.png', 'endless.png'])
+def test_an_answer_beyond_the_limit_is_refused(server, page, monkeypatch):
+    monkeypatch.setattr(sources, 'GREATEST_DOWNLOAD', len(png()))
+    np.testing.assert_array_equal(load(f'{server.root}/{page}'), COLOURS)
+    monkeypatch.setattr(sources, 'GREATEST_DOWNLOAD', len(png()) - 1)
+    with pytest.raises(InputError, match=rf'{page} has more than {len(png()) - 1} bytes'):
+        load(f'{server.root}/{page}')
+
+
+def test_a_server_that_is_not_there_is_named(server):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(InputError, match=f'cannot fetch {server.root}/image.png: .*refused'):
+        load(f'{server.root}/image.png')
+
+
+@pytest.mark.parametrize(
+    ('address', 'message'),
+    [
+        ('file:///etc/hostname', 'begins with http:// or https://'),
+        ('ftp://host.test/a.png', 'begins with http:// or https://'),
+        ('s3://bucket/a.png', 'begins with http:// or https://'),
+        ('https:///a.png', 'begins with http:// or https://'),
+        ('http://[::1/a.png', 'is no address: Invalid IPv6'),
+    ],
+)
+def test_other_addresses_are_refused(address, message):
+    with pytest.raises(InputError, match=message):
+        find_images(address)
+
+
+def test_a_silent_server_is_not_waited_for(monkeypatch):
+    with http.server.socketserver.TCPServer(('127.0.0.1', 0), None) as silent:  # accepts nothing
+        monkeypatch.setenv('no_proxy', '*')
+        monkeypatch.setattr(sources, 'TIMEOUT', 0.05)
+        with pytest.raises(InputError, match='timed out'):
+            load(f'http://127.0.0.1:{silent.server_address[1]}/a.png')

@@ -1,0 +1,200 @@
+"""A video becomes videos without flicker, of all frames or not there; a camera's ends by Ctrl-C."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from mmdpt.errors import InputError
+from mmdpt.inference import video_run
+from mmdpt.inference.outputs import Outputs
+from mmdpt.inference.prediction import Prediction
+from mmdpt.inference.report import RunReport
+from mmdpt.inference.run import predict
+from mmdpt.inference.video import RunningRange, VideoReader, VideoWriter
+from mmdpt.inference.video_run import predict_video
+
+RAMP = np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64)
+GREYS = (40, 80, 120, 160, 200)
+
+
+def relative(images, names):
+    """A ramp up to the grey of each frame, hence another range for each."""
+    return [
+        Prediction(image, name, RAMP * np.float32(image.mean()), 'relative')
+        for image, name in zip(images, names, strict=True)
+    ]
+
+
+def labels(images, names):
+    classes = dict(classes=('wall', 'floor'), palette=((200, 0, 0), (0, 0, 200)))
+    return [
+        Prediction(image, name, labels=np.ones((48, 64), np.uint8), **classes)
+        for image, name in zip(images, names, strict=True)
+    ]
+
+
+class Model:
+    class depth_head:
+        output = 'relative'
+
+    predict_images = staticmethod(relative)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / 'in' / 'clip.mp4'
+    path.parent.mkdir()
+    with VideoWriter(path, 10) as writer:
+        for grey in GREYS:
+            writer.write(np.full((48, 64, 3), grey, np.uint8))
+    return str(path)
+
+
+class Camera:
+    """Gives frames of 4 px a side; before the one of a number, does something."""
+
+    fps, num_frames = 10.0, None
+
+    def __init__(self, before=None, number=3):
+        self.before, self.number = before, number
+
+    def __iter__(self):
+        for index in range(1000):
+            if index == self.number and self.before:
+                self.before()
+            yield np.full((48, 64, 3), index, np.uint8)
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """Frames by the name of the video that they were written to."""
+    frames = {}
+
+    class Writer(VideoWriter):
+        def write(self, frame):
+            frames.setdefault(self.path.name, []).append(frame)
+            super().write(frame)
+
+    monkeypatch.setattr(video_run, 'VideoWriter', Writer)
+    return frames
+
+
+def run(reader, source, out, predict_frames=relative, kinds=('colour',), batch_size=1, **options):
+    report, progress = RunReport(out), []
+    out.mkdir(exist_ok=True)
+    predict_video(
+        *(reader, source, predict_frames, Outputs(out, kinds), report, batch_size),
+        progress=lambda *numbers: progress.append(numbers),
+        **options,
+    )
+    return report, progress
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 9])
+def test_video_of_every_kind_of_picture_and_numbers_of_every_frame(clip, tmp_path, batch_size):
+    out = tmp_path / 'out'
+    kinds = ('colour', 'side-by-side', 'npy')
+    with VideoReader(clip) as reader:
+        report, progress = run(reader, clip, out, kinds=kinds, batch_size=batch_size)
+    numbers = [f'clip_{index:06d}_relative.npy' for index in range(5)]
+    assert sorted(os.listdir(out)) == [*numbers, 'clip_colour.mp4', 'clip_side-by-side.mp4']
+    for name, width in (('clip_colour.mp4', 64), ('clip_side-by-side.mp4', 64 + 4 + 64)):
+        with VideoReader(out / name) as video:
+            assert (video.size, video.fps, len(list(video))) == ((width, 48), 10, 5)
+    peaks = [np.load(out / name).max() for name in numbers]
+    np.testing.assert_allclose(peaks, GREYS, atol=3)  # the codec's
+    assert (report.num_done, report.num_files) == (5, 7)
+    assert progress == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+def test_colours_follow_the_running_range(clip, tmp_path, recorded):
+    """The same value keeps nearly its colour from frame to frame, though the ranges differ."""
+    with VideoReader(clip) as reader:
+        run(reader, clip, tmp_path / 'out')
+    with VideoReader(clip) as reader:
+        found = relative(list(reader), [''] * 5)
+    shown = RunningRange()
+    for prediction, frame in zip(found, recorded['clip_colour.mp4'], strict=True):
+        low, high = shown.update(prediction.map)
+        np.testing.assert_array_equal(frame, prediction.colour_map(low, high))
+    assert (found[4].colour_map() != recorded['clip_colour.mp4'][4]).any()
+
+
+def test_labels_lie_over_the_frames(clip, tmp_path, recorded):
+    with VideoReader(clip) as reader:
+        run(reader, clip, tmp_path / 'out', labels, kinds=('colour', 'side-by-side'))
+    assert set(recorded) == {'clip_overlay.mp4', 'clip_side-by-side.mp4'}
+    first = recorded['clip_overlay.mp4'][0]
+    expected = 0.3 * 40 + 0.7 * np.array((0, 0, 200))
+    np.testing.assert_allclose(first[0, 0], expected, atol=2)
+    np.testing.assert_array_equal(recorded['clip_side-by-side.mp4'][0][:, -64:], first)
+
+
+def test_numbers_alone_need_no_video(clip, tmp_path):
+    with VideoReader(clip) as reader:
+        report, _ = run(reader, clip, tmp_path / 'out', kinds=('pfm',))
+    assert report.num_files == len(os.listdir(tmp_path / 'out')) == 5
+
+
+@pytest.mark.parametrize('error', [InputError('frame 3'), KeyboardInterrupt()])
+def test_video_that_ends_early_is_not_there(clip, tmp_path, error):
+    def fails(images, names):
+        if names[0].endswith('3'):
+            raise error
+        return relative(images, names)
+
+    with VideoReader(clip) as reader, pytest.raises(type(error)):
+        run(reader, clip, tmp_path / 'out', fails)
+    assert os.listdir(tmp_path / 'out') == []
+
+
+def test_lines_of_json_for_the_frames_and_the_video(clip, tmp_path, capsys):
+    out = tmp_path / 'out'
+    outputs = Outputs(out, ('colour', 'npy'))
+    assert predict([clip], outputs, Model, batch_size=2, as_json=True) == 0
+    printed = capsys.readouterr()
+    *frames, video = map(json.loads, printed.out.splitlines())
+    assert [line['name'] for line in frames] == [f'clip_{index:06d}' for index in range(5)]
+    assert frames[4]['files'] == [str(out / 'clip_000004_relative.npy')]
+    assert video.pop('seconds') >= 0
+    files = [str(out / 'clip_colour.mp4')]
+    assert video == dict(source=clip, name='clip', frames=5, files=files)
+    assert f'5 frames: 6 files in {out}; relative disparity' in printed.err
+
+
+# --- camera --------------------------------------------------------------------------------------
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_ends_the_video_of_a_camera_cleanly(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGINT)
+    report, progress = run(Camera(interrupt), '0', tmp_path / 'out', clock=lambda: 0.0)
+    with VideoReader(tmp_path / 'out' / 'camera-0_colour.mp4') as video:
+        assert len(list(video)) == report.num_done == 4
+    assert os.listdir(tmp_path / 'out') == ['camera-0_colour.mp4']
+    assert progress[-1] == (4, None)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert 'Ctrl-C ends the video' in capsys.readouterr().err
+
+
+def test_second_ctrl_c_ends_the_tool(tmp_path):
+    def twice():
+        interrupt()
+        interrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Camera(twice), '0', tmp_path / 'out', clock=lambda: 0.0)
+    assert os.listdir(tmp_path / 'out') == []
+
+
+def test_slow_predictions_of_a_camera_play_as_long_as_they_took(tmp_path, recorded):
+    """0.5 s a frame at 10 frames a second: each is written five times."""
+    times = iter(np.arange(0, 10, 0.5))
+    run(Camera(interrupt), '0', tmp_path / 'out', clock=lambda: next(times))
+    assert len(recorded['camera-0_colour.mp4']) == 4 * 5
