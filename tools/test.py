@@ -10,7 +10,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file, or the name of one of mmdpt')
     parser.add_argument('checkpoint', help='checkpoint file, or the name of a release')
     parser.add_argument('--work-dir', help='folder for the metrics and the log')
-    parser.add_argument('--show-dir', help='folder for pictures: image | ground truth | prediction')
+    parser.add_argument(
+        '--show-dir', help='folder for pictures: image | ground truth | prediction | error'
+    )
     parser.add_argument(
         '--out', help='folder for the predictions: label maps as PNG in file values, depth as NPY'
     )

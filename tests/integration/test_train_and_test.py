@@ -76,7 +76,7 @@ def test_test_gives_the_metrics_of_the_last_validation(trained, config, run_tool
     assert sorted(p.name for p in pictures.iterdir()) == names
     assert sorted(p.name for p in maps.iterdir()) == names
     picture = np.asarray(Image.open(pictures / names[0]))
-    assert picture.shape == (48, 3 * 64 + 2 * 4, 3)
+    assert picture.shape == (48, 4 * 64 + 3 * 4, 3)
     labels = np.asarray(Image.open(maps / names[0]))
     assert labels.shape == (48, 64)
     assert labels.min() >= 1 and labels.max() <= len(CLASSES)
@@ -99,6 +99,9 @@ def test_pictures_show_the_predicted_labels(trained, config, run_tool, scenes, t
         colours = np.array(PALETTE)[shown - 1]
         column = picture[:, start : start + 64]
         np.testing.assert_allclose(column, 0.7 * colours + 0.3 * image, atol=3)
+    wrong = (picture[:, 204:] == [230, 30, 60]).all(axis=2)
+    assert (wrong == ((truth != labels) & (truth > 0))).all()
+    assert wrong.any() and not wrong.all()
 
 
 def test_test_time_augmentation_averages(trained, config, run_tool, tmp_path):
