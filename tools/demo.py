@@ -1,4 +1,4 @@
-"""Render a data set, train small DPTs on its labels and its depth, draw what they see."""
+"""Render a data set, train a small DPT on its labels and its depth, draw what it sees."""
 
 import re
 import time
@@ -15,10 +15,12 @@ TOOLS = Path(__file__).resolve().parent
 DATA = Path('data/scenes')
 WORK_DIR = Path('work_dirs/demo')
 ROWS = 6
-SCORES = {
-    'segmentation': re.compile(r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+)'),
-    'depth': re.compile(r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'),
-}
+FROM_SCRATCH = 'dpt_hybrid-ti16_scenes-joint'
+FINE_TUNING = 'dpt_hybrid-ti16_scenes-joint_abs-rel'
+SCORES = re.compile(
+    r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+).*'
+    r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'
+)
 
 
 @report_input_errors
@@ -28,25 +30,27 @@ def main() -> None:
     start = time.time()
     render()
     classes, medians = score_most_frequent_class(), score_median_depths()
-    seg = train_and_test('segmentation', 'dpt_hybrid-ti16_scenes', 'mIoU')
-    # what both models share goes on from what it has just learnt about the labels
-    learnt = last_checkpoint(WORK_DIR / 'segmentation')
-    depth = train_and_test(
-        'depth', 'dpt_hybrid-ti16_scenes-depth', 'abs_rel', f'load_from={learnt}'
-    )
+    run('train', FROM_SCRATCH)
+    learnt = last_checkpoint(WORK_DIR / FROM_SCRATCH)
+    run('train', FINE_TUNING, '--cfg-options', f'load_from={learnt}')
+    learnt = last_checkpoint(WORK_DIR / FINE_TUNING)
+    pictures = WORK_DIR / 'pictures'
+    scores = run('test', FINE_TUNING, learnt, '--show-dir', pictures)
+    draw(pictures)
+    plot()
     print(
         f'\n{"":32}{"mIoU":>8}{"accuracy":>10}\n'
-        f'{"DPT, trained just now":32}{seg["mIoU"]:6.1f} %{seg["aAcc"]:8.1f} %\n'
+        f'{"DPT, trained just now":32}{scores["mIoU"]:6.1f} %{scores["aAcc"]:8.1f} %\n'
         f'{"per-pixel most frequent class":32}{classes["mIoU"]:6.1f} %{classes["aAcc"]:8.1f} %\n'
         f'\n{"":32}{"AbsRel":>8}{"d1":>10}\n'
-        f'{"DPT, trained just now":32}{depth["abs_rel"]:8.3f}{depth["d1"]:10.3f}\n'
+        f'{"DPT, trained just now":32}{scores["abs_rel"]:8.3f}{scores["d1"]:10.3f}\n'
         + ''.join(
             f'{label:32}{medians[name]["abs_rel"]:8.3f}{medians[name]["d1"]:10.3f}\n'
             for name, label in (('per_pixel', 'per-pixel median'), ('constant', 'constant median'))
         )
-        + f'\n{WORK_DIR / "segmentation.png"}: image | ground truth | prediction\n'
+        + f'\n{WORK_DIR / "segmentation.png"}: image | ground truth | prediction | error\n'
         f'{WORK_DIR / "depth.png"}: image | ground truth | prediction | relative error\n'
-        f'{WORK_DIR}/*-curves.png: loss and metric against iterations\n'
+        f'{WORK_DIR / "curves.png"}: loss and metrics against iterations\n'
         f'{time.time() - start:.0f} s'
     )
 
@@ -55,7 +59,7 @@ def render() -> None:
     """Write the embedded data set, unless it is there."""
     from mmdpt.datasets.scenes import write_scenes
 
-    print(f'rendering 300 scenes into {DATA}', flush=True)
+    print(f'rendering 1020 scenes into {DATA}', flush=True)
     write_scenes(DATA)
 
 
@@ -93,56 +97,54 @@ def read_maps(folder: Path) -> Iterator['np.ndarray']:
         yield np.asarray(Image.open(path))
 
 
-def train_and_test(task: str, config: str, metric: str, *options: str) -> dict[str, float]:
-    """Train a config, test it, draw pictures and curves; return its scores."""
-    from mmdpt.engine.tool_runs import last_checkpoint
-
-    work_dir = WORK_DIR / task
-    run('train', task, work_dir, config, *(('--cfg-options', *options) if options else ()))
-    checkpoint = last_checkpoint(work_dir)
-    pictures = work_dir / 'pictures'
-    scores = run('test', task, work_dir, config, checkpoint, '--show-dir', pictures)
-    draw(pictures, WORK_DIR / f'{task}.png')
-    plot(work_dir, WORK_DIR / f'{task}-curves.png', metric)
-    return scores
-
-
-def run(tool: str, task: str, work_dir: Path, *arguments: object) -> dict[str, float]:
+def run(tool: str, config: str, *arguments: object) -> dict[str, float]:
     """Run a tool as a user would type it; return the last scores that it printed."""
     from mmdpt.engine.tool_runs import run_tool
 
-    arguments = ('--work-dir', work_dir, *arguments)
+    work_dir = WORK_DIR / config
+    arguments = (config, *arguments, '--work-dir', work_dir)
     print(f'python tools/{tool}.py', *arguments, flush=True)
     scores: dict[str, float] = {}
     for line in run_tool(TOOLS / f'{tool}.py', work_dir / f'{tool}.txt', *arguments):
-        if found := SCORES[task].search(line):
+        if found := SCORES.search(line):
             scores = {name: float(value) for name, value in found.groupdict().items()}
             shown = ', '.join(f'{name} {value:g}' for name, value in scores.items())
             print(f'\r  validation: {shown:46}', flush=True)
     return scores
 
 
-def draw(pictures: Path, out: Path) -> None:
-    """Stack some test pictures, rooms and streets in turns."""
+def draw(pictures: Path) -> None:
+    """Stack some test pictures, rooms and streets in turns: labels in one file, depth in another.
+
+    In a test picture labels stand above depth, which has the legend.
+    """
     import mmcv
     import numpy as np
 
-    panels = sorted(pictures.glob('*.png'), key=lambda panel: panel.stem.rsplit('_', 1)[1])
-    rooms, streets = panels[::2], panels[1::2]  # odd numbers are rooms
+    from mmdpt.visualization.depth import LEGEND_HEIGHT
+    from mmdpt.visualization.layout import GAP
+
+    paths = sorted(pictures.glob('*.png'))
+    rooms, streets = paths[::2], paths[1::2]  # odd numbers are rooms
     step = max(1, 2 * len(rooms) // ROWS)
-    chosen = [panel for pair in zip(rooms[::step], streets[::step], strict=False) for panel in pair]
-    mmcv.imwrite(np.concatenate([mmcv.imread(str(panel)) for panel in chosen[:ROWS]]), str(out))
+    chosen = [path for pair in zip(rooms[::step], streets[::step], strict=False) for path in pair]
+    panels = [mmcv.imread(str(path)) for path in chosen[:ROWS]]
+    height = (len(panels[0]) - GAP - LEGEND_HEIGHT) // 2
+    for task, part in (
+        ('segmentation', slice(height)),
+        ('depth', slice(height + GAP, None)),
+    ):
+        picture = np.concatenate([panel[part] for panel in panels])
+        mmcv.imwrite(picture, str(WORK_DIR / f'{task}.png'))
 
 
-def plot(work_dir: Path, out: Path, metric: str) -> None:
-    """Plot the curves of the newest training."""
-    from mmdpt.visualization import plot_training
+def plot() -> None:
+    """Plot the curves of both trainings."""
+    from mmdpt.visualization import plot_curves
+    from mmdpt.visualization.logs import read_runs
 
-    scalars = max(
-        (p for p in work_dir.glob('*/vis_data/scalars.json') if '"loss"' in p.read_text()),
-        key=lambda path: path.stat().st_mtime,
-    )
-    plot_training(scalars, out, metric, '%' if metric == 'mIoU' else '')
+    runs = read_runs([WORK_DIR / FROM_SCRATCH, WORK_DIR / FINE_TUNING])
+    plot_curves(runs, ['loss', 'mIoU', 'abs_rel'], WORK_DIR / 'curves.png')
 
 
 if __name__ == '__main__':

@@ -39,7 +39,7 @@ train_dataloader = _base_.train_dataloader
 train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
 for part, indices in zip(train_dataloader.dataset.datasets, {THIRDS}):
     part.update(data_root='{scenes}', indices=indices)
-    part.pipeline[-3].scale = (64, 48)
+    part.pipeline[-4].scale = (64, 48)
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].scale = (64, 48)
 val_dataloader = dict(
@@ -108,7 +108,7 @@ def test_every_image_has_one_picture_of_both(tested_jointly):
 
 
 def test_picture_has_labels_above_depth(tested_jointly, scenes):
-    """Above image | true labels | labels, white beside them; below image | true depth | depth."""
+    """Above image | true labels | labels | error; below image | true depth | depth | error."""
     name = 'scene_00000002'
     picture = np.asarray(Image.open(tested_jointly[0] / f'{name}.png')).astype(float)
     image = np.asarray(Image.open(scenes / f'images/validation/{name}.jpg')).astype(float)
@@ -116,7 +116,10 @@ def test_picture_has_labels_above_depth(tested_jointly, scenes):
     labels = 0.7 * np.array(PALETTE)[truth - 1] + 0.3 * image
     np.testing.assert_allclose(picture[:48, :64], image, atol=3)
     np.testing.assert_allclose(picture[:48, 68:132], labels, atol=3)
-    assert (picture[:48, 3 * 64 + 2 * 4 :] == 255).all()
+    error = picture[:48, 204:].astype(int)
+    wrong = (error == [230, 30, 60]).all(axis=-1)
+    assert wrong.any()
+    np.testing.assert_allclose(error[~wrong], 255 - 0.35 * (255 - image[~wrong]), atol=2)
     assert (picture[48:52] == 255).all()
     np.testing.assert_allclose(picture[52:100, :64], image, atol=3)
     depth = np.asarray(Image.open(scenes / 'nyu/annotations/test/street_0002_00002.png'))
@@ -129,15 +132,15 @@ def test_picture_has_labels_above_depth(tested_jointly, scenes):
 def test_half_of_the_training_images_have_both_labels():
     cfg = load_config(str(REPO / 'configs/dpt/dpt_vit-ti16_scenes-joint.py'))
     parts = cfg.train_dataloader.dataset.datasets
-    assert sorted(k for part in parts for k in part.indices) == list(range(240))
-    assert [len(part.indices) for part in parts] == [120, 60, 60]
+    assert sorted(k for part in parts for k in part.indices) == list(range(960))
+    assert [len(part.indices) for part in parts] == [480, 240, 240]
     loaders = [
         [step.type for step in part.pipeline if step.type in ('LoadAnnotations', 'LoadDepth')]
         for part in parts
     ]
     assert loaders == [['LoadAnnotations', 'LoadDepth'], ['LoadAnnotations'], ['LoadDepth']]
     # rooms and streets alternate: every part has both in equal numbers
-    assert [sum(k % 2 for k in part.indices) for part in parts] == [60, 30, 30]
+    assert [sum(k % 2 for k in part.indices) for part in parts] == [240, 120, 120]
 
 
 @pytest.mark.distributed
@@ -153,13 +156,14 @@ def test_process_without_a_kind_of_label_trains_with_one_that_has_it(
     path = tmp_path / 'plain.py'
     path.write_text(f"""
 _base_ = ['{joint_config}']
-model = dict(decode_head=dict(norm_cfg=None))
+model = dict(decode_head=dict(norm_cfg=None), depth_head=dict(norm_cfg=None))
 train_dataloader = _base_.train_dataloader
 train_dataloader.sampler.shuffle = False
 train_dataloader.dataset.datasets = train_dataloader.dataset.datasets[1:]
 for part in train_dataloader.dataset.datasets:
     part.indices = part.indices[:1]
-    part.pipeline[-2].prob = 0.0
+    part.pipeline[-3].prob = 0.0
+    del part.pipeline[-2]
 optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
 param_scheduler = None
 train_cfg = dict(max_iters=1, val_interval=100)

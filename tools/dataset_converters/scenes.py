@@ -25,7 +25,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('root', help='folder to write, such as data/scenes')
-    parser.add_argument('--train', type=int, default=240, help='number of training images')
+    parser.add_argument('--train', type=int, default=960, help='number of training images')
     parser.add_argument('--val', type=int, default=60, help='number of validation images')
     parser.add_argument('--size', type=parse_size, default='320x240', help='WIDTHxHEIGHT [px]')
     parser.add_argument('--seed', type=int, default=0, help='another seed, another data set')

@@ -11,36 +11,37 @@ train_pipeline = [
     dict(type='LoadDepth'),
     dict(type='Resize', scale=image_size),
     dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
     dict(type='PackDepthInputs'),
 ]
 labels_pipeline = [step for step in train_pipeline if step['type'] != 'LoadDepth']
 depth_pipeline = [step for step in train_pipeline if step['type'] != 'LoadAnnotations']
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=image_size),
+    dict(type='Resize', scale=image_size, keep_ratio=True),
     dict(type='LoadAnnotations'),
     dict(type='LoadDepth', allow_empty=True),
     dict(type='PackDepthInputs'),
 ]
+every_label = dict(
+    type=dataset_type,
+    data_root=data_root,
+    data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
+    with_depth=True,
+    pipeline=train_pipeline,
+)
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
     dataset=dict(
         type='ConcatDataset',
         datasets=[
+            dict(**every_label, indices=[index for index in range(960) if index % 8 < 4]),
             dict(
                 type=dataset_type,
                 data_root=data_root,
                 data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
-                with_depth=True,
-                indices=[index for index in range(240) if index % 8 < 4],
-                pipeline=train_pipeline,
-            ),
-            dict(
-                type=dataset_type,
-                data_root=data_root,
-                data_prefix=dict(img_path='images/training', seg_map_path='annotations/training'),
-                indices=[index for index in range(240) if index % 8 in (4, 5)],
+                indices=[index for index in range(960) if index % 8 in (4, 5)],
                 pipeline=labels_pipeline,
             ),
             dict(
@@ -48,7 +49,7 @@ train_dataloader = dict(
                 data_root=data_root,
                 data_prefix=dict(img_path='images/training'),
                 with_depth=True,
-                indices=[index for index in range(240) if index % 8 > 5],
+                indices=[index for index in range(960) if index % 8 > 5],
                 pipeline=depth_pipeline,
             ),
         ],

@@ -10,6 +10,8 @@ model = dict(
         reassemble_channels=(24, 48, 96, 192),
         readout_type='project',
         channels=64,
+        # the paper has none for depth; from scratch, in minutes, the decoder needs it
+        norm_cfg=dict(type='SyncBN', requires_grad=True),
         loss_decode=dict(type='SiLogLoss', variance_weight=0.0),
     ),
     test_cfg=dict(flip=False),  # True: averaged with the mirror image, as tools/test.py --tta

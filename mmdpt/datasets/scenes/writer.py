@@ -45,7 +45,7 @@ class ScenesSummary:
 
 def write_scenes(
     root: str | Path,
-    num_train: int = 240,
+    num_train: int = 960,
     num_val: int = 60,
     size: tuple[int, int] = (320, 240),
     seed: int = 0,
