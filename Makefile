@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 CONSTRAINTS := requirements/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit format clean
+.PHONY: help setup demo test lint types unit docs linkcheck format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Create .venv with the tested versions (PYTHON=python3.11 chooses the Python)
 
@@ -48,9 +48,17 @@ types: setup ## Check types with mypy
 unit: setup ## Run pytest (ARGS='-m parity' adds arguments)
 	$(BIN)/pytest $(ARGS)
 
+SPHINX := $(BIN)/sphinx-build -W --keep-going -n -q
+
+docs: setup ## Build the documentation site, docs/_build/html/index.html
+	$(SPHINX) docs docs/_build/html
+
+linkcheck: setup ## Open every address of the documentation (needs a network)
+	$(SPHINX) -b linkcheck -D nb_execution_mode=off docs docs/_build/linkcheck
+
 format: setup ## Let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean: ## Remove .venv, caches and build output
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache
