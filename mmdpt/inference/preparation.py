@@ -35,7 +35,7 @@ class Preparation:
     """
 
     def __init__(self, cfg: Config) -> None:
-        steps = cfg.get('predict_pipeline') or _test_pipeline(cfg)
+        steps = picture_pipeline(cfg)
         if not steps:
             raise InputError(
                 f'config {cfg.filename} says nowhere how an image is prepared: it has neither '
@@ -84,7 +84,10 @@ class Preparation:
             ) from error
 
 
-def _test_pipeline(cfg: Config) -> list[dict]:
+def picture_pipeline(cfg: Config) -> list[dict]:
+    """Give a config's steps for a picture, ground truth and protocol crops among them."""
+    if cfg.get('predict_pipeline'):
+        return cfg.predict_pipeline
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while 'pipeline' not in dataset and 'dataset' in dataset:
         dataset = dataset['dataset']

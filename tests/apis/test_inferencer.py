@@ -236,6 +236,7 @@ def test_half_precision_is_of_the_network_alone(written, inferencer, precision, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the C++ compiler runs for two minutes
 def test_compiled_parts_give_the_same_numbers(written, inferencer):
     """At two sizes."""
     compiled = DPTInferencer(*written('depth'), device='cpu', compile=True)

@@ -1,0 +1,133 @@
+"""What a file must say so that it can be used without its config."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from mmseg.models import BaseSegmentor
+
+from mmdpt.export.module import depth_head_of, output_names, segments
+from mmdpt.inference.preparation import picture_pipeline
+from mmdpt.version import __version__
+
+FILE = 'mmdpt.json'
+"""Name inside .pt2 and .pt files."""
+
+
+def describe(model: BaseSegmentor) -> dict[str, Any]:
+    """Describe input and outputs of a model of ``init_model``.
+
+    Returns:
+        To JSON: ``channel_order``, ``mean`` and ``std`` (of values 0..255, in that order),
+        ``resize`` (see ``resize_rule``), ``outputs`` (names), ``inference`` (test_cfg's mode;
+        'slide' windows are the caller's), versions; of depth ``output``, ``unit``, ``is_metric``
+        and ``resize_back``; of segmentation ``classes``, and ``threshold`` of one logit.
+    """
+    return dict(
+        mmdpt_version=__version__,
+        torch_version=torch.__version__,
+        **_normalisation(model),
+        resize=resize_rule(picture_pipeline(model.cfg)),
+        outputs=output_names(model),
+        inference=_inference(model.test_cfg or {}),
+        **_segmentation(model),
+        **_depth(model),
+    )
+
+
+def as_strings(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Give every value as a string, JSON unless it is one."""
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in metadata.items()
+    }
+
+
+def resize_rule(pipeline: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tell how a pipeline resizes a picture, which the crops of benchmarks do not cut.
+
+    Returns:
+        ``rule``: 'none', 'stretch' (to ``size``), 'keep_ratio' (mmcv: as large as fits the longer
+        and the shorter number of ``size``), 'factor' (by ``factor``), or 'minimal', 'lower_bound',
+        'upper_bound' (mmdpt's ``fit_size``); ``size`` [width, height] in px; ``multiple`` of
+        both sides; ``interpolation``, ``antialias``; ``dtype`` of the pixels that are resized,
+        of which uint8 clips the cubic's overshoot.
+    """
+    rule: dict[str, Any] = dict(rule='none', dtype='uint8')
+    for step in pipeline:
+        kind = step['type']
+        if kind == 'LoadImageFromFile' and step.get('to_float32', False):
+            rule['dtype'] = 'float32'
+        elif kind == 'ResizeDepth':
+            rule.update(
+                rule=step.get('method', 'minimal'),
+                size=_pair(step.get('scale', 384)),
+                multiple=step.get('multiple', 32),
+                interpolation='bicubic',
+                antialias=False,
+            )
+        elif kind == 'ResizeAsTransformers':
+            rule.update(
+                rule='minimal' if step.get('keep_ratio', False) else 'stretch',
+                size=_pair(step['size']),
+                multiple=step.get('multiple', 1),
+                interpolation='bicubic',
+                antialias=True,
+            )
+        elif kind == 'Resize':
+            rule.update(_mmcv_resize(step))
+    return rule
+
+
+def _mmcv_resize(step: Mapping[str, Any]) -> dict[str, Any]:
+    how = dict(multiple=1, interpolation=step.get('interpolation', 'bilinear'), antialias=False)
+    if step.get('scale') is None:
+        return dict(rule='factor', factor=step['scale_factor'], **how)
+    rule = 'keep_ratio' if step.get('keep_ratio', False) else 'stretch'
+    return dict(rule=rule, size=_pair(step['scale']), **how)
+
+
+def _pair(size: Any) -> list[int]:
+    return [size, size] if isinstance(size, int) else list(size)
+
+
+def _normalisation(model: BaseSegmentor) -> dict[str, Any]:
+    settings = model.cfg.model.data_preprocessor
+    swaps = settings.get('bgr_to_rgb', False) or settings.get('rgb_to_bgr', False)
+    return dict(
+        channel_order='RGB' if swaps else 'BGR',  # OpenCV loads BGR
+        mean=[float(value) for value in settings.get('mean') or [0] * 3],
+        std=[float(value) for value in settings.get('std') or [1] * 3],
+    )
+
+
+def _inference(test_cfg: Mapping[str, Any]) -> dict[str, Any]:
+    mode = test_cfg.get('mode', 'whole')
+    if mode != 'slide':
+        return dict(mode=mode)
+    return dict(mode=mode, **{key: list(test_cfg[key]) for key in ('crop_size', 'stride')})
+
+
+def _segmentation(model: BaseSegmentor) -> dict[str, Any]:
+    if not segments(model):
+        return {}
+    described = dict(classes=list((model.dataset_meta or {}).get('classes') or ()))
+    if model.decode_head.out_channels == 1:
+        described['threshold'] = model.decode_head.threshold
+    return described
+
+
+def _depth(model: BaseSegmentor) -> dict[str, Any]:
+    head = depth_head_of(model)
+    if head is None:
+        return {}
+    test_cfg = model.test_cfg or {}
+    resize_back = dict(
+        interpolation=test_cfg.get('resize_mode', 'bilinear'),
+        align_corners=test_cfg.get('resize_align_corners', head.align_corners),
+        clamp=list(head.clamp),
+    )
+    return dict(
+        output=head.output, unit=head.unit, is_metric=head.is_metric, resize_back=resize_back
+    )

@@ -1,0 +1,84 @@
+"""ONNX files, written by torch.onnx's exporter from a graph of torch.export."""
+
+import contextlib
+import importlib
+import io
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmdpt.errors import InputError
+from mmdpt.export.metadata import as_strings
+from mmdpt.export.module import INPUT, ExportableModel
+
+PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
+GREATEST_FILE = 2**31
+"""Bytes that protobuf puts into one file."""
+
+
+def check_can_write(module: ExportableModel) -> None:
+    """Raise InputError if a package is missing or the weights exceed one file."""
+    for name in PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise InputError(f"ONNX needs {name}: pip install 'mmdpt[onnx]'") from error
+    size = sum(tensor.nbytes for tensor in module.state_dict().values())
+    if size >= GREATEST_FILE:
+        raise InputError(
+            f'{size / 2**30:.1f} GiB of weights exceed the 2 GiB of an ONNX file: '
+            'take --format torch-export'
+        )
+
+
+def write(
+    module: ExportableModel, example: Tensor, path: Path, metadata: Mapping[str, Any]
+) -> None:
+    """Write a model, checked by ``onnx.checker``, with ``metadata_props``, opset among them."""
+    import onnx
+
+    with _quiet():
+        program = torch.onnx.export(
+            module,
+            (example,),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=module.output_names,
+            dynamic_shapes={INPUT: {0: 'batch', 2: 'height', 3: 'width'}},
+            verbose=False,
+        )
+    assert program is not None
+    program.model.metadata_props.update(
+        as_strings(dict(metadata, opset=program.model.opset_imports['']))
+    )
+    program.save(str(path), external_data=False)
+    onnx.checker.check_model(str(path))
+
+
+def load(path: Path) -> Callable[[Tensor], list[Tensor]]:
+    """Open a file in onnxruntime, on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    return lambda image: [
+        torch.from_numpy(output) for output in session.run(None, {INPUT: image.numpy()})
+    ]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the exporter prints of its progress, and its optimiser of skipped constants."""
+    loggers = [logging.getLogger(name) for name in ('onnxscript', 'onnx_ir', 'torch.onnx')]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,43 @@
+"""TorchScript files, traced: deprecated in torch 2.14, for runtimes that load nothing newer."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmdpt.export.metadata import FILE
+from mmdpt.export.module import ExportableModel
+
+
+def write(
+    module: ExportableModel, example: Tensor, path: Path, metadata: Mapping[str, Any]
+) -> None:
+    """Write a model, with the metadata as an extra file.
+
+    Sizes are arithmetic on the input's in the trace, but for what the tracer warns of: those are
+    checks of shapes that hold for every image, which verification confirms.
+    """
+    with _quiet(), torch.no_grad():
+        traced = torch.jit.trace(module, (example,), check_trace=False)
+        torch.jit.save(traced, str(path), _extra_files={FILE: json.dumps(metadata)})
+
+
+def load(path: Path) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    """Load a file as a user does."""
+    with _quiet():
+        return torch.jit.load(str(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what torch says of tracing, and that torch.jit is deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', torch.jit.TracerWarning)
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.filterwarnings('ignore', r'`torch\.jit', category)
+        yield

@@ -1,0 +1,108 @@
+"""Compare a written file with the model that it came from."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmdpt.errors import InputError
+from mmdpt.export.module import ExportableModel
+
+TOLERANCE = 1e-4
+"""Of the greatest absolute value of an output."""
+DEFAULT_SIZE = (224, 224)
+LEAST_SIDE = 96
+"""Pixels from which the sizes are derived, half of which is more than two patches."""
+
+
+class Comparison(NamedTuple):
+    """Greatest difference of an output at one shape, relative to its greatest value."""
+
+    output: str
+    shape: tuple[int, ...]
+    difference: float
+
+    def __str__(self) -> str:
+        return f'{self.output} of {" x ".join(map(str, self.shape))}: {self.difference:.1e}'
+
+
+def example_shape(module: ExportableModel) -> tuple[int, int, int, int]:
+    """Give the shape of the image that a graph is recorded with, of none that is verified."""
+    height, width = (max(side, LEAST_SIDE) for side in _own_size(module))
+    return 2, 3, 3 * height // 4 + 1, width // 2 + 3
+
+
+def verified_shapes(module: ExportableModel) -> list[tuple[int, int, int, int]]:
+    """Give four shapes (N, 3, H, W): the model's own size, and three that are not square.
+
+    Of its own size, the position embedding is not interpolated and nothing is padded.
+    """
+    own = _own_size(module)
+    height, width = (max(side, LEAST_SIDE) for side in own)
+    return [
+        (1, 3, *own),
+        (2, 3, height // 2 + 1, 3 * width // 4 - 2),
+        (1, 3, height + 3, width // 2 + 5),
+        (3, 3, height // 2 + 7, width // 2 + 1),
+    ]
+
+
+@torch.no_grad()
+def verify(
+    module: ExportableModel,
+    exported: Callable[[Tensor], Sequence[Tensor]],
+    shapes: Sequence[tuple[int, int, int, int]],
+) -> list[Comparison]:
+    """Compare on noise.
+
+    Args:
+        module: What was exported.
+        exported: What the file computes, from images (N, 3, H, W).
+        shapes: Of the images.
+
+    Raises:
+        InputError: If the file fails, an output has another shape, or differs by more than
+            ``TOLERANCE`` of its greatest value; if the model's own is not finite, or the same
+            everywhere, which would show nothing.
+    """
+    noise = torch.Generator().manual_seed(0)
+    comparisons = []
+    for shape in shapes:
+        image = torch.randn(shape, generator=noise)
+        try:
+            actual = exported(image)
+        except Exception as error:  # of the runtime in question
+            raise InputError(f'the file fails for an image {shape}: {first_line(error)}') from error
+        for name, ours, theirs in zip(module.output_names, module(image), actual, strict=True):
+            if not ours.isfinite().all():
+                raise InputError(f'the model gives {name} that is not finite for noise {shape}')
+            if ours.amax() == ours.amin():
+                raise InputError(
+                    f'the model gives {name} {ours.amax():g} everywhere for noise {shape}: '
+                    'equality would show nothing (--no-verify)'
+                )
+            if theirs.shape != ours.shape:
+                raise InputError(
+                    f'the file gives {name} of shape {tuple(theirs.shape)} for {shape}, the model '
+                    f'{tuple(ours.shape)}'
+                )
+            difference = ((theirs - ours).abs().amax() / ours.abs().amax()).item()
+            comparisons.append(Comparison(name, shape, difference))
+            if not difference <= TOLERANCE:
+                raise InputError(
+                    f'the file differs from the model, {comparisons[-1]} of the greatest value, '
+                    f'more than {TOLERANCE:g}'
+                )
+    return comparisons
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of a message, or the error's name where there is none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _own_size(module: ExportableModel) -> tuple[int, int]:
+    """Give the size [px] that the position embedding is of."""
+    size = getattr(module.model.backbone, 'img_size', DEFAULT_SIZE)
+    return (size, size) if isinstance(size, int) else tuple(size)

@@ -1,0 +1,70 @@
+"""Write a model in a format, compare, and only then give the file its name."""
+
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from mmseg.models import BaseSegmentor
+
+from mmdpt.errors import InputError
+from mmdpt.export import onnx_file, torch_export_file, torchscript_file
+from mmdpt.export.metadata import describe
+from mmdpt.export.module import ExportableModel
+from mmdpt.export.verification import Comparison, example_shape, first_line, verified_shapes, verify
+from mmdpt.inference.atomic import atomic_path
+
+FORMATS: dict[str, tuple[str, ModuleType]] = {
+    'onnx': ('.onnx', onnx_file),
+    'torch-export': ('.pt2', torch_export_file),
+    'torchscript': ('.pt', torchscript_file),
+}
+"""Suffix and writer."""
+
+
+def check_out(path: Path, format_name: str) -> None:
+    """Raise InputError if a file cannot be of this format, or exists."""
+    suffix = FORMATS[format_name][0]
+    if path.suffix != suffix:
+        raise InputError(f'{path}: a file of {format_name} ends in {suffix}')
+    if path.exists():
+        raise InputError(f'{path} exists')
+
+
+def export_model(
+    model: BaseSegmentor, format_name: str, out: str | Path, verified: bool = True
+) -> list[Comparison]:
+    """Write a model, from normalised images (N, 3, H, W) of any size, to a file.
+
+    Args:
+        model: Of ``init_model``, on the CPU.
+        format_name: One of ``FORMATS``.
+        out: The file, which does not exist.
+        verified: Load the file and compare it with the model at four shapes.
+
+    Returns:
+        What was compared; nothing without ``verified``.
+
+    Raises:
+        InputError: If the file exists, the format cannot hold the model, a package is missing,
+            or the file does not compute what the model does. No file is left then.
+    """
+    path = Path(out)
+    check_out(path, format_name)
+    writer = FORMATS[format_name][1]
+    module = ExportableModel(model).eval()
+    metadata = describe(model)
+    if writer is onnx_file:
+        onnx_file.check_can_write(module)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as unfinished:
+        try:
+            writer.write(module, torch.randn(example_shape(module)), unfinished, metadata)
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # exporters raise what the layer in question raises
+            raise InputError(
+                f'{format_name} cannot hold this model: {first_line(error)}'
+            ) from error
+        if not verified:
+            return []
+        return verify(module, writer.load(unfinished), verified_shapes(module))

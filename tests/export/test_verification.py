@@ -1,0 +1,166 @@
+"""A file that does not compute what the model does is not written; nor is one that cannot be."""
+
+import pytest
+import torch
+
+from mmdpt.errors import InputError
+from mmdpt.export import onnx_file, torch_export_file
+from mmdpt.export.module import ExportableModel
+from mmdpt.export.verification import example_shape, verified_shapes, verify
+from mmdpt.export.writing import export_model
+
+
+@pytest.fixture(scope='module')
+def model(build_tiny):
+    return build_tiny('relative')
+
+
+@pytest.fixture(scope='module')
+def module(model):
+    return ExportableModel(model).eval()
+
+
+def test_a_difference_just_below_the_tolerance_passes_and_is_reported(module):
+    shapes = verified_shapes(module)
+
+    def off(image):
+        (output,) = module(image)
+        return (output + 0.9e-4 * output.abs().amax(),)
+
+    comparisons = verify(module, off, shapes)
+    assert [c.shape for c in comparisons] == shapes
+    assert all(c.difference == pytest.approx(0.9e-4, rel=0.02) for c in comparisons)
+
+
+def test_one_pixel_off_at_the_last_shape_fails(module):
+    shapes = verified_shapes(module)
+
+    def off(image):
+        (output,) = module(image)
+        if tuple(image.shape) == shapes[-1]:
+            output = output.clone()
+            output[-1, 0, 3, 4] += 2e-4 * output.abs().amax()
+        return (output,)
+
+    with pytest.raises(InputError, match=r'relative of 3 x 3 x 55 x 49: 2\.0e-04'):
+        verify(module, off, shapes)
+
+
+def test_a_file_that_fails_is_named_with_the_shape(module):
+    def fail(image):
+        raise RuntimeError('no kernel\nand more')
+
+    with pytest.raises(InputError, match=r'fails for an image \(1, 3, 64, 64\): no kernel$'):
+        verify(module, fail, [(1, 3, 64, 64)])
+
+
+def test_nan_fails(module):
+    with pytest.raises(InputError, match='differs from the model'):
+        verify(module, lambda image: (module(image)[0] * torch.nan,), [(1, 3, 64, 64)])
+
+
+def test_another_shape_fails(module):
+    with pytest.raises(InputError, match=r'of shape \(1, 1, 63, 64\) for'):
+        verify(module, lambda image: (module(image)[0][:, :, 1:],), [(1, 3, 64, 64)])
+
+
+def test_a_model_that_is_the_same_everywhere_cannot_be_verified(build_tiny):
+    model = build_tiny('relative')
+    model.decode_head.predictor.conv3.bias.data.fill_(-1e3)  # relu(x) = 0
+    module = ExportableModel(model)
+    with pytest.raises(InputError, match='relative 0 everywhere'):
+        verify(module, module, [(1, 3, 64, 64)])
+
+
+def test_a_model_that_is_not_finite_cannot_be_verified(build_tiny):
+    model = build_tiny('relative')
+    model.decode_head.predictor.conv3.bias.data.fill_(torch.inf)
+    module = ExportableModel(model)
+    with pytest.raises(InputError, match='not finite'):
+        verify(module, module, [(1, 3, 64, 64)])
+
+
+def test_the_example_is_of_no_verified_size_and_of_no_multiple(module):
+    _, _, *size = example_shape(module)
+    assert size == [73, 51]
+    assert size not in [list(shape[-2:]) for shape in verified_shapes(module)]
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make a step of a format raise after it has written; or compute something else."""
+
+    def write(module, example, path, metadata):
+        path.write_bytes(b'half')
+        raise RuntimeError('no such operator\nand more')
+
+    monkeypatch.setattr(torch_export_file, 'write', write)
+
+
+def test_a_failed_export_leaves_nothing(model, failing, tmp_path):
+    message = 'torch-export cannot hold this model: no such operator$'
+    with pytest.raises(InputError, match=message):
+        export_model(model, 'torch-export', tmp_path / 'model.pt2')
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def wrong(monkeypatch):
+    """A format whose files compute ten times the model's output."""
+    modules = []
+
+    def write(module, example, path, metadata):
+        modules.append(module)
+        path.write_bytes(b'whole')
+
+    monkeypatch.setattr(torch_export_file, 'write', write)
+    monkeypatch.setattr(
+        torch_export_file, 'load', lambda path: lambda image: (10 * modules[-1](image)[0],)
+    )
+
+
+def test_a_failed_verification_leaves_nothing(model, wrong, tmp_path):
+    with pytest.raises(InputError, match=r'differs from the model, .*: 9\.0e\+00'):
+        export_model(model, 'torch-export', tmp_path / 'model.pt2')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_verification_the_file_is_left_as_it_is(model, wrong, tmp_path):
+    assert export_model(model, 'torch-export', tmp_path / 'model.pt2', verified=False) == []
+    assert (tmp_path / 'model.pt2').read_bytes() == b'whole'
+
+
+def test_a_file_that_exists_is_kept(model, tmp_path):
+    path = tmp_path / 'model.pt2'
+    path.write_bytes(b'older')
+    with pytest.raises(InputError, match=r'model\.pt2 exists'):
+        export_model(model, 'torch-export', path)
+    assert path.read_bytes() == b'older'
+
+
+def test_the_suffix_is_the_formats(model, tmp_path):
+    with pytest.raises(InputError, match=r'a file of onnx ends in \.onnx'):
+        export_model(model, 'onnx', tmp_path / 'model.pt2')
+
+
+@pytest.mark.parametrize('package', onnx_file.PACKAGES)
+def test_a_missing_package_is_named_with_its_command(module, monkeypatch, package):
+    importer = onnx_file.importlib.import_module
+
+    def without(name):
+        if name == package:
+            raise ModuleNotFoundError(name)
+        return importer(name)
+
+    monkeypatch.setattr(onnx_file.importlib, 'import_module', without)
+    with pytest.raises(InputError, match=rf"needs {package}: pip install 'mmdpt\[onnx\]'"):
+        onnx_file.check_can_write(module)
+
+
+def test_weights_beyond_one_file_are_refused(module, monkeypatch):
+    size = sum(tensor.nbytes for tensor in module.state_dict().values())
+    monkeypatch.setattr(onnx_file, 'GREATEST_FILE', size + 1)
+    onnx_file.check_can_write(module)
+    monkeypatch.setattr(onnx_file, 'GREATEST_FILE', size)
+    with pytest.raises(InputError, match='take --format torch-export'):
+        onnx_file.check_can_write(module)

@@ -1,0 +1,116 @@
+"""tools/export.py as a user runs it."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdpt.apis.model import build_model
+from mmdpt.checkpoints.releases import RELEASES, Release
+from mmdpt.export import torch_export_file
+
+TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'export.py'
+CONFIG = 'dpt_vit-ti16_scenes'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(config, tmp_path_factory):
+    """Random weights of the tiny config, as a file."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('weights') / 'tiny.pth'
+    torch.save(dict(state_dict=build_model(str(config)).state_dict(), meta={}), path)
+    return path
+
+
+@pytest.fixture
+def export(monkeypatch):
+    """Run the tool, give its exit code."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['export.py', *map(str, arguments)])
+        try:
+            runpy.run_path(str(TOOL), run_name='__main__')
+        except SystemExit as stop:
+            return stop.code
+        return 0
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('format_name', 'name'),
+    [('onnx', 'm.onnx'), ('torch-export', 'm.pt2'), ('torchscript', 'm.pt')],
+)
+def test_writes_a_verified_file_and_says_so(
+    run_tool, config, checkpoint, tmp_path, format_name, name
+):
+    out = tmp_path / 'new' / name
+    done = run_tool('export.py', config, checkpoint, '--format', format_name, '--out', out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'logits of 1 x 3 x 48 x 64: ' in done.stdout
+    assert done.stdout.count('of the greatest value') == 4
+    assert f'wrote {out}' in done.stdout and 'equal to the model' in done.stdout
+    assert 'Warning' not in done.stderr
+    assert [path.name for path in out.parent.iterdir()] == [name]
+
+
+def test_a_released_models_name_stands_for_config_and_checkpoint(
+    export, config, checkpoint, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(RELEASES, 'tiny', Release(str(config), str(checkpoint)))
+    out = tmp_path / 'm.pt2'
+    assert export('tiny', '--format', 'torch-export', '--out', out, '--no-verify') == 0
+    assert 'not compared with the model' in capsys.readouterr().out
+    files = {'mmdpt.json': ''}
+    program = torch.export.load(out, extra_files=files).module()
+    assert json.loads(files['mmdpt.json'])['resize']['size'] == [64, 48]
+    with torch.no_grad():
+        assert program(torch.zeros(1, 3, 50, 70))[0].shape == (1, 12, 50, 70)
+
+
+def test_a_config_needs_a_checkpoint(export, tmp_path, capsys):
+    out = tmp_path / 'm.pt2'
+    assert export(CONFIG, '--format', 'torch-export', '--out', out) == 1
+    assert f'{CONFIG} is no name of a released model: give a checkpoint' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [('m.onnx', 'a file of torch-export ends in .pt2'), ('there.pt2', 'there.pt2 exists')],
+)
+def test_a_wrong_out_is_refused_before_the_model_is_built(export, tmp_path, capsys, name, message):
+    (tmp_path / 'there.pt2').touch()
+    missing = tmp_path / 'no.pth'
+    assert export(CONFIG, missing, '--format', 'torch-export', '--out', tmp_path / name) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['there.pt2']
+
+
+def test_a_failed_verification_exits_1_and_leaves_nothing(
+    export, config, checkpoint, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(
+        torch_export_file, 'load', lambda path: lambda image: (torch.zeros(1, 12, 48, 64),)
+    )
+    out = tmp_path / 'm.pt2'
+    assert export(config, checkpoint, '--format', 'torch-export', '--out', out) == 1
+    printed = capsys.readouterr()
+    assert 'the file differs from the model, logits of 1 x 3 x 48 x 64: 1.0e+00' in printed.err
+    assert 'wrote' not in printed.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder_exits_1(export, config, checkpoint, tmp_path, monkeypatch, capsys):
+    """Also where the tests run as root, whom no mode of a folder stops."""
+
+    def write(*arguments):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(torch_export_file, 'write', write)
+    out = tmp_path / 'm.pt2'
+    assert export(config, checkpoint, '--format', 'torch-export', '--out', out) == 1
+    assert f'cannot write {out}: Permission denied' in capsys.readouterr().err
