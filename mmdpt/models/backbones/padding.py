@@ -10,7 +10,7 @@ class PadToMultiple(nn.Module):
 
     What mmcv's ``AdaptivePadding`` does, but that pads only where it must: tracing and export then
     fix whether an image is padded. Padded sizes are written as multiples, by which torch.export
-    can tell that they divide by strides.
+    can tell that they divide by strides, and not by ``-size %``, which inductor 2.14 refuses.
     """
 
     def __init__(self, multiple: int) -> None:
@@ -34,7 +34,8 @@ def pad_same(x: Tensor, kernel_size: int, stride: int, value: float = 0.0) -> Te
         return x  # the last window begins inside
     pads: list[int] = []
     for size in (x.shape[-1], x.shape[-2]):
-        total = -size % stride + kernel_size - stride
+        padded = (size + stride - 1) // stride * stride
+        total = padded - size + kernel_size - stride
         if kernel_size < stride:
             total = max(total, 0)
         pads += [total // 2, total - total // 2]
