@@ -24,7 +24,7 @@ from mmdpt.inference.labels import classes_and_palette, label_map
 from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.preparation import Preparation
 from mmdpt.inference.sources import find_images, is_single
-from mmdpt.inference.video import VideoReader, is_video
+from mmdpt.inference.video import VideoReader, is_video, named_frames
 from mmdpt.models.decode_heads import DepthDPTHead
 from mmdpt.models.segmentors.depth_inference import store_depth, whole_or_slide
 
@@ -250,5 +250,4 @@ class DPTInferencer(BaseInferencer):
 
 def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str]]:
     with reader:
-        for index, frame in enumerate(reader):
-            yield frame, f'{stem}_{index:06d}'
+        yield from named_frames(reader, stem)

@@ -1,7 +1,6 @@
 """A model from a config or a released checkpoint's name, ready to predict."""
 
 import copy
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from mmdpt.engine import check_config, load_config
 from mmdpt.engine.config import own_configs
 from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.errors import InputError
+from mmdpt.names import nearest_names
 from mmdpt.registry import DATASETS, MODELS
 
 
@@ -90,10 +90,10 @@ def _check_name(config: str) -> None:
     known = [*RELEASES, *own_configs()]
     if path.suffix or path.parent != Path('.') or path.is_file() or config in known:
         return
-    close = difflib.get_close_matches(config.lower(), known, n=3, cutoff=0.4)
+    close = nearest_names(config, known) or sorted(RELEASES)
     raise InputError(
         f'no released model, config of mmdpt or config file is named {config}; '
-        f'the nearest names: {", ".join(close or sorted(RELEASES))}'
+        f'the nearest names: {", ".join(close)}'
     )
 
 

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmdpt.cores import QUOTA, usable_cores
 from mmdpt.doctor.findings import Finding
 
 DRIVER = Path('/proc/driver/nvidia/version')
 DEVICES = '/dev/nvidia[0-9]*'
-QUOTA = Path('/sys/fs/cgroup/cpu.max')
-"""Of a container, version 2: 'max 100000', or microseconds of every so many."""
 ENOUGH = 5 << 30
 """Bytes of disk: DPT-Large's weights are 1.4 GB, a checkpoint with AdamW's state is 4.1 GB."""
 TORCH_BUILDS = 'https://pytorch.org/get-started'
@@ -32,17 +31,6 @@ def check_cores(quota_file: Path = QUOTA) -> Finding:
     if starts > cores:
         return Finding('note', 'cores', text, f'export OMP_NUM_THREADS={cores}: more are slower')
     return Finding('ok', 'cores', text)
-
-
-def usable_cores(quota_file: Path = QUOTA) -> int:
-    """Count the cores that this process may use, at least 1."""
-    scheduled = getattr(os, 'sched_getaffinity', None)  # on Linux alone
-    cores = len(scheduled(0)) if scheduled else os.cpu_count() or 1
-    if quota_file.is_file():
-        quota, period = quota_file.read_text().split()
-        if quota != 'max':
-            cores = min(cores, max(1, int(quota) // int(period)))
-    return cores
 
 
 def check_cwd() -> Finding:

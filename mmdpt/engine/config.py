@@ -1,7 +1,6 @@
 """Find, read and override a config."""
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.config.utils import MODULE2PACKAGE
 
 from mmdpt.errors import InputError
+from mmdpt.names import nearest_names
 from mmdpt.places import shipped
 
 MODULE2PACKAGE.setdefault('mmdpt', 'mmdpt')  # so that _base_ = ['mmdpt::dpt/NAME.py'] resolves
@@ -43,10 +43,9 @@ def find_config(name_or_path: str) -> Path:
         raise InputError(f'no config file {path}')
     own = own_configs()
     if name_or_path not in own:
-        close = difflib.get_close_matches(name_or_path, own, n=3, cutoff=0.4)
         raise InputError(
             f'no config file and no config of mmdpt named {name_or_path}; '
-            f'the nearest names: {", ".join(close or own)}'
+            f'the nearest names: {", ".join(nearest_names(name_or_path, own) or own)}'
         )
     return own[name_or_path]
 

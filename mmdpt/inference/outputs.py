@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
-from mmdpt.inference.atomic import atomic_path
 from mmdpt.inference.point_cloud import Intrinsics, PointCloud
 
 if TYPE_CHECKING:  # what --help needs is imported in no time
@@ -186,5 +186,4 @@ def _write_jpeg(picture: Callable[[], np.ndarray], path: Path) -> None:
         raise InputError(
             f'{path}: {image.width} x {image.height} px are no JPEG: {error}'
         ) from None
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

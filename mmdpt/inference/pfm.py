@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdpt.atomic import write_atomically
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.errors import InputError
-from mmdpt.inference.atomic import atomic_path
 
 
 def write_pfm(path: str | Path, values: np.ndarray) -> None:
@@ -23,8 +23,7 @@ def write_pfm(path: str | Path, values: np.ndarray) -> None:
         raise ValueError(f'a PFM of one channel holds (H, W), got shape {values.shape}')
     height, width = values.shape
     header = f'Pf\n{width} {height}\n-1.000000\n'.encode()
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(header + values[::-1].astype('<f4').tobytes())
+    write_atomically(path, header + values[::-1].astype('<f4').tobytes())
 
 
 def read_pfm(path: str | Path) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
-from mmdpt.inference.atomic import atomic_path
 
 GREATEST = 65535
 MILLIMETRES = 1000
@@ -100,5 +100,4 @@ def _write_png(path: str | Path, numbers: np.ndarray, text: Mapping[str, str]) -
         info.add_text(key, value)
     buffer = io.BytesIO()
     Image.fromarray(numbers).save(buffer, 'PNG', pnginfo=info)
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
-from mmdpt.inference.atomic import atomic_path
 
 AXES = 'metres, x right, y down, z forward from the camera'
 _VERTEX = np.dtype([('points', '<f4', 3), ('colours', 'u1', 3)])
@@ -91,5 +91,4 @@ class PointCloud(NamedTuple):
             *(f'property uchar {name}' for name in ('red', 'green', 'blue')),
             'end_header\n',
         ]
-        with atomic_path(path) as unfinished:
-            unfinished.write_bytes('\n'.join(lines).encode() + vertices.tobytes())
+        write_atomically(path, '\n'.join(lines).encode() + vertices.tobytes())

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
 from mmdpt.evaluation.depth_alignment import fit_scale_and_shift
-from mmdpt.inference.atomic import atomic_path
 from mmdpt.inference.known_points import KnownPoints
 from mmdpt.inference.pfm import write_pfm
 from mmdpt.inference.png import write_labels_png, write_map_png
@@ -311,5 +311,4 @@ def _metres(disparity: np.ndarray) -> np.ndarray:
 def _write_npy(path: str | Path, values: np.ndarray) -> None:
     buffer = io.BytesIO()  # into a file, NumPy does not say why it cannot write
     np.lib.format.write_array(buffer, values, allow_pickle=False)
-    with atomic_path(path) as unfinished:
-        unfinished.write_bytes(buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

@@ -1,7 +1,6 @@
 """Predict everything that a source names and write what is asked for."""
 
 import contextlib
-import difflib
 import os
 import sys
 import time
@@ -21,7 +20,8 @@ from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.report import RunReport
 from mmdpt.inference.sources import NamedImage, find_images
 from mmdpt.inference.video import VideoReader, is_video
-from mmdpt.inference.video_run import predict_video
+from mmdpt.inference.video_run import Predict, predict_video
+from mmdpt.names import nearest_names
 from mmdpt.progress import Report, progress_bar
 
 DEFAULT_MODEL = 'dpt-hybrid-midas'
@@ -30,8 +30,6 @@ INTERRUPTED = 130
 OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
 
 _Loaded = tuple[NamedImage, np.ndarray]
-Predict = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
-"""From images, (H, W, 3) uint8 RGB, and their names."""
 
 
 def choose_model(
@@ -56,9 +54,9 @@ def choose_model(
     release = release or DEFAULT_MODEL
     known = list_models()
     if release not in known:
-        close = difflib.get_close_matches(release.lower(), known, n=3, cutoff=0.4)
+        close = nearest_names(release, known) or known
         raise InputError(
-            f'no released model is named {release}; the nearest names: {", ".join(close or known)}'
+            f'no released model is named {release}; the nearest names: {", ".join(close)}'
         )
     return release, checkpoint
 

@@ -12,16 +12,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmdpt.atomic import atomic_path
 from mmdpt.errors import InputError
-from mmdpt.inference.atomic import atomic_path
+from mmdpt.visualization.depth import colour_range
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 CODEC = 'mp4v'
 """MPEG-4 part 2, which pip's OpenCV can write; it has no encoder for H.264."""
 USUAL_FPS = 25.0
 """Where a camera or a file does not say."""
-SHOWN = (2, 98)
-"""Percentiles at the ends of a colour range."""
 
 
 def is_video(source: Any) -> bool:
@@ -93,6 +92,12 @@ class VideoReader:
         while frame is not None:
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
             frame = self._capture.read()[1]
+
+
+def named_frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str]]:
+    """Give frames with names that sort as they follow each other."""
+    for index, frame in enumerate(reader):
+        yield frame, f'{stem}_{index:06d}'
 
 
 class VideoWriter:
@@ -225,7 +230,7 @@ class RunningRange:
         self._range: np.ndarray | None = None
 
     def update(self, values: np.ndarray) -> tuple[float, float]:
-        """Take a frame's map into the average of its ``SHOWN`` percentiles.
+        """Take a frame's map into the average of its ``colour_range``.
 
         Args:
             values: Of any shape; what is not finite does not count.
@@ -233,9 +238,8 @@ class RunningRange:
         Returns:
             Ends of the range; the former ones if no value is finite, at first 0 and 1.
         """
-        finite = values[np.isfinite(values)]
-        if finite.size:
-            now = np.percentile(finite.astype(np.float64), SHOWN)
+        if np.isfinite(values).any():
+            now = np.array(colour_range(values.astype(np.float64)))
             before = now if self._range is None else self._range
             self._range = self.momentum * before + (1 - self.momentum) * now
         low, high = (0.0, 1.0) if self._range is None else self._range

@@ -12,14 +12,15 @@ from threading import Event
 
 import numpy as np
 
-from mmdpt.inference.outputs import Outputs, coloured
+from mmdpt.inference.outputs import PICTURES, Outputs, coloured
 from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.report import RunReport
-from mmdpt.inference.video import RunningRange, VideoReader, VideoWriter
+from mmdpt.inference.video import RunningRange, VideoReader, VideoWriter, named_frames
 from mmdpt.progress import Report
 from mmdpt.visualization.layout import beside
 
 Predict = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
+"""From images, (H, W, 3) uint8 RGB, and their names."""
 
 
 def predict_video(
@@ -54,7 +55,7 @@ def predict_video(
     began = time.perf_counter()
     is_camera = not os.path.exists(source)
     name = f'camera-{source}' if is_camera else Path(source).stem
-    frames = _named(reader, name)
+    frames = named_frames(reader, name)
     shown = RunningRange()
     pace = _Pace(reader.fps, clock) if is_camera else None
     with ExitStack() as stack:
@@ -82,18 +83,13 @@ def predict_video(
     report.video_written(name, source, paths, time.perf_counter() - began)
 
 
-def _named(reader: VideoReader, name: str) -> Iterator[tuple[np.ndarray, str]]:
-    for index, frame in enumerate(reader):
-        yield frame, f'{name}_{index:06d}'
-
-
 def _pictures(
     prediction: Prediction, shown: RunningRange, kinds: Collection[str]
 ) -> dict[str, np.ndarray]:
     """Draw a frame's pictures, by the ends of their files' names."""
-    ends = () if prediction.map is None else shown.update(prediction.map)
-    if not {'colour', 'side-by-side'} & set(kinds):
+    if not set(PICTURES) & set(kinds):
         return {}
+    ends = () if prediction.map is None else shown.update(prediction.map)
     drawn = {what: draw() for what, draw in coloured(prediction, *ends)}
     pictures = dict(drawn) if 'colour' in kinds else {}
     if 'side-by-side' in kinds:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmdpt.atomic import atomic_path
 from mmdpt.errors import InputError
-from mmdpt.inference.atomic import atomic_path
 
 
 @contextmanager

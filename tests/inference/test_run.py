@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from mmdpt import atomic
 from mmdpt.errors import InputError
-from mmdpt.inference import atomic
 from mmdpt.inference.outputs import Outputs
 from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.run import choose_model, predict

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdpt.cores import usable_cores
 from mmdpt.datasets.scenes.composition import SPLITS, render_sample
 from mmdpt.datasets.scenes.geometry import Array, Camera
 from mmdpt.errors import InputError
@@ -98,7 +99,7 @@ def write_scenes(
         _clear(root)
         jobs = [(split, k) for split, count in counts.items() for k in range(count)]
         write = partial(_write_sample, root, seed, (size[0], size[1]))
-        for done, _ in enumerate(_run(write, jobs, workers or _usable_cores()), start=1):
+        for done, _ in enumerate(_run(write, jobs, workers or usable_cores()), start=1):
             if progress is not None:
                 progress(done, len(jobs))
         _write_json(root / 'intrinsics.json', intrinsics(size))
@@ -167,12 +168,6 @@ def _run_in_processes(
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
         yield from pool.map(write, jobs, chunksize=2)
-
-
-def _usable_cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _folders(root: Path) -> dict[Path, tuple[str, str]]:

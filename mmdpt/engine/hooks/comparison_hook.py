@@ -13,6 +13,7 @@ from mmdpt.engine.hooks.output_names import OutputNames
 from mmdpt.evaluation import align_depth
 from mmdpt.registry import HOOKS
 from mmdpt.visualization import depth_panel, segmentation_panel
+from mmdpt.visualization.depth import RELATIVE
 from mmdpt.visualization.layout import below
 
 
@@ -63,8 +64,7 @@ class ComparisonHook(Hook):
         output = sample.depth_output
         valid = np.zeros_like(prediction, bool) if truth is None else np.isfinite(truth)
         if not valid.any():
-            unit = {'relative': 'relative disparity', 'disparity': '1/m', 'depth': 'm'}[output]
-            return depth_panel(image, None, prediction, unit)
+            return depth_panel(image, None, prediction, sample.depth_unit or RELATIVE)
         assert truth is not None
         depth = align_depth(
             prediction,

@@ -36,3 +36,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
+    """Write a file's bytes, see ``atomic_path``."""
+    with atomic_path(path) as unfinished:
+        unfinished.write_bytes(data)
