@@ -1,6 +1,9 @@
-"""What all tests share: two threads, and the folder of real data."""
+"""What all tests share: two threads, the folder of real data, tools and a forbidden folder."""
 
 import os
+import runpy
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,3 +22,34 @@ def data_root() -> Path:
     if not root.is_dir():
         pytest.skip(f'no real data at {root}; set MMDPT_TEST_DATA to the folder that holds it')
     return root
+
+
+@pytest.fixture
+def call_tool(monkeypatch):
+    """Run a tool in this process, give its exit code."""
+
+    def call(tool, *arguments):
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        try:
+            runpy.run_path(str(REPO / 'tools' / tool), run_name='__main__')
+        except SystemExit as stop:
+            return stop.code
+        return 0
+
+    return call
+
+
+@pytest.fixture
+def forbidden_folder():
+    """An empty folder in which nobody may write, root included."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        user = os.geteuid()
+        if user == 0:  # whom permissions do not concern
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)

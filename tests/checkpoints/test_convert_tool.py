@@ -1,7 +1,6 @@
 """tools/convert_checkpoint.py writes what was asked for, or nothing."""
 
-import runpy
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,23 +11,13 @@ from mmdpt.apis import init_model
 from mmdpt.checkpoints import files, read_checkpoint, to_foreign
 from mmdpt.checkpoints.releases import RELEASES, Release
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'convert_checkpoint.py'
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'dpt'
 CONFIG = 'dpt_vit-ti16_scenes-depth'
 
 
 @pytest.fixture
-def convert(monkeypatch):
-    """Run the tool, give its exit code."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['convert_checkpoint.py', *map(str, arguments)])
-        try:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        except SystemExit as stop:
-            return stop.code
-        return 0
-
-    return run
+def convert(call_tool):
+    return partial(call_tool, 'convert_checkpoint.py')
 
 
 @pytest.fixture(scope='module')
@@ -67,7 +56,7 @@ def test_in_and_out_again_is_bitwise_equal(convert, released, tmp_path):
 def test_out_is_a_folder_that_transformers_loads(convert, tmp_path):
     """Of a square position embedding: transformers' DPT has no other."""
     config, source, folder = tmp_path / 'square.py', tmp_path / 'ours.pth', tmp_path / 'hf'
-    base = TOOL.parents[1] / 'configs' / 'dpt' / f'{CONFIG}.py'
+    base = CONFIGS / f'{CONFIG}.py'
     changes = 'dict(backbone=dict(img_size=96), decode_head=dict(max_depth=None))'
     config.write_text(f"_base_ = '{base}'\nmodel = {changes}\n")
     weights = init_model(str(config)).state_dict()
@@ -88,7 +77,7 @@ def child(tmp_path):
 
     def write(model, base=CONFIG):
         path = tmp_path / 'child.py'
-        base = TOOL.parents[1] / 'configs' / 'dpt' / f'{base}.py'
+        base = CONFIGS / f'{base}.py'
         path.write_text(f"_base_ = '{base}'\nmodel = {model!r}\n")
         return path
 

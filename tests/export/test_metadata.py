@@ -9,6 +9,17 @@ from mmdpt.export.metadata import as_strings, describe, resize_rule
 from mmdpt.version import __version__
 
 
+def rule(name, size, multiple=1, interpolation='bilinear', antialias=False, dtype='uint8'):
+    return dict(
+        rule=name,
+        size=size,
+        multiple=multiple,
+        interpolation=interpolation,
+        antialias=antialias,
+        dtype=dtype,
+    )
+
+
 @pytest.mark.parametrize(
     ('pipeline', 'expected'),
     [
@@ -19,47 +30,16 @@ from mmdpt.version import __version__
                 dict(type='LoadImageFromFile', to_float32=True),
                 dict(type='ResizeDepth', scale=518, method='lower_bound', multiple=14),
             ],
-            dict(
-                rule='lower_bound',
-                size=[518, 518],
-                multiple=14,
-                interpolation='bicubic',
-                antialias=False,
-                dtype='float32',
-            ),
+            rule('lower_bound', [518, 518], 14, 'bicubic', dtype='float32'),
         ),
-        (
-            [dict(type='ResizeDepth')],
-            dict(
-                rule='minimal',
-                size=[384, 384],
-                multiple=32,
-                interpolation='bicubic',
-                antialias=False,
-                dtype='uint8',
-            ),
-        ),
+        ([dict(type='ResizeDepth')], rule('minimal', [384, 384], 32, 'bicubic')),
         (
             [dict(type='Resize', scale=(2080, 520), keep_ratio=True)],
-            dict(
-                rule='keep_ratio',
-                size=[2080, 520],
-                multiple=1,
-                interpolation='bilinear',
-                antialias=False,
-                dtype='uint8',
-            ),
+            rule('keep_ratio', [2080, 520]),
         ),
         (
             [dict(type='Resize', scale=(160, 120), interpolation='area')],
-            dict(
-                rule='stretch',
-                size=[160, 120],
-                multiple=1,
-                interpolation='area',
-                antialias=False,
-                dtype='uint8',
-            ),
+            rule('stretch', [160, 120], interpolation='area'),
         ),
         (
             [dict(type='Resize', scale_factor=0.5)],
@@ -74,14 +54,7 @@ from mmdpt.version import __version__
         ),
         (
             [dict(type='ResizeAsTransformers', size=384, keep_ratio=True, multiple=32)],
-            dict(
-                rule='minimal',
-                size=[384, 384],
-                multiple=32,
-                interpolation='bicubic',
-                antialias=True,
-                dtype='uint8',
-            ),
+            rule('minimal', [384, 384], 32, 'bicubic', antialias=True),
         ),
     ],
 )

@@ -165,19 +165,10 @@ def test_file_in_the_place_of_the_folder_is_named(tmp_path):
         outputs(path / 'b').make_folder()
 
 
-def test_folder_without_permission_is_named():
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o555)
-        user = os.geteuid()
-        if user == 0:  # whom permissions do not concern
-            os.seteuid(65534)
-        try:
-            with pytest.raises(InputError, match=f'cannot write in the folder {name}: Permission'):
-                outputs(folder).make_folder()
-        finally:
-            os.seteuid(user)
-        folder.chmod(0o755)
+def test_folder_without_permission_is_named(forbidden_folder):
+    message = f'cannot write in the folder {forbidden_folder}: Permission'
+    with pytest.raises(InputError, match=message):
+        outputs(forbidden_folder).make_folder()
 
 
 def test_full_disk_is_seen_before_the_first_prediction(tmp_path, monkeypatch):

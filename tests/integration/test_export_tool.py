@@ -1,9 +1,7 @@
 """tools/export.py as a user runs it."""
 
 import json
-import runpy
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +10,6 @@ from mmdpt.apis.model import build_model
 from mmdpt.checkpoints.releases import RELEASES, Release
 from mmdpt.export import torch_export_file
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'export.py'
 CONFIG = 'dpt_vit-ti16_scenes'
 
 
@@ -26,18 +23,8 @@ def checkpoint(config, tmp_path_factory):
 
 
 @pytest.fixture
-def export(monkeypatch):
-    """Run the tool, give its exit code."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['export.py', *map(str, arguments)])
-        try:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        except SystemExit as stop:
-            return stop.code
-        return 0
-
-    return run
+def export(call_tool):
+    return partial(call_tool, 'export.py')
 
 
 @pytest.mark.slow
