@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
+from mmseg.models.losses import accuracy
 from mmseg.structures import SegDataSample
 from torch import nn
 
@@ -222,3 +223,25 @@ def test_dropout_is_element_wise():
     dropped = head.dropout(torch.ones(1, 8, 16, 16)) == 0
     shares = dropped.float().mean(dim=(2, 3))
     assert (shares > 0).all() and (shares < 1).all()
+
+
+@pytest.mark.parametrize('class_weight', [None, [0.5, 1.0, 2.0]])
+@pytest.mark.parametrize('avg_non_ignore', [True, False])
+def test_banded_loss_equals_mmsegs_on_full_resolution(class_weight, avg_non_ignore):
+    criterion = dict(
+        type='CrossEntropyLoss',
+        class_weight=class_weight,
+        # mmseg fails at class weights averaged over valid pixels; without is what it does then
+        avg_non_ignore=avg_non_ignore and class_weight is None,
+        loss_weight=0.7,
+    )
+    head = build(dropout_ratio=0, loss_decode=criterion)
+    labels = torch.randint(0, 3, (2, 1, 64, 96))
+    labels[:, :, :10] = 255
+    losses = head.loss(taps(), samples(64, 96, labels=labels), None)
+    full = head.upsample(head(taps()), (64, 96), head.output_stride)
+    expected = head.loss_decode(full, labels.squeeze(1), ignore_index=255)
+    torch.testing.assert_close(losses['loss_ce'], expected)
+    torch.testing.assert_close(
+        losses['acc_seg'], accuracy(full, labels.squeeze(1), ignore_index=255)
+    )

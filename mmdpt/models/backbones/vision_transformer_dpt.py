@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from mmdpt.errors import InputError
 from mmdpt.models.backbones.attention import attend
+from mmdpt.models.backbones.encoder_layer import EncoderLayer
 from mmdpt.models.backbones.lora import adapt
 from mmdpt.models.backbones.padding import PadToMultiple
 from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
@@ -116,6 +117,7 @@ class VisionTransformerDPT(VisionTransformer):
             **kwargs,
         )
         for layer in self.layers:
+            layer.__class__ = EncoderLayer  # mmpretrain names the class; the weights are the same
             layer.attn.scaled_dot_product_attention = attend
         for module in self.layers.modules():
             if isinstance(module, DropPath):  # a number of NumPy's is a tensor to torch.compile

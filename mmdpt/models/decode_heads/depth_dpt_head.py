@@ -10,7 +10,9 @@ from torch import Tensor
 
 from mmdpt.models.decode_heads.sizes import cut_to, input_size, padded_size, stride_of
 from mmdpt.models.layers import Fusion, Reassemble
+from mmdpt.models.layers.fusion import double_size
 from mmdpt.models.layers.reassemble import Tap
+from mmdpt.models.layers.upsampling import convolve_upsampled
 from mmdpt.registry import MODELS
 
 UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}
@@ -28,8 +30,10 @@ class DepthOutput(nn.Module):
         self.conv3 = nn.Conv2d(hidden_channels, 1, kernel_size=1)
 
     def forward(self, fused: Tensor, size: Sequence[int]) -> Tensor:
-        x = F.interpolate(self.conv1(fused), size=size, mode='bilinear', align_corners=True)
-        return self.conv3(F.relu(self.conv2(x)))
+        """Predict (N, 1, H, W) from the last fusion map before its upsampling."""
+        x = convolve_upsampled(self.conv1, fused, double_size(fused))
+        x = convolve_upsampled(self.conv2, x, size)
+        return self.conv3(F.relu(x))
 
 
 @MODELS.register_module()
@@ -126,8 +130,8 @@ class DepthDPTHead(BaseModule):
 
     def forward(self, taps: Sequence[Tap]) -> Tensor:
         """Predict (N, 1, H, W) for the image padded to the patch, non-negative."""
-        fused, _ = self.fusion(self.reassemble(taps))
-        x = self.predictor(fused, padded_size(fused.shape[-2:], self.output_stride))
+        fused, _ = self.fusion.fuse_to_finest(self.reassemble(taps))
+        x = self.predictor(fused, padded_size(double_size(fused), self.output_stride))
         if self.max_depth is not None:
             return x.sigmoid() * self.max_depth
         x = F.relu(x)

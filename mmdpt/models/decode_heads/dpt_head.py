@@ -4,18 +4,27 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.losses import accuracy
+from mmseg.models.losses import CrossEntropyLoss, accuracy
+from mmseg.models.losses.cross_entropy_loss import cross_entropy
 from torch import Tensor
 
 from mmdpt.models.decode_heads.sizes import cut_to, input_size, padded_size, stride_of
 from mmdpt.models.layers import Fusion, Reassemble
+from mmdpt.models.layers.fusion import double_size
 from mmdpt.models.layers.reassemble import Tap
+from mmdpt.models.layers.relu_dropout import ReLUDropout
+from mmdpt.models.layers.upsampling import convolve_upsampled
+from mmdpt.models.losses.upsampled_cross_entropy import upsampled_cross_entropy
 from mmdpt.registry import MODELS
+
+EPSILON = torch.finfo(torch.float32).eps
+"""Added to numbers of pixels, as in mmseg: a loss over no pixel is 0."""
 
 
 class AuxiliaryOutput(BaseModule):
@@ -25,8 +34,8 @@ class AuxiliaryOutput(BaseModule):
         self, channels: int, out_channels: int, norm_cfg: dict | None, dropout_ratio: float
     ) -> None:
         super().__init__(dict(type='Normal', std=0.01, override=dict(name='conv_seg')))
-        self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
-        self.dropout = nn.Dropout(dropout_ratio)
+        self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
+        self.dropout = ReLUDropout(dropout_ratio)
         self.conv_seg = nn.Conv2d(channels, out_channels, kernel_size=1)
 
     def forward(self, fused: Tensor) -> Tensor:
@@ -91,8 +100,8 @@ class DPTHead(BaseDecodeHead):
             embed_dims, reassemble_channels, channels, reassemble_scales, readout_type
         )
         self.fusion = Fusion(channels, len(reassemble_channels), norm_cfg, conv_bias)
-        self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg)
-        self.dropout = nn.Dropout(dropout_ratio)
+        self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
+        self.dropout = ReLUDropout(dropout_ratio)
         self.auxiliary_weight = auxiliary_weight
         if auxiliary_weight > 0:
             self.auxiliary = AuxiliaryOutput(channels, self.out_channels, norm_cfg, dropout_ratio)
@@ -104,14 +113,20 @@ class DPTHead(BaseDecodeHead):
 
     def forward(self, taps: Sequence[Tap]) -> Tensor:
         """Predict logits (N, classes, H / 2, W / 2) of the image padded to the patch."""
-        fused, _ = self.fuse(taps)
-        return self.cls_seg(self.project(fused))
+        fused, _ = self.fusion.fuse_to_finest(self.reassemble(taps))
+        return self._classify(fused)
+
+    def _classify(self, fused: Tensor) -> Tensor:
+        """Predict logits at twice the size of the last fusion map before its upsampling."""
+        x = convolve_upsampled(self.project.conv, fused, double_size(fused))
+        if self.project.with_norm:
+            x = self.project.norm(x)
+        return self.conv_seg(self.dropout(x))
 
     def loss(self, taps: Sequence[Tap], batch_data_samples: list, train_cfg: dict | None) -> dict:
         """Compute the losses, those of the auxiliary output under names with ``aux_``."""
-        fused, penultimate = self.fuse(taps)
-        logits = self.cls_seg(self.project(fused))
-        losses = self.loss_by_feat(logits, batch_data_samples)
+        fused, penultimate = self.fusion.fuse_to_finest(self.reassemble(taps))
+        losses = self.loss_by_feat(self._classify(fused), batch_data_samples)
         if self.auxiliary_weight > 0:
             auxiliary = self.loss_by_feat(
                 self.auxiliary(penultimate), batch_data_samples, 2 * self.output_stride
@@ -132,18 +147,45 @@ class DPTHead(BaseDecodeHead):
             stride: Image pixels per logit, the head's output stride by default.
         """
         label = self._stack_batch_gt(batch_data_samples)
-        logits = self.upsample(seg_logits, label.shape[-2:], stride or self.output_stride)
+        stride = stride or self.output_stride
+        several = isinstance(self.loss_decode, nn.ModuleList)
+        criteria: list[Any] = list(self.loss_decode) if several else [self.loss_decode]
+        if self.sampler is None and all(is_plain(criterion) for criterion in criteria):
+            return self._cross_entropies(seg_logits, label.squeeze(1), criteria, stride)
+        logits = self.upsample(seg_logits, label.shape[-2:], stride)
         weight = None if self.sampler is None else self.sampler.sample(logits, label)
         label = label.squeeze(1)
-        criteria = (
-            self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
-        )
         losses: dict[str, Tensor] = {}
         for criterion in criteria:
             value = criterion(logits, label, weight=weight, ignore_index=self.ignore_index)
             name = str(criterion.loss_name)
             losses[name] = losses.get(name, 0) + value
         losses['acc_seg'] = accuracy(logits, label, ignore_index=self.ignore_index)
+        return losses
+
+    def _cross_entropies(
+        self, logits: Tensor, label: Tensor, criteria: Sequence[Any], stride: Fraction
+    ) -> dict:
+        """Compute what ``loss_by_feat`` does, without logits at full resolution."""
+        size = padded_size(logits.shape[-2:], stride)
+        labelled = label != self.ignore_index
+        losses: dict[str, Tensor] = {}
+        for criterion in criteria:
+            weight = criterion.class_weight
+            if weight is not None:
+                weight = torch.tensor(weight, device=logits.device, dtype=torch.float32)
+            total, correct = upsampled_cross_entropy(
+                logits, label, size, self.align_corners, self.ignore_index, weight
+            )
+            if weight is not None:
+                count = weight[label[labelled]].sum()
+            else:
+                count = labelled.sum() if criterion.avg_non_ignore else label.numel()
+            name = str(criterion.loss_name)
+            value = criterion.loss_weight * total / (count + EPSILON)
+            losses[name] = losses.get(name, 0) + value
+        right = (correct + EPSILON) / (labelled.sum() + EPSILON)
+        losses['acc_seg'] = (100 * right).reshape(1)
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
@@ -157,3 +199,12 @@ class DPTHead(BaseDecodeHead):
             logits, size=padded, mode='bilinear', align_corners=self.align_corners
         )
         return cut_to(logits, size)
+
+
+def is_plain(criterion: nn.Module) -> bool:
+    """Tell whether a loss is mmseg's cross-entropy over classes, averaged over pixels."""
+    return (
+        type(criterion) is CrossEntropyLoss
+        and criterion.cls_criterion is cross_entropy
+        and criterion.reduction == 'mean'
+    )

@@ -8,6 +8,8 @@ from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from .upsampling import upsample
+
 
 class ResidualConvUnit(nn.Module):
     """Pre-activation residual unit of two 3x3 convolutions, with or without normalisation."""
@@ -27,7 +29,7 @@ class ResidualConvUnit(nn.Module):
 
 
 class FeatureFusionBlock(nn.Module):
-    """Add a skip map, refine, project and upsample; the coarsest block has no skip."""
+    """Add a skip map, refine and project; the coarsest block has no skip."""
 
     def __init__(
         self, channels: int, norm_cfg: dict | None, conv_bias: bool, with_skip: bool = True
@@ -38,12 +40,14 @@ class FeatureFusionBlock(nn.Module):
         self.residual_unit2 = ResidualConvUnit(channels, norm_cfg, conv_bias)
         self.project = nn.Conv2d(channels, channels, kernel_size=1)
 
-    def forward(self, x: Tensor, size: Sequence[int], skip: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        """Give the map before its upsampling, by which the 1x1 convolution costs a quarter.
+
+        Upsampling and 1x1 convolution commute; the paper upsamples first.
+        """
         if skip is not None:
             x = x + self.residual_unit1(skip)
-        x = self.residual_unit2(x)
-        # The 1x1 convolution commutes with the bilinear upsampling: first, it costs a quarter.
-        return F.interpolate(self.project(x), size=size, mode='bilinear', align_corners=True)
+        return self.project(self.residual_unit2(x))
 
 
 class Fusion(BaseModule):
@@ -81,13 +85,23 @@ class Fusion(BaseModule):
         Returns:
             The fused map (N, C, 2 H_0, 2 W_0) and the penultimate one (N, C, H_0, W_0).
         """
+        fused, penultimate = self.fuse_to_finest(maps)
+        return upsample(fused, double_size(fused)), penultimate
+
+    def fuse_to_finest(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Fuse without the last upsampling: both maps are (N, C, H_0, W_0)."""
         coarsest, *skips = reversed(maps)
-        height, width = maps[0].shape[-2:]
-        sizes = [skip.shape[-2:] for skip in skips] + [(2 * height, 2 * width)]
-        path = self.blocks[0](coarsest, sizes[0])
-        for block, skip, size in zip(self.blocks[1:], skips, sizes[1:], strict=True):
-            penultimate, path = path, block(path, size, skip)
+        path = self.blocks[0](coarsest)
+        for block, skip in zip(self.blocks[1:], skips, strict=True):
+            penultimate = upsample(path, skip.shape[-2:])
+            path = block(penultimate, skip)
         return path, penultimate
+
+
+def double_size(x: Tensor) -> tuple[int, int]:
+    """Give twice the height and width of maps (N, C, H, W)."""
+    height, width = x.shape[-2:]
+    return 2 * height, 2 * width
 
 
 def build_norm(norm_cfg: dict | None, channels: int) -> nn.Module:

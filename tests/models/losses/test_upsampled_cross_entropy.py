@@ -1,0 +1,97 @@
+"""The banded loss equals interpolation and cross-entropy one after the other."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmseg.models.losses import accuracy
+
+from mmdpt.models.losses import upsampled_cross_entropy as module
+from mmdpt.models.losses.upsampled_cross_entropy import upsampled_cross_entropy
+
+IGNORED = 255
+
+
+@pytest.fixture(autouse=True)
+def small_bands(monkeypatch):
+    """Bands of two to four rows of the labels below."""
+    monkeypatch.setitem(module.BAND, 'cpu', 700)
+
+
+def example(size, dtype=torch.float32, channels=5, grid=(7, 9), batch=2):
+    torch.manual_seed(0)
+    logits = torch.randn(batch, channels, *grid).to(dtype)
+    label = torch.randint(0, channels, (batch, *size))
+    label[torch.rand(label.shape) < 0.2] = IGNORED
+    return logits.requires_grad_(), label
+
+
+def plain(logits, label, size, align_corners, weight=None):
+    height, width = label.shape[-2:]
+    full = F.interpolate(logits.float(), size, mode='bilinear', align_corners=align_corners)
+    full = full[..., :height, :width]
+    loss = F.cross_entropy(full, label, weight, ignore_index=IGNORED, reduction='sum')
+    return loss, full
+
+
+@pytest.mark.parametrize('align_corners', [True, False])
+@pytest.mark.parametrize('cut', [(0, 0), (5, 11)])
+@pytest.mark.parametrize('size', [(14, 18), (28, 36), (29, 50), (5, 4), (1, 1), (7, 9)])
+def test_value_and_gradient_equal_the_plain_formulation(size, cut, align_corners):
+    visible = [max(1, side - part) for side, part in zip(size, cut, strict=True)]
+    logits, label = example(visible)
+    total, correct = upsampled_cross_entropy(logits, label, size, align_corners, IGNORED)
+    (gradient,) = torch.autograd.grad(0.7 * total, logits)
+    loss, full = plain(logits, label, size, align_corners)
+    (expected,) = torch.autograd.grad(0.7 * loss, logits)
+    torch.testing.assert_close(total, loss, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(gradient, expected, rtol=1e-5, atol=1e-5)
+    labelled = label != IGNORED
+    assert correct == (full.argmax(dim=1) == label)[labelled].sum()
+    if labelled.any():
+        share = accuracy(full, label, ignore_index=IGNORED)
+        torch.testing.assert_close(100 * correct / labelled.sum(), share[0], rtol=0, atol=1e-3)
+
+
+def test_class_weights_are_applied():
+    logits, label = example((28, 36))
+    weight = torch.tensor([0.5, 1.0, 2.0, 0.1, 3.0])
+    total, _ = upsampled_cross_entropy(logits, label, (28, 36), True, IGNORED, weight)
+    (gradient,) = torch.autograd.grad(total, logits)
+    loss, _ = plain(logits, label, (28, 36), True, weight)
+    torch.testing.assert_close(total, loss)
+    torch.testing.assert_close(gradient, torch.autograd.grad(loss, logits)[0])
+
+
+def test_half_precision_logits_are_upsampled_in_single():
+    logits, label = example((28, 36), torch.bfloat16)
+    with torch.autocast('cpu', torch.bfloat16):
+        total, _ = upsampled_cross_entropy(logits, label, (28, 36), True, IGNORED)
+    assert total.dtype == torch.float32
+    (gradient,) = torch.autograd.grad(total, logits)
+    loss, _ = plain(logits, label, (28, 36), True)
+    torch.testing.assert_close(total, loss)
+    torch.testing.assert_close(gradient, torch.autograd.grad(loss, logits)[0])
+
+
+def test_gradient_is_that_of_finite_differences():
+    logits, label = example((9, 7), torch.float64, grid=(3, 4), batch=1)
+    torch.autograd.gradcheck(
+        lambda x: upsampled_cross_entropy(x, label, (9, 7), False, IGNORED)[0], (logits,)
+    )
+
+
+def test_no_labelled_pixel_has_loss_and_gradient_zero():
+    logits, label = example((14, 18))
+    total, correct = upsampled_cross_entropy(
+        logits, torch.full_like(label, IGNORED), (14, 18), True, IGNORED
+    )
+    (gradient,) = torch.autograd.grad(total, logits)
+    assert total == 0 and correct == 0 and not gradient.any()
+
+
+def test_without_gradients_there_is_the_value():
+    logits, label = example((14, 18))
+    expected, _ = upsampled_cross_entropy(logits, label, (14, 18), True, IGNORED)
+    with torch.no_grad():
+        total, _ = upsampled_cross_entropy(logits, label, (14, 18), True, IGNORED)
+    assert total == expected and not total.requires_grad
