@@ -3,9 +3,11 @@
 from typing import Literal
 
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 
 from mmdpt.errors import InputError
+from mmdpt.models.backbones.resnetv2 import StdConv2d
 
 Precision = Literal['fp32', 'bf16', 'fp16']
 DTYPES: dict[str, torch.dtype | None] = {
@@ -51,3 +53,15 @@ def usable_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     except RuntimeError as error:
         raise InputError(f'device {device} does not compute in {precision}: {error}') from error
     return dtype
+
+
+def store_weights_in(dtype: torch.dtype, model: nn.Module) -> None:
+    """Store, in place, what autocast would convert to ``dtype`` at every call in that type.
+
+    Those are the weights of linear layers and convolutions; weight-standardised ones stay, since
+    mean and deviation are taken in float32.
+    """
+    for module in model.modules():
+        converted = isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))
+        if converted and not isinstance(module, StdConv2d):
+            module.to(dtype)

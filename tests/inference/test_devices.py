@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from mmdpt.errors import InputError
-from mmdpt.inference.devices import usable_device, usable_dtype
+from mmdpt.inference.devices import store_weights_in, usable_device, usable_dtype
+from mmdpt.models import ResNetV2
 
 CPU = torch.device('cpu')
 
@@ -47,3 +48,23 @@ def test_a_precision_that_the_device_lacks_is_refused(monkeypatch):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match=r"\['fp32', 'bf16', 'fp16'\], got 'int8'"):
         usable_dtype('int8', CPU)
+
+
+def test_weights_stored_in_half_give_what_autocast_gives():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3), torch.nn.Flatten(2), torch.nn.Linear(36, 5), torch.nn.LayerNorm(5)
+    )
+    images = torch.randn(2, 3, 8, 8)
+    with torch.inference_mode(), torch.autocast('cpu', torch.bfloat16):
+        converted_each_time = model(images)
+        store_weights_in(torch.bfloat16, model)
+        torch.testing.assert_close(model(images), converted_each_time, rtol=0, atol=0)
+    assert model[0].weight.dtype == model[2].bias.dtype == torch.bfloat16
+    assert model[3].weight.dtype == torch.float32
+
+
+def test_standardised_weights_stay_in_single():
+    model = ResNetV2(depths=(1, 1, 1), base_channels=32)
+    store_weights_in(torch.bfloat16, model)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}

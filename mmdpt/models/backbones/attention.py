@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmpretrain.models.utils import MultiheadAttention
 from torch import Tensor
 
 SHORT = 512
@@ -33,3 +34,18 @@ def attend(query: Tensor, key: Tensor, value: Tensor, **kwargs: Any) -> Tensor:
             query.float(), key.float(), value.float(), **kwargs
         )
     return attended.to(query.dtype)
+
+
+class Attention(MultiheadAttention):
+    """mmpretrain's self-attention; query, key and value are taken apart by one operation.
+
+    Three selections would each fill a gradient of all three with zeros.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map tokens (N, tokens, C) to tokens."""
+        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, self.head_dims))
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind()
+        dropout = self.attn_drop if self.training else 0.0
+        attended = attend(query, key, value, dropout_p=dropout).transpose(1, 2).flatten(2)
+        return self.out_drop(self.gamma1(self.proj_drop(self.proj(attended))))

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from mmdpt.errors import InputError
-from mmdpt.models.backbones.attention import attend
+from mmdpt.models.backbones.attention import Attention
 from mmdpt.models.backbones.encoder_layer import EncoderLayer
 from mmdpt.models.backbones.lora import adapt
 from mmdpt.models.backbones.padding import PadToMultiple
@@ -116,9 +116,8 @@ class VisionTransformerDPT(VisionTransformer):
             frozen_stages=-1,  # below, when the stem is there; mmpretrain starts freezing at 1
             **kwargs,
         )
-        for layer in self.layers:
-            layer.__class__ = EncoderLayer  # mmpretrain names the class; the weights are the same
-            layer.attn.scaled_dot_product_attention = attend
+        for layer in self.layers:  # mmpretrain names the classes; parts and weights are the same
+            layer.__class__, layer.attn.__class__ = EncoderLayer, Attention
         for module in self.layers.modules():
             if isinstance(module, DropPath):  # a number of NumPy's is a tensor to torch.compile
                 module.drop_prob = float(module.drop_prob)

@@ -74,8 +74,7 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
                 if gradient is not None:
                     gradient[image, :, source] += torch.autograd.grad(loss, low)[0][0]
                 total += loss.detach()
-                right = scores.detach().argmax(dim=1) == target
-                correct += (right & (target != ignore_index)).sum()
+                correct += count_correct(scores.detach(), target, ignore_index)
         ctx.save_for_backward(gradient)
         ctx.dtype = logits.dtype
         ctx.mark_non_differentiable(correct)
@@ -86,6 +85,13 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, of_total: Tensor, of_correct: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
         return (gradient * of_total).to(ctx.dtype), None, None, None, None, None
+
+
+def count_correct(scores: Tensor, target: Tensor, ignore_index: int) -> Tensor:
+    """Count the labelled rows of scores (pixels, C) whose greatest is their class's."""
+    labelled = target != ignore_index
+    of_class = scores.gather(1, target.where(labelled, 0)[:, None])[:, 0]
+    return (labelled & (of_class >= scores.amax(dim=1))).sum()  # argmax takes five times as long
 
 
 def bands(

@@ -1,0 +1,120 @@
+"""Time and memory of a training step of ViT-B segmentation, 150 classes, beside mmseg's.
+
+python benchmarks/train_step.py [--out FILE.json]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import timing
+
+timing.bind_threads()
+
+import rivals  # noqa: E402
+import torch  # noqa: E402
+
+DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16)
+MODELS = {
+    'mmseg': (),
+    'mmdpt': ('model.decode_head.auxiliary_weight=0',),  # as mmseg's, which has no such output
+    'mmdpt, checkpointed': (
+        'model.decode_head.auxiliary_weight=0',
+        'model.backbone.with_cp=True',
+    ),
+    'mmdpt, auxiliary output': (),
+}
+
+
+def main() -> None:
+    args = parse_args()
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    if args.memory:
+        name, dtype = args.memory
+        step = training_step(name, DTYPES[dtype], args.side, args.batch, device)
+        step()  # gradients and the libraries' own are there; the optimiser's state as well
+        print(timing.peak_growth(step, device))
+        return
+    report: dict = dict(
+        machine=timing.describe_machine(device),
+        step=f'{args.batch} x {args.side} x {args.side} px, AdamW',
+    )
+    for dtype in args.dtypes:
+        steps = {
+            name: training_step(name, DTYPES[dtype], args.side, args.batch, device)
+            for name in args.models
+        }
+        result = timing.summarize(timing.alternate(steps, args.repeats), 'mmseg')
+        del steps
+        for name, figures in result.items():
+            figures['peak_mb'] = memory_in_child(name, dtype, args.side, args.batch)
+            figures['peak_ratio'] = round(figures['peak_mb'] / result['mmseg']['peak_mb'], 3)
+            print(dtype, name, json.dumps(figures), flush=True)
+        report[dtype] = result
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=2) + '\n')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--models', nargs='+', choices=MODELS, default=list(MODELS))
+    parser.add_argument('--dtypes', nargs='+', choices=DTYPES, default=list(DTYPES))
+    parser.add_argument('--side', type=int, default=512, help='of the images [px]')
+    parser.add_argument('--batch', type=int, default=1)
+    parser.add_argument('--repeats', type=int, default=7)
+    parser.add_argument('--out', type=Path, help='JSON file for the figures')
+    parser.add_argument('--memory', nargs=2, help=argparse.SUPPRESS)  # of one child process
+    return parser.parse_args()
+
+
+def training_step(
+    name: str, dtype: torch.dtype, side: int, batch: int, device: str
+) -> Callable[[], float]:
+    """Give a function that trains a model for one iteration."""
+    torch.manual_seed(0)
+    if name == 'mmseg':
+        model = rivals.mmseg_model(side)
+    else:
+        options = [f'model.backbone.img_size={side}', *MODELS[name]]
+        model = rivals.build_model('dpt_vit-b16_ade20k', options)
+    model.to(device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
+    images = torch.randn(batch, 3, side, side, device=device)
+    samples = rivals.labelled_samples(side, batch, device)
+
+    def step() -> float:
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            losses = model.loss(images, samples)
+        loss = sum_of_losses(losses)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return step
+
+
+def sum_of_losses(losses: dict) -> torch.Tensor:
+    return sum(value for name, value in losses.items() if 'loss' in name)
+
+
+def memory_in_child(name: str, dtype: str, side: int, batch: int) -> float:
+    """Measure the peak above weights and optimiser in a process of its own [MB]."""
+    options = ['--side', str(side), '--batch', str(batch), '--memory', name, dtype]
+    done = subprocess.run(
+        [sys.executable, __file__, *options],
+        env={**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return round(float(done.stdout.split()[-1]), 1)
+
+
+if __name__ == '__main__':
+    main()
