@@ -1,5 +1,6 @@
 """Render a data set, train a small DPT on its labels and its depth, draw what it sees."""
 
+import argparse
 import re
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ SCORES = re.compile(
 
 @report_input_errors
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     from mmdpt.engine.tool_runs import last_checkpoint
 
     start = time.time()

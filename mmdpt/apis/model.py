@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 
 from mmdpt.checkpoints import compare, read_checkpoint, to_ours
 from mmdpt.checkpoints.detect import is_foreign
+from mmdpt.checkpoints.filling import ParametersUnset, fill
 from mmdpt.checkpoints.fit import check_fit
 from mmdpt.checkpoints.releases import RELEASES
 from mmdpt.engine import check_config, load_config
@@ -47,10 +48,13 @@ def init_model(
             model.
     """
     release = RELEASES.get(config)
-    model = build_model(config, cfg_options)
     if checkpoint is None and release is not None:
         checkpoint = release.address
-    if checkpoint is not None:
+    if checkpoint is None:
+        model = build_model(config, cfg_options)
+    else:
+        with ParametersUnset():
+            model = build_model(config, cfg_options)
         _fill(model, checkpoint, tell_settings=release is None)
     return model.to(device).eval()
 
@@ -116,6 +120,6 @@ def _fill(model: nn.Module, checkpoint: str, tell_settings: bool) -> None:
             print_log(f'{checkpoint}, for equal numbers: {report.settings}', 'current')
     elif not (mismatch := compare(model, state_dict)).fills:
         raise InputError(f'checkpoint {checkpoint} does not fit the model: {mismatch}')
-    model.load_state_dict(state_dict, strict=False)
+    fill(model, state_dict)
     if meta.get('dataset_meta') is not None:
         model.dataset_meta = meta['dataset_meta']

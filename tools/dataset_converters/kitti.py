@@ -7,7 +7,6 @@ python tools/dataset_converters/kitti.py data/kitti --train eigen_train_files.tx
 import argparse
 from pathlib import Path
 
-from mmdpt.datasets.conversion import convert_kitti, progress_bar
 from mmdpt.tool import report_input_errors
 
 LISTS = {'train': 'kitti_eigen_train.txt', 'test': 'kitti_eigen_test.txt'}
@@ -27,6 +26,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
+    from mmdpt.datasets.conversion import convert_kitti, progress_bar
+
     for split, name in LISTS.items():
         split_file = getattr(args, split)
         if split_file is None:

@@ -6,13 +6,14 @@ python tools/dataset_converters/mix.py HRWSI data/mix6/hrwsi
 import argparse
 from pathlib import Path
 
-from mmdpt.datasets.conversion import LAYOUTS, convert_mix, progress_bar
 from mmdpt.tool import report_input_errors
+
+SETS = ('ReDWeb', 'HRWSI', 'BlendedMVS', 'MegaDepth', 'TartanAir', 'ApolloScape', 'IRS')
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Write list.csv; keeps converted files.')
-    parser.add_argument('name', help=', '.join(LAYOUTS))
+    parser.add_argument('name', help=', '.join(SETS))
     parser.add_argument('root', help='folder of the set as unpacked')
     return parser.parse_args()
 
@@ -20,6 +21,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
+    from mmdpt.datasets.conversion import convert_mix, progress_bar
+
     with progress_bar(args.name) as progress:
         summary = convert_mix(args.name, args.root, progress)
     print(

@@ -5,7 +5,6 @@ python tools/dataset_converters/nyu.py nyu_depth_v2_labeled.mat splits.mat data/
 
 import argparse
 
-from mmdpt.datasets.conversion import convert_nyu, progress_bar
 from mmdpt.tool import report_input_errors
 
 
@@ -20,6 +19,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
+    from mmdpt.datasets.conversion import convert_nyu, progress_bar
+
     with progress_bar('NYU') as progress:
         summary = convert_nyu(args.labeled, args.splits, args.root, progress)
     print(

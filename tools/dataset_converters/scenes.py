@@ -5,10 +5,6 @@ python tools/dataset_converters/scenes.py data/scenes
 
 import argparse
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from mmdpt.datasets.scenes import write_scenes
-
 
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height [px] from '320x240'."""
@@ -35,6 +31,16 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from mmdpt.datasets.scenes import write_scenes
+
     columns = (
         TextColumn('rendering'),
         BarColumn(),

@@ -5,7 +5,6 @@ python tools/dataset_converters/tum.py data/tum/rgbd_dataset_freiburg*
 
 import argparse
 
-from mmdpt.datasets.conversion import convert_tum, progress_bar
 from mmdpt.tool import report_input_errors
 
 
@@ -18,6 +17,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
+    from mmdpt.datasets.conversion import convert_tum, progress_bar
+
     with progress_bar('TUM') as progress:
         summary = convert_tum(args.sequences, progress)
     print(
