@@ -5,12 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := requirements/constraints.txt
+# Also what pip installs to build with, which --constraint does not reach.
+PIP := PIP_CONSTRAINT='$(CURDIR)/$(CONSTRAINTS)' PIP_BUILD_CONSTRAINT='$(CURDIR)/$(CONSTRAINTS)' \
+  $(BIN)/python -m pip
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit docs linkcheck format clean
+.PHONY: help setup demo test test-faults lint types unit docs linkcheck format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Create .venv with the tested versions (PYTHON=python3.11 chooses the Python)
 
@@ -25,11 +28,11 @@ $(STAMP): setup.py $(CONSTRAINTS)
 	@echo "Installing the tested versions into $(VENV): about 2 minutes and 6 GB" \
 	  "(torch for Linux comes with CUDA); once only."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(PIP) install --quiet --disable-pip-version-check \
 	  --editable '.[tests]' --constraint $(CONSTRAINTS)
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	  $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall \
+	  $(PIP) install --quiet --disable-pip-version-check --force-reinstall \
 	    --no-deps opencv-python-headless --constraint $(CONSTRAINTS); }
 	@touch $@
 
@@ -37,6 +40,10 @@ demo: setup ## Show what mmdpt does, on a picture
 	@$(BIN)/python tools/demo.py
 
 test: lint types unit ## Everything that must pass: ruff, mypy, pytest
+
+# Other numbers than `make test`: hypothesis's profile 'long' of tests/faults/conftest.py.
+test-faults: setup ## Kill, starve, damage and soak it: up to 45 minutes on 2 cores, ends with a table
+	$(BIN)/pytest tests/faults -m '' --hypothesis-profile=long --durations=10 $(ARGS)
 
 lint: setup ## Check style and format with ruff
 	$(BIN)/ruff check .
@@ -61,4 +68,4 @@ format: setup ## Let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 clean: ## Remove .venv, caches and build output
-	rm -rf $(VENV) build dist docs/_build *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

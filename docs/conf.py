@@ -69,6 +69,7 @@ linkcheck_workers = 4
 INCLUDED = {
     '../CHANGELOG.md': 'changelog.md',
     '../CONTRIBUTING.md': 'contributing.md',
+    '../SECURITY.md': 'security.md',
     '../configs/depth_anything/README.md': 'configs/depth_anything.md',
     '../configs/dpt/README.md': 'configs/dpt.md',
 }

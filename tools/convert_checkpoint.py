@@ -1,6 +1,7 @@
 """Convert a released checkpoint to mmdpt's names, or a model of mmdpt to another code base's."""
 
 import argparse
+import secrets
 import shutil
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def main() -> None:
         print('the updates of LoRA are folded into the weights')
 
     args.dst.parent.mkdir(parents=True, exist_ok=True)
-    part = args.dst.with_name(f'{args.dst.name}.part')
+    # a name that nobody can have put a link under
+    part = args.dst.with_name(f'.mmdpt-{secrets.token_hex(8)}{args.dst.suffix}')
     try:
         if args.to == 'mmdpt':
             torch.save(dict(state_dict=state_dict, meta=_meta(checkpoint.meta, named_by)), part)

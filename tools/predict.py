@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help='image, folder, glob, http(s) address; one video, or the index of a camera, which '
+        help='image, folder, glob, https address; one video, or the index of a camera, which '
         'Ctrl-C ends',
     )
     parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder to write')

@@ -140,8 +140,13 @@ def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], R
         if pair.ours not in state_dict:
             report.missing += [] if pair.optional else [pair.ours]
             continue
-        pieces = state_dict[pair.ours].chunk(len(pair.theirs)) if len(pair.theirs) > 1 else ()
-        for key, piece in zip(pair.theirs, pieces or (state_dict[pair.ours],), strict=True):
+        value, number = state_dict[pair.ours], len(pair.theirs)
+        if number > 1 and (not value.dim() or len(value) % number):
+            report.reshaped += [f'{pair.ours}: {tuple(value.shape)}, expected {number} equal parts']
+            continue
+        for key, piece in zip(
+            pair.theirs, value.chunk(number) if number > 1 else (value,), strict=True
+        ):
             converted[key] = piece.clone()
             report.mapped[key] = (pair.ours,)
     used = {pair.ours for pair in pairs}

@@ -10,15 +10,19 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from mmdpt.addresses import THIS_MACHINE, check_address, open_address
 from mmdpt.errors import InputError
 
 CHUNK = 1 << 20
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
+GREATEST_DOWNLOAD = 16 << 30
+"""Of one address [bytes]; DINOv2's giant has 4.5 GB, an answer may be endless."""
+EXPECTED = 'a checkpoint is a local path or an https address'
 Opener = Callable[[Request], Any]
 """Answers a request as ``urllib.request.urlopen`` does."""
 
@@ -35,14 +39,16 @@ def cached_path(address: str) -> Path:
     Raises:
         InputError: If it is no https address of a file.
     """
-    parts = urlsplit(address)
-    path = PurePosixPath(unquote(parts.path).lstrip('/'))
-    if parts.scheme != 'https' or not parts.hostname or not path.name or '..' in path.parts:
-        raise InputError(f'{address}: a checkpoint is a local path or an https address')
-    return cache_root() / 'checkpoints' / parts.hostname / path
+    parts = check_address(address, EXPECTED)
+    path = unquote(parts.path).lstrip('/')
+    names = re.split(r'[/\\]', path)
+    hidden = not parts.hostname or parts.hostname.startswith('.')
+    if parts.scheme != 'https' or hidden or not names[-1] or '..' in names or '\0' in path:
+        raise InputError(f'{address}: {EXPECTED}')
+    return cache_root() / 'checkpoints' / str(parts.hostname) / PurePosixPath(path)
 
 
-def download(address: str, opener: Opener = urlopen) -> Path:
+def download(address: str, opener: Opener = open_address) -> Path:
     """Give the local path of a published file, which is fetched the first time.
 
     A file name such as dpt_large-midas-2f21e586.pt carries the beginning of its SHA-256 (the
@@ -56,8 +62,11 @@ def download(address: str, opener: Opener = urlopen) -> Path:
         InputError: If it cannot be had, with the address and where to put the file; or if its
             checksum is wrong.
     """
-    if urlsplit(address).scheme == 'file':
-        return Path(unquote(urlsplit(address).path))
+    if address.startswith('file://'):
+        parts = urlsplit(address)
+        if parts.netloc not in ('', *THIS_MACHINE):
+            raise InputError(f'{address} is on another machine: {EXPECTED}')
+        return Path(unquote(parts.path))
     path = cached_path(address)
     if path.exists():
         return path
@@ -111,6 +120,11 @@ def _fetch(address: str, part: IO[bytes], opener: Opener) -> None:
         total = None if length is None else start + int(length)
         with _progress(Path(part.name).stem, start, total) as advance:
             while chunk := response.read(CHUNK):
+                if part.tell() + len(chunk) > GREATEST_DOWNLOAD:
+                    part.truncate(0)
+                    raise OSError(
+                        f'it has more than the {GREATEST_DOWNLOAD} bytes that are fetched'
+                    )
                 part.write(chunk)
                 advance(len(chunk))
     part.flush()

@@ -2,15 +2,18 @@
 
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mmdpt.checkpoints.download import download
+from mmdpt.checkpoints.expansion import check_archive, check_contents
+from mmdpt.checkpoints.mapped import copy_tensors, has_optimizer
 from mmdpt.checkpoints.releases import RELEASES
 from mmdpt.errors import InputError
 
@@ -29,6 +32,9 @@ BOOKKEEPING = (
     'numpy.ndarray',
 )
 """What MMEngine pickles beside tensors: the log's history. Read as nothing, see ``_Ignored``."""
+
+_UNPICKLING = Lock()
+"""torch keeps what it may unpickle for all threads."""
 
 
 class Checkpoint(NamedTuple):
@@ -59,7 +65,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
         InputError: If the file is missing, of another kind, would execute code, or holds no
             tensors.
     """
-    path = _local(str(source))
+    path = local_path(str(source))
     if path.suffix not in (*PICKLED, SAFETENSORS):
         raise InputError(
             f'{source}: a checkpoint ends in {", ".join((*PICKLED, SAFETENSORS))}, or is a name of '
@@ -67,7 +73,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
         )
     if not path.is_file():
         raise InputError(f'no checkpoint file {source}')
-    loaded = _read_safetensors(path) if path.suffix == SAFETENSORS else _unpickle(path)
+    loaded = _read_safetensors(path) if path.suffix == SAFETENSORS else _unpickle_model(path)
     if not isinstance(loaded, Mapping):
         raise InputError(f'{source} holds a {type(loaded).__name__}, not tensors by name')
     state_dict = state_dict_of(loaded)
@@ -75,7 +81,29 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
         others = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
         raise InputError(f'{source} is no state dict: {others[:8] or "it is empty"}')
     meta: Any = loaded.get('meta', {})
-    return Checkpoint(state_dict, dict(meta) if isinstance(meta, Mapping) else {})
+    meta = dict(meta) if isinstance(meta, Mapping) else {}
+    meta['dataset_meta'] = _names_and_colours(meta.get('dataset_meta'))
+    return Checkpoint(state_dict, meta)
+
+
+def _names_and_colours(said: Any) -> dict[str, Any] | None:
+    """Keep class names that are text and colours that are numbers, None where there are none.
+
+    They go into pictures, JSON and other checkpoints; a pickle can put anything in their place.
+    """
+    if not isinstance(said, Mapping):
+        return None
+    classes, palette = said.get('classes'), said.get('palette')
+    kept: dict[str, Any] = {}
+    if _all_are(classes, lambda name: type(name) is str):
+        kept['classes'] = classes
+    if _all_are(palette, lambda colour: _all_are(colour, lambda level: type(level) is int)):
+        kept['palette'] = palette
+    return kept or None
+
+
+def _all_are(values: Any, holds: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list | tuple) and all(map(holds, values))
 
 
 def state_dict_of(loaded: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,11 +112,14 @@ def state_dict_of(loaded: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(loaded.get(name), Mapping):
             loaded = loaded[name]
             break
+    if not all(isinstance(key, str) for key in loaded):
+        return {str(key): None for key in loaded}  # no names of tensors
     prefix = 'module.' if all(key.startswith('module.') for key in loaded) else ''
     return {key.removeprefix(prefix): value for key, value in loaded.items()}
 
 
-def _local(source: str) -> Path:
+def local_path(source: str) -> Path:
+    """Give the local file of a path, an address or the name of a release; it may be missing."""
     release = RELEASES.get(source)
     source = source if release is None else release.address
     return download(source) if '://' in source else Path(source)
@@ -96,20 +127,49 @@ def _local(source: str) -> Path:
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise InputError(f'{path}: pip install safetensors to read it') from error
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Tensor]]:
+        with safe_open(path, 'pt') as file:
+            yield file.get_tensor
+
     try:
-        return load_file(path)
+        with safe_open(path, 'pt') as file:
+            names = list(file.keys())
+        return copy_tensors(names, path.stat().st_size, opened)
     except SafetensorError as error:
         raise InputError(f'{path} is damaged: {error}') from error
 
 
-def _unpickle(path: Path) -> Any:
+def _unpickle_model(path: Path) -> Any:
+    """Unpickle a file; of a training's, whose optimiser may be twice the model, the model alone."""
+    if not has_optimizer(path):
+        return unpickle(path)
+    loaded = unpickle(path, mapped=True)
+    state_dict = state_dict_of(loaded) if isinstance(loaded, Mapping) else {}
+    if not all(isinstance(value, Tensor) for value in state_dict.values()):
+        return loaded
+    names, size = list(state_dict), sum(value.nbytes for value in state_dict.values())
+    meta, first = loaded.get('meta'), [state_dict]
+    del loaded, state_dict  # that the mapping ends with its part
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Tensor]]:
+        mapped = first.pop() if first else state_dict_of(unpickle(path, mapped=True))
+        yield mapped.__getitem__
+
+    return dict(state_dict=copy_tensors(names, size, opened), meta=meta)
+
+
+def unpickle(path: Path, mapped: bool = False) -> Any:
+    """Read a .pth file by weights-only unpickling, see ``read_checkpoint``; or map its tensors."""
+    check_archive(path)
     try:
         with _ignoring_bookkeeping():
-            return torch.load(path, map_location='cpu', weights_only=True)
+            loaded = torch.load(path, map_location='cpu', weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         named = re.search(r'GLOBAL ([\w.]+)', str(error))
         what = f'would call {named[1]}' if named else 'is no pickle of tensors alone'
@@ -117,22 +177,26 @@ def _unpickle(path: Path) -> Any:
             f'{path} {what}: only files of tensors are read, nothing in them is executed. '
             'Where you trust it, save its state dict with the code base that it comes from'
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f'{path} cannot be read: {str(error).splitlines()[0]}') from error
+    except Exception as error:  # the unpickler raises whatever changed bytes make go wrong
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f'{path} cannot be read: {reason}') from error
+    check_contents(path, loaded)
+    return loaded
 
 
 @contextmanager
 def _ignoring_bookkeeping() -> Iterator[None]:
     """Let weights-only unpickling read MMEngine's own files, with stand-ins that do nothing."""
-    before = torch.serialization.get_safe_globals()
     inert: list[Any] = []
     for path in BOOKKEEPING:
         module, _, name = path.rpartition('.')
         inert.append(type(name, (_Ignored,), dict(__module__=module, __qualname__=name)))
-    torch.serialization.clear_safe_globals()
-    torch.serialization.add_safe_globals(inert)
-    try:
-        yield
-    finally:
+    with _UNPICKLING:
+        before = torch.serialization.get_safe_globals()
         torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(before)
+        torch.serialization.add_safe_globals(inert)
+        try:
+            yield
+        finally:
+            torch.serialization.clear_safe_globals()
+            torch.serialization.add_safe_globals(before)

@@ -1,6 +1,7 @@
 """A list file, CSV or JSON lines, is all that own depth data needs."""
 
 import csv
+import io
 import json
 import os
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 
 from mmdpt.datasets.depth_dataset import check_images_exist, path_below
+from mmdpt.datasets.list_files import read_text
 from mmdpt.datasets.seg_dataset import check_folders, check_labels_exist
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
@@ -147,17 +149,20 @@ def _read_rows(path: str) -> list[tuple[int, dict]]:
     if suffix not in ('.csv', '.jsonl'):
         raise InputError(f'list file {path} must end in .csv or .jsonl')
     # utf-8-sig: spreadsheets put a byte order mark before the first column's name
-    with open(path, encoding='utf-8-sig', newline='') as file:
+    with io.StringIO(read_text(path, 'utf-8-sig'), newline='') as file:
         if suffix == '.csv':
             reader = csv.DictReader(file, restkey='beyond the last', skipinitialspace=True)
-            return [(reader.line_num, row) for row in reader]
+            try:
+                return [(reader.line_num, row) for row in reader]
+            except csv.Error as error:
+                raise InputError(f'{path}, line {reader.line_num}: no CSV: {error}') from error
         rows = []
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:  # also of numbers of 5000 digits
                 raise InputError(f'{path}, line {number}: no JSON: {error}') from error
             if not isinstance(row, dict):
                 raise InputError(f'{path}, line {number}: expected a JSON object')

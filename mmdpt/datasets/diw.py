@@ -1,11 +1,11 @@
 """Depth in the Wild (Chen et al., arXiv:1604.03901): which of two points is closer."""
 
-from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import BaseDataset
 
 from mmdpt.datasets.depth_dataset import check_images_exist, path_below
+from mmdpt.datasets.list_files import read_text
 from mmdpt.datasets.seg_dataset import check_folders
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
@@ -60,7 +60,7 @@ class DIWDataset(BaseDataset):
                 understood.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
-        text = Path(self.ann_file).read_text(encoding='utf-8')
+        text = read_text(self.ann_file)
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not lines or len(lines) % 2:
             raise InputError(

@@ -12,16 +12,22 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from mmdpt.errors import InputError
+from mmdpt.image_limits import (
+    FORMATS,
+    GREATEST_PIXELS,
+    PIXELS_VARIABLE,
+    check_file_size,
+    check_pixels,
+    greatest_pixels,
+)
 
 ChannelOrder = Literal['rgb', 'bgr']
 
-FORMATS = ('AVIF', 'BMP', 'GIF', 'JPEG', 'JPEG2000', 'MPO', 'PNG', 'PPM', 'TIFF', 'WEBP')
-"""Pillow's names of what is read; others of its formats start programs (EPS: Ghostscript)."""
 GREATEST_16_BIT = 65535
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a file of ``FORMATS``, the first image of one with several.
+    """Read a file of ``image_limits.FORMATS``, the first image of one with several.
 
     EXIF orientation is applied; transparent pixels lie over white; grey becomes RGB, CMYK is
     converted without a colour profile, and 16 bits are scaled to 8 over their full range.
@@ -31,11 +37,12 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Raises:
         InputError: If the file is missing, empty, cut short, no image, without pixels, of numbers
-            with an unknown range, or greater than ``2 * PIL.Image.MAX_IMAGE_PIXELS``.
+            with an unknown range, or of more pixels than ``mmdpt.image_limits`` allows.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f'{path} is a folder' if path.is_dir() else f'no image file {path}')
+    check_file_size(path)
     try:
         with path.open('rb') as file:
             return _decode(file, str(path))
@@ -88,10 +95,23 @@ def _decode(file: IO[bytes], name: str) -> np.ndarray:
     file.seek(0)
     Image.init()
     formats = [format for format in FORMATS if format in Image.OPEN]
+    _raise_pillows_limit()
     with _naming(name):
         image = Image.open(file, formats=formats)
+    check_pixels(image.height, image.width, name)
+    if image.format == 'PNG':  # decoding leaves out the checksums of the pixels
+        with _naming(name):
+            image.verify()
+            image = Image.open(file, formats=formats)
     with image:
         return _from_pillow(image, name)
+
+
+def _raise_pillows_limit() -> None:
+    """Let Pillow open what the user allows; it refuses twice its number, and warns of once."""
+    allowed, pillows = greatest_pixels(), Image.MAX_IMAGE_PIXELS
+    if allowed != GREATEST_PIXELS and pillows is not None and allowed > pillows:
+        Image.MAX_IMAGE_PIXELS = allowed
 
 
 @contextmanager
@@ -102,7 +122,10 @@ def _naming(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise InputError(f'{name} is no image that can be read ({", ".join(FORMATS)})') from error
     except Image.DecompressionBombError as error:
-        raise InputError(f'{name} is too large: {error}') from error
+        raise InputError(
+            f'{name} is too large: {error}; where you trust the file, raise the limit: '
+            f'{PIXELS_VARIABLE}=NUMBER'
+        ) from error
     except Exception as error:  # its readers raise whatever a damaged file makes go wrong
         raise InputError(f'{name} is damaged: {error}') from error
 

@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from urllib import request
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from mmdpt.addresses import check_address, open_address
 from mmdpt.errors import InputError
 from mmdpt.inference.images import ChannelOrder, as_rgb, decode_image, read_image
 from mmdpt.inference.video import is_video
@@ -26,12 +27,9 @@ IMAGE_SUFFIXES = (
     *('.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp'),
 )
 EXPECTED = (
-    'an image file, a folder, a glob, an http(s) address, an array, a PIL image, a tensor, or a '
+    'an image file, a folder, a glob, an https address, an array, a PIL image, a tensor, or a '
     'list of these'
 )
-SCHEMES = ('http', 'https')
-TIMEOUT = 30.0
-"""How long an address may be silent [s]."""
 GREATEST_DOWNLOAD = 128 << 20
 """Of one address [bytes]."""
 LONGEST_NAME = 180
@@ -67,8 +65,9 @@ def find_images(source: Any, channel_order: ChannelOrder = 'rgb') -> list[NamedI
     Args:
         source: Path of an image file; folder, of which the files of ``IMAGE_SUFFIXES`` in it and
             below are taken in natural order, but no hidden ones; glob ('**' spans folders),
-            likewise; http(s) address; array, PIL image or tensor as of ``as_rgb``; array
-            (N, H, W, C) or tensor (N, C, H, W); list or tuple of any of these, in its order.
+            likewise; https address (http of this machine); array, PIL image or tensor as of
+            ``as_rgb``; array (N, H, W, C) or tensor (N, C, H, W); list or tuple of any of these,
+            in its order.
         channel_order: 'rgb' or 'bgr', of arrays and tensors.
 
     Returns:
@@ -77,7 +76,7 @@ def find_images(source: Any, channel_order: ChannelOrder = 'rgb') -> list[NamedI
 
     Raises:
         InputError: If there is nothing at a path, no image in a folder, glob, list or batch, or
-            an address is not of http(s); for a video and for other types.
+            an address is of another scheme; for a video and for other types.
         ValueError: If the channel order is unknown.
     """
     if channel_order not in ('rgb', 'bgr'):
@@ -161,13 +160,10 @@ def _find_by_name(name: str) -> Iterator[_Found]:
 
 
 def _address_as_path(address: str) -> PurePosixPath:
-    try:
-        parts = urlsplit(address)
-    except ValueError as error:
-        raise InputError(f'{address} is no address: {error}') from error
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise InputError(f'{address}: an address of an image begins with http:// or https://')
-    return PurePosixPath('/', parts.hostname, unquote(parts.path).strip('/'))
+    parts = check_address(
+        address, 'an address of an image begins with https://, or http:// on this machine'
+    )
+    return PurePosixPath('/', parts.hostname or '', unquote(parts.path).strip('/'))
 
 
 def _expanded(name: str | os.PathLike) -> str:
@@ -264,34 +260,21 @@ def _download(address: str) -> np.ndarray:
 
 
 def _fetch(address: str) -> bytes:
-    """Fetch into memory, over http(s) alone wherever the answers lead."""
+    """Fetch into memory, as ``open_address``."""
     try:
         asked = request.Request(
             quote(address, safe="%/:=&?~#+!$,;'@()*[]"), headers={'User-Agent': 'mmdpt'}
         )
-        with _opener().open(asked, timeout=TIMEOUT) as response:
+        with open_address(asked) as response:
             length = int(response.headers.get('Content-Length') or 0)
             data = b'' if length > GREATEST_DOWNLOAD else response.read(GREATEST_DOWNLOAD + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise InputError(f'cannot fetch {address}: {error}') from error
     if max(length, len(data)) > GREATEST_DOWNLOAD:
-        raise InputError(f'{address} has more than {GREATEST_DOWNLOAD} bytes')
+        raise InputError(
+            f'{address} has more than {GREATEST_DOWNLOAD} bytes; fetch it elsewhere and give its '
+            'path'
+        )
     if len(data) < length:
         raise InputError(f'cannot fetch {address}: stopped after {len(data)} of {length} bytes')
     return data
-
-
-def _opener() -> request.OpenerDirector:
-    """Leave out what ``urlopen`` also opens: files, FTP and data addresses."""
-    opener = request.OpenerDirector()
-    for handler in (
-        request.ProxyHandler,
-        request.HTTPHandler,
-        request.HTTPSHandler,
-        request.HTTPRedirectHandler,
-        request.HTTPDefaultErrorHandler,
-        request.HTTPErrorProcessor,
-        request.UnknownHandler,
-    ):
-        opener.add_handler(handler())
-    return opener

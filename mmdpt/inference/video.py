@@ -14,11 +14,19 @@ import numpy as np
 
 from mmdpt.atomic import atomic_path
 from mmdpt.errors import InputError
+from mmdpt.image_limits import check_pixels
 from mmdpt.visualization.depth import colour_range
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 CODEC = 'mp4v'
 """MPEG-4 part 2, which pip's OpenCV can write; it has no encoder for H.264."""
+_ASF = bytes.fromhex('3026b2758e66cf11a6d900aa0062ce6c')
+_CONTAINERS = re.compile(
+    rb'RIFF....AVI |\x1aE\xdf\xa3|\x00\x00\x01[\xb3\xba]|G.{3}'
+    rb'|....(?:ftyp|moov|mdat|free|skip|wide|pnot)|' + re.escape(_ASF),
+    re.DOTALL,
+)
+"""How files of ``VIDEO_SUFFIXES`` begin (libavformat's probes; MPEG transport streams too)."""
 USUAL_FPS = 25.0
 """Where a camera or a file does not say."""
 
@@ -64,10 +72,21 @@ class VideoReader:
         what = f'video {source}' if camera is None else f'camera {camera}'
         if camera is None and not os.path.isfile(source):
             raise InputError(f'there is no {what}')
+        if camera is None:
+            _check_container(source)
         with _without_log():
             self._capture = cv2.VideoCapture(str(source) if camera is None else camera)
         if not self._capture.isOpened():
             raise InputError(f'{what} cannot be opened')
+        height, width = (
+            int(self._capture.get(key))
+            for key in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)
+        )
+        try:
+            check_pixels(height, width, what)
+        except InputError:
+            self._capture.release()
+            raise
         found, frame = self._capture.read()
         if not found:
             self._capture.release()
@@ -200,6 +219,20 @@ class VideoWriter:
                 f'{self.path}: only {held} of {self._written} frames could be written; is the '
                 'disk full?'
             )
+
+
+def _check_container(source: str | Path | int) -> None:
+    """Refuse what is no container of video but a list of other files and addresses to open.
+
+    FFmpeg goes by the content, whatever the file is called.
+    """
+    with open(str(source), 'rb') as file:
+        start = file.read(len(_ASF))
+    if not _CONTAINERS.match(start):
+        raise InputError(
+            f'video {source} is of no kind that is read: AVI, ASF, Matroska, MP4, MPEG, QuickTime, '
+            'WebM'
+        )
 
 
 @contextmanager

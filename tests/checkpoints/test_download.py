@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from mmdpt.checkpoints import download as downloads
 from mmdpt.checkpoints.download import cache_root, cached_path, download
 from mmdpt.errors import InputError
 
@@ -149,6 +150,18 @@ def test_a_local_address_is_read_in_place(tmp_path):
     assert download((tmp_path / 'a b.pt').as_uri()) == tmp_path / 'a b.pt'
 
 
+def test_a_download_beyond_the_limit_is_refused_and_removed(server, monkeypatch):
+    monkeypatch.setattr(downloads, 'GREATEST_DOWNLOAD', len(CONTENT))
+    assert download(ADDRESS, server.open).read_bytes() == CONTENT
+    cached_path(ADDRESS).unlink()
+    monkeypatch.setattr(downloads, 'GREATEST_DOWNLOAD', len(CONTENT) - 1)
+    with pytest.raises(InputError, match=f'has more than the {len(CONTENT) - 1} bytes'):
+        download(ADDRESS, server.open)
+    place = cached_path(ADDRESS)
+    assert not place.exists()
+    assert place.with_name(f'{place.name}.part').stat().st_size == 0
+
+
 def test_files_of_one_name_have_two_places():
     first, second = (f'https://hub.test/{name}/resolve/main/model.bin' for name in 'ab')
     assert cached_path(first) != cached_path(second)
@@ -162,6 +175,11 @@ def test_files_of_one_name_have_two_places():
         'https://a.test/',
         'https:///b.pt',
         'https://a.test/%2e%2e/b',
+        'https://a.test/%2e%2e%5cb',
+        'https://a.test/b%00.pt',
+        'https://../b.pt',
+        'http://localhost/b.pt',
+        'file://host.test/b.pt',
     ],
 )
 def test_other_addresses_are_refused(address):

@@ -1,13 +1,16 @@
-"""Addresses are fetched when asked for, over http(s) alone, and told apart."""
+"""Addresses are fetched when asked for, over https (http of this machine), and told apart."""
 
 import http.server
 import io
 import threading
+from urllib import request
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mmdpt import addresses
+from mmdpt.addresses import open_address
 from mmdpt.errors import InputError
 from mmdpt.inference import sources
 from mmdpt.inference.sources import find_images
@@ -102,7 +105,11 @@ def test_a_redirect_to_http_is_followed(server):
     ('target', 'message'),
     [
         ('file:///etc/hostname', 'not allowed'),
-        ('ftp://127.0.0.1/image.png', 'unknown url type: ftp'),
+        (
+            'ftp://127.0.0.1/image.png',
+            'redirected to ftp://127.0.0.1/image.png, which is not https',
+        ),
+        ('http://192.0.2.1/image.png', 'redirected to http://192.0.2.1/.*, which is not https'),
         ('data:image/png;base64,AAAA', 'not allowed'),
     ],
 )
@@ -110,6 +117,14 @@ def test_a_redirect_to_another_scheme_is_refused(server, target, message, tmp_pa
     server.targets['/to-elsewhere'] = target
     with pytest.raises(InputError, match=f'cannot fetch {server.root}/to-elsewhere: .*{message}'):
         load(f'{server.root}/to-elsewhere')
+
+
+def test_another_machine_cannot_redirect_to_this_one(server, monkeypatch):
+    monkeypatch.setattr(addresses, 'THIS_MACHINE', ('localhost',))
+    server.targets['/to-here'] = 'http://localhost:1/image.png'
+    asked = request.Request(f'{server.root}/to-here')  # 127.0.0.1 stands for another machine
+    with pytest.raises(OSError, match=r'redirected to http://localhost:1/.*, which is on this'):
+        open_address(asked)
 
 
 def test_a_redirect_without_end_is_refused(server):
@@ -150,11 +165,15 @@ def test_a_server_that_is_not_there_is_named(server):
 @pytest.mark.parametrize(
     ('address', 'message'),
     [
-        ('file:///etc/hostname', 'begins with http:// or https://'),
-        ('ftp://host.test/a.png', 'begins with http:// or https://'),
-        ('s3://bucket/a.png', 'begins with http:// or https://'),
-        ('https:///a.png', 'begins with http:// or https://'),
+        ('file:///etc/hostname', 'begins with https://'),
+        ('ftp://host.test/a.png', 'begins with https://'),
+        ('s3://bucket/a.png', 'begins with https://'),
+        ('http://host.test/a.png', 'begins with https://, or http:// on this machine'),
+        ('http://localhost.host.test/a.png', 'begins with https://'),
+        ('http://localhost@host.test/a.png', 'begins with https://'),
+        ('https:///a.png', 'begins with https://'),
         ('http://[::1/a.png', 'is no address: Invalid IPv6'),
+        ('https://a.test/a.png\nHost: b', 'is no address: it has control characters'),
     ],
 )
 def test_other_addresses_are_refused(address, message):
@@ -165,6 +184,6 @@ def test_other_addresses_are_refused(address, message):
 def test_a_silent_server_is_not_waited_for(monkeypatch):
     with http.server.socketserver.TCPServer(('127.0.0.1', 0), None) as silent:  # accepts nothing
         monkeypatch.setenv('no_proxy', '*')
-        monkeypatch.setattr(sources, 'TIMEOUT', 0.05)
+        monkeypatch.setattr(addresses, 'TIMEOUT', 0.05)
         with pytest.raises(InputError, match='timed out'):
             load(f'http://127.0.0.1:{silent.server_address[1]}/a.png')

@@ -192,8 +192,8 @@ def test_a_frame_that_does_not_fit_is_refused(frame, message, tmp_path):
     ('name', 'content', 'message'),
     [
         ('gone.mp4', None, r'there is no video .*gone\.mp4'),
-        ('empty.mp4', b'', r'video .*empty\.mp4 cannot be opened'),
-        ('text.mp4', b'no video' * 50, r'video .*text\.mp4 cannot be opened'),
+        ('empty.mp4', b'', r'video .*empty\.mp4 is of no kind that is read'),
+        ('text.mp4', b'no video' * 50, r'video .*text\.mp4 is of no kind that is read'),
     ],
 )
 def test_a_file_that_is_no_video_is_named(name, content, message, tmp_path):

@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
 
 PREPARATION = 'docs/datasets-depth.md'
@@ -37,12 +39,34 @@ def check_exists(path: str | os.PathLike, what: str) -> Path:
     return Path(path)
 
 
+def check_stays_inside(path: Path, root: Path) -> Path:
+    """Return a path to write, or raise InputError where a link on the way leads out of the root.
+
+    An unpacked archive may hold links.
+    """
+    if not path.parent.resolve().is_relative_to(root.resolve()):
+        raise InputError(f'{path} would be written outside of {root}: a link leads there')
+    return path
+
+
+def check_own_data(dataset: Any, path: str | os.PathLike) -> None:
+    """Raise InputError where an HDF5 data set takes its numbers from other files.
+
+    h5py says so by ``external``, ``is_virtual`` and the ``file`` behind an external link.
+    """
+    name = getattr(getattr(dataset, 'file', None), 'filename', path)
+    if (
+        getattr(dataset, 'external', None)
+        or getattr(dataset, 'is_virtual', False)
+        or os.path.realpath(os.fsdecode(name)) != os.path.realpath(path)
+    ):
+        raise InputError(f'{path} takes numbers from another file: not read')
+
+
 def write_whole(path: Path, data: bytes) -> None:
-    """Write under another name first: under its own a file is whole."""
+    """Write under another name first: under its own a file is whole; a link is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'.{path.name}.tmp')
-    unfinished.write_bytes(data)
-    os.replace(unfinished, path)
+    write_atomically(path, data)
 
 
 def write_image(path: Path, pixels: NDArray) -> None:

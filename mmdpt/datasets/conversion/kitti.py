@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmdpt.datasets.conversion.files import check_exists, write_text
 from mmdpt.datasets.depth_dataset import NO_DEPTH
+from mmdpt.datasets.list_files import read_text
 from mmdpt.datasets.seg_dataset import missing_files, name_some
 from mmdpt.errors import InputError
 from mmdpt.progress import Report
@@ -112,7 +113,7 @@ def read_split(path: str | Path) -> list[Frame]:
     """
     check_exists(path, 'split file')
     frames = []
-    for number, line in enumerate(Path(path).read_text(encoding='utf-8').splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         columns = line.split()
         if not columns:
             continue
@@ -140,9 +141,12 @@ def read_focal(path: Path, camera: str) -> float:
     """
     check_exists(path, 'calibration')
     key = f'P_rect_0{camera}:'
-    for line in path.read_text(encoding='utf-8').splitlines():
+    for line in read_text(path).splitlines():
         if line.startswith(key):
-            return float(line.split()[1])
+            try:
+                return float(line.split()[1])
+            except (IndexError, ValueError) as error:
+                raise InputError(f'calibration {path}: no number in {line!r}') from error
     raise InputError(f'calibration {path} has no {key[:-1]}')
 
 

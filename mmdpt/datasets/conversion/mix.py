@@ -9,6 +9,7 @@ from pathlib import Path
 from mmdpt.datasets.conversion.files import (
     PREPARATION,
     check_exists,
+    check_stays_inside,
     write_csv,
     write_image,
     write_npy,
@@ -92,7 +93,13 @@ def convert_mix(name: str, root: str | Path, progress: Report | None = None) -> 
 
 def _files(root: Path) -> Iterator[str]:
     """Paths of all files below a folder, with '/', in a fixed order, without the converted."""
+    seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # links can make a circle
+            folders.clear()
+            continue
+        seen.add(real)
         folders.sort()
         if Path(folder) == root and CONVERTED in folders:
             folders.remove(CONVERTED)
@@ -130,7 +137,7 @@ def _convert(converter: Converter, root: Path, truth: str) -> tuple[str, bool]:
     if values is None:
         return '', False
     if values.dtype.kind == 'u':
-        write_image(root / f'{stem}.png', values)
+        write_image(check_stays_inside(root / f'{stem}.png', root), values)
         return f'{stem}.png', True
-    write_npy(root / f'{stem}.npy', values)
+    write_npy(check_stays_inside(root / f'{stem}.npy', root), values)
     return f'{stem}.npy', True

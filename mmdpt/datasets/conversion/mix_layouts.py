@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdpt.datasets.conversion.files import optional_module
+from mmdpt.datasets.conversion.files import check_own_data, optional_module
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.errors import InputError
+from mmdpt.image_limits import check_pixels
 
 Converter = Callable[[Path], NDArray | None]
 """Reads a file that ``DepthListDataset`` cannot; None: there is no depth map in it."""
@@ -64,8 +65,13 @@ def read_megadepth(path: Path) -> NDArray[np.float16] | None:
     h5py = optional_module('h5py', "reading MegaDepth's .h5")
     try:
         with h5py.File(str(path), 'r') as file:
+            check_own_data(file['depth'], path)
+            height, width = file['depth'].shape
+            check_pixels(height, width, str(path))
             depth = np.asarray(file['depth'], np.float32)
-    except (OSError, KeyError) as error:
+    except InputError:
+        raise
+    except (OSError, KeyError, ValueError) as error:  # ValueError: not of two axes
         raise InputError(f'cannot read {path}: {error}') from error
     return _half(depth) if depth.min() >= 0 < depth.max() else None
 

@@ -5,6 +5,8 @@ The numbers are those of the files that BTS made and the depth literature tests 
 the form that mmseg's tools/dataset_converters/nyu.py gives them.
 """
 
+import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdpt.datasets.conversion.files import check_exists, optional_module, write_image
+from mmdpt.datasets.conversion.files import (
+    check_exists,
+    check_own_data,
+    check_stays_inside,
+    optional_module,
+    write_image,
+)
 from mmdpt.errors import InputError
 from mmdpt.progress import Report
 
@@ -25,6 +33,9 @@ SIZE = (640, 480)
 # BTS blackens the white frame around the pictures; rows, then columns that stay.
 _INSIDE = np.s_[7:474, 7:632]
 _UNITS_PER_METRE = 1000.0
+LONGEST_NAME = 100
+GREATEST_SPLITS = 1 << 20
+"""Numbers of both parts of splits.mat, which has 1449."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +97,11 @@ def convert_nyu(
             image = root / 'images' / split / f'{name}.jpg'
             depth = root / 'annotations' / split / f'{name}.png'
             if not (image.exists() and depth.exists()):
-                write_image(image, encode_image(file.images[number]))
-                write_image(depth, encode_depth(file.raw_depths[number]))
+                for path, pixels in (
+                    (image, encode_image(file.images[number])),
+                    (depth, encode_depth(file.raw_depths[number])),
+                ):
+                    write_image(check_stays_inside(path, root), pixels)
                 written += 1
             if progress is not None:
                 progress(done, len(split_of))
@@ -136,11 +150,19 @@ def open_labeled(path: str | Path) -> Iterator[LabeledFile]:
                 f'{path} has images {images.shape} and rawDepths {depths.shape}: expected '
                 f'({count}, 3, {SIZE[0]}, {SIZE[1]}) and ({count}, {SIZE[0]}, {SIZE[1]})'
             )
-        types = [
-            ''.join(chr(code) for code in np.asarray(file[reference]).ravel())
-            for reference in file['sceneTypes'][0]
-        ]
+        for dataset in (images, depths, file['sceneTypes']):
+            check_own_data(dataset, path)
+        types = [_scene_type(file[reference], path) for reference in file['sceneTypes'][0]]
         yield LabeledFile(images, depths, types)
+
+
+def _scene_type(codes: Any, path: str | Path) -> str:
+    """Read a name such as 'living_room', which becomes one of a file."""
+    check_own_data(codes, path)
+    name = ''.join(map(chr, np.asarray(codes).ravel())) if codes.size <= LONGEST_NAME else ''
+    if not re.fullmatch(r'[A-Za-z0-9_-]+', name):
+        raise InputError(f'{path} names a scene type {name[:LONGEST_NAME]!r}: expected one word')
+    return name
 
 
 def read_splits(path: str | Path) -> dict[str, list[int]]:
@@ -153,7 +175,10 @@ def read_splits(path: str | Path) -> dict[str, list[int]]:
     check_exists(path, 'split file')
     scipy_io = optional_module('scipy.io', 'reading splits.mat')
     try:
-        content = scipy_io.loadmat(str(path))
+        _check_splits_size(scipy_io.whosmat(str(path)), path)
+        content = scipy_io.loadmat(str(path), variable_names=['trainNdxs', 'testNdxs'])
+    except InputError:
+        raise
     except Exception as error:  # of what is no MATLAB file scipy raises many kinds
         raise InputError(f'cannot read {path}: {error}') from error
     missing = [key for key in ('trainNdxs', 'testNdxs') if key not in content]
@@ -168,6 +193,16 @@ def read_splits(path: str | Path) -> dict[str, list[int]]:
             f'both: expected {SPLIT_SIZES["train"]}, {SPLIT_SIZES["test"]} and 0'
         )
     return numbers
+
+
+def _check_splits_size(variables: list[tuple[str, tuple[int, ...], str]], path: str | Path) -> None:
+    """Look at the shapes before anything is unpacked: MATLAB compresses its files."""
+    for name, shape, _ in variables:
+        if name in ('trainNdxs', 'testNdxs') and math.prod(shape) > GREATEST_SPLITS:
+            raise InputError(
+                f'{path} says that {name} has {math.prod(shape)} numbers, more than the '
+                f'{GREATEST_SPLITS} that are read'
+            )
 
 
 def _check_count(folder: Path, suffix: str, expected: int) -> None:

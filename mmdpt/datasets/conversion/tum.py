@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmdpt.datasets.conversion.files import check_exists, write_csv
-from mmdpt.datasets.seg_dataset import missing_files, name_some
+from mmdpt.datasets.list_files import read_text
+from mmdpt.datasets.seg_dataset import check_below, missing_files, name_some
 from mmdpt.errors import InputError
 from mmdpt.progress import Report
 
@@ -101,15 +102,17 @@ def _read_stamps(path: Path) -> list[tuple[float, str]]:
     """Time [s] and file of each line that is no comment."""
     check_exists(path, 'list of frames')
     stamps = []
-    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         columns = line.split()
         if not columns or columns[0].startswith('#'):
             continue
         try:
             time, name = columns
-            stamps.append((float(time), name))
+            seconds = float(time)
         except ValueError as error:
             raise InputError(
                 f'{path}, line {number}: expected "timestamp file", got {line!r}'
             ) from error
+        check_below(str(path.parent), [str(path.parent / name)])
+        stamps.append((seconds, name))
     return stamps

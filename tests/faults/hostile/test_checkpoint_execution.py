@@ -1,0 +1,140 @@
+"""No pickle is executed by any function that reads a checkpoint."""
+
+import io
+import pickle
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader, get_torch_safe_globals
+
+from mmdpt.checkpoints import read_checkpoint
+from mmdpt.checkpoints.download import cached_path
+from mmdpt.checkpoints.mmengine_loader import use_weights_only_loader
+from mmdpt.checkpoints.releases import RELEASES
+from mmdpt.engine.checkpoint_contents import read_training_checkpoint
+from mmdpt.errors import InputError
+from mmdpt.models.pretrained_init import PretrainedInit
+
+TRICKS = (
+    *('os.system', 'subprocess', 'eval', 'instance', 'protocol 4', 'torch', 'torch.fx'),
+    *('numpy', 'mmengine', 'weights-only'),
+)
+PLACES = ('state_dict', 'nested', 'meta', 'message_hub', 'optimizer', 'alone')
+
+
+def read_by_mmengine(path):
+    use_weights_only_loader()
+    CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    raise InputError('read, with stand-ins')
+
+
+READERS = {
+    'read_checkpoint': read_checkpoint,
+    'address': lambda path: read_checkpoint(path.as_uri()),
+    'resume': read_training_checkpoint,
+    'initial weights': lambda path: PretrainedInit(str(path))(torch.nn.Linear(1, 1)),
+    'mmengine': read_by_mmengine,
+}
+
+
+@pytest.mark.parametrize('trick', TRICKS[:-1])
+def test_the_trick_works_on_ordinary_unpickling(all_tricks, marker, trick):
+    """Otherwise the other tests would show nothing."""
+    pickle.load(io.BytesIO(b'\x80\x02' + all_tricks[trick] + b'.'))
+    assert marker.exists()
+
+
+def test_the_last_trick_works_on_weights_only_unpickling_as_mmengine_sets_it_up(hostile, marker):
+    path = hostile('weights-only')
+    with torch.serialization.safe_globals(get_torch_safe_globals()):
+        torch.load(path, weights_only=True)
+    assert marker.exists()
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_a_hostile_file_works_on_torch_as_it_was(hostile, marker, legacy):
+    torch.load(hostile('os.system', legacy=legacy), weights_only=False)
+    assert marker.exists()
+
+
+@pytest.mark.parametrize('trick', TRICKS)
+@pytest.mark.parametrize('place', PLACES)
+@pytest.mark.parametrize('reader', READERS)
+def test_nothing_is_executed(hostile, marker, trick, place, reader):
+    path = hostile(trick, place)
+    with pytest.raises(InputError):
+        READERS[reader](path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize('trick', TRICKS)
+def test_nothing_is_executed_in_the_old_format(hostile, marker, trick):
+    path = hostile(trick, legacy=True)
+    with pytest.raises(InputError):
+        read_checkpoint(path)
+    assert not marker.exists()
+
+
+def test_the_message_names_what_would_be_called(hostile):
+    message = r'hostile\.pth would call posix\.system: .* nothing in them is executed'
+    with pytest.raises(InputError, match=message):
+        read_checkpoint(hostile('os.system'))
+
+
+@pytest.mark.parametrize('trick', TRICKS)
+def test_a_release_in_the_cache_executes_nothing(hostile, marker, trick, tmp_path, monkeypatch):
+    monkeypatch.setenv('MMDPT_HOME', str(tmp_path / 'home'))
+    hostile(trick, path=cached_path(RELEASES['dpt-hybrid-nyu'].address))
+    with pytest.raises(InputError):
+        read_checkpoint('dpt-hybrid-nyu')
+    assert not marker.exists()
+
+
+def test_an_archive_that_is_no_checkpoint_executes_nothing(tmp_path, marker):
+    """A TorchScript archive has code of its own."""
+
+    class Module(torch.nn.Module):
+        def forward(self, x):
+            return x + 1
+
+    path = tmp_path / 'script.pt'
+    torch.jit.save(torch.jit.trace(Module(), torch.zeros(1)), str(path))
+    with pytest.raises(InputError, match=r'script\.pt'):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize('prefix', ['http', 'ftp', 's3', 'torchvision', 'open-mmlab', 'pavi'])
+def test_mmengines_loader_takes_no_other_addresses(prefix):
+    use_weights_only_loader()
+    with pytest.raises(InputError, match='a checkpoint is a local path or an https address'):
+        CheckpointLoader.load_checkpoint(f'{prefix}://host/resnet50.pth')
+
+
+def test_mmengines_loader_is_replaced_with_the_components(monkeypatch):
+    """Host components, such as mmseg's Swin, call it."""
+    import mmdpt._openmmlab  # noqa: F401
+
+    loaders = {loader.__name__ for loader in CheckpointLoader._schemes.values()}
+    assert loaders == {'load_from_weights_only'}
+    assert Runner.load_checkpoint.__globals__['_load_checkpoint'].__globals__[
+        'CheckpointLoader'
+    ] is (CheckpointLoader)
+
+
+@pytest.mark.parametrize(
+    ('said', 'kept'),
+    [
+        (dict(classes=('wall', 'sky'), palette=[[1, 2, 3]]), ['classes', 'palette']),
+        (dict(classes=['wall'], label_map={1: 2}), ['classes']),
+        (dict(classes=[['wall']]), []),
+        (dict(classes='wall'), []),
+        (dict(palette=[[1.5]]), []),
+        (dict(palette=[1]), []),
+        ([1], []),
+    ],
+)
+def test_class_names_and_colours_are_what_they_seem(tmp_path, said, kept):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(state_dict=dict(a=torch.zeros(1)), meta=dict(dataset_meta=said)), path)
+    assert sorted(read_checkpoint(path).meta['dataset_meta'] or {}) == kept
