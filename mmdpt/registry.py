@@ -6,6 +6,7 @@ A registry that the runner asks and that has no child here would warn and see MM
 alone, hence those without modules of their own, whose location imports the host packages'.
 """
 
+from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import Registry
 from mmseg import registry as mmseg_registry
 
@@ -34,9 +35,10 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', mmseg_registry.OPTIM_WRAPPER_CONSTRUCTORS
 )
 PARAM_SCHEDULERS = _child('parameter scheduler', mmseg_registry.PARAM_SCHEDULERS)
-LOOPS = _child('loop', mmseg_registry.LOOPS)
+LOOPS = _child('loop', mmseg_registry.LOOPS, 'mmdpt.engine')
 EVALUATOR = _child('evaluator', mmseg_registry.EVALUATOR)
 VISUALIZERS = _child('visualizer', mmseg_registry.VISUALIZERS)
-VISBACKENDS = _child('vis_backend', mmseg_registry.VISBACKENDS)
+VISBACKENDS = _child('vis_backend', mmseg_registry.VISBACKENDS, 'mmdpt.engine')
 LOG_PROCESSORS = _child('log_processor', mmseg_registry.LOG_PROCESSORS)
-RUNNERS = _child('runner', mmseg_registry.RUNNERS)
+RUNNERS = _child('runner', mmseg_registry.RUNNERS, 'mmdpt.engine')
+FUNCTIONS = _child('function', MMENGINE_FUNCTIONS, 'mmdpt.engine')

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import BaseDataset
 from mmengine.fileio import list_dir_or_file
 from mmengine.logging import print_log
 
+from mmdpt.datasets.list_files import read_text
 from mmdpt.datasets.seg_dataset import (
     PREPARATION,
     check_folders,
@@ -27,11 +27,13 @@ def path_below(root: str, path: str) -> str:
     """Join a listed path to its folder, also one written as '/scene/file' (BTS lists).
 
     Raises:
-        InputError: If the path leads out of the folder.
+        InputError: If the path leads out of the folder, or is no name of a file.
     """
     inside = os.path.normpath(path.lstrip('/'))
-    if inside.split(os.sep)[0] == os.pardir:
+    if inside.split(os.sep)[0] == os.pardir or os.path.splitdrive(inside)[0]:
         raise InputError(f'path {path} leads out of {root or "."}')
+    if '\0' in path:
+        raise InputError(f'path {path!r} is no name of a file')
     return os.path.join(root, inside)
 
 
@@ -136,7 +138,7 @@ class DepthDataset(BaseDataset):
     def _read_list_file(self) -> list[dict]:
         data_list = []
         self.num_without_depth = 0
-        lines = Path(self.ann_file).read_text(encoding='utf-8').splitlines()
+        lines = read_text(self.ann_file).splitlines()
         for number, line in enumerate(lines, start=1):
             columns = line.split()
             if not columns:

@@ -1,6 +1,7 @@
 """Read the arrays that depth comes in: PNG, TIFF, PFM, NPY, Sintel's DPT, raw numbers."""
 
 import io
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -9,7 +10,9 @@ import cv2
 import numpy as np
 from mmengine import fileio
 
+from mmdpt.datasets.whole_files import check_whole
 from mmdpt.errors import InputError
+from mmdpt.image_limits import check_file_size, check_image, check_pixels
 
 ENCODINGS = ('raw_float32', 'uint16_rotated_by_3')
 """What a file's suffix does not say about its content, see ``read_depth_file``."""
@@ -48,7 +51,9 @@ def read_depth_file(
     if encoding != 'raw_float32' and suffix not in _DECODERS:
         raise InputError(f'depth file {path} must end in one of {", ".join(_DECODERS)}')
     try:
+        check_file_size(path)
         data = fileio.get(path, backend_args)
+        check_whole(data)
         values = _decode(data, suffix, encoding, shape)
     except (OSError, ValueError, EOFError, cv2.error) as error:
         raise InputError(f'cannot read depth file {path}: {error}') from error
@@ -56,6 +61,8 @@ def read_depth_file(
         values = values[0] if values.shape[0] == 1 else values[..., 0]
     if values.ndim != 2:
         raise InputError(f'depth file {path} has shape {values.shape}: expected one channel (H, W)')
+    height, width = values.shape
+    check_pixels(height, width, f'depth file {path}')
     if values.dtype.kind not in 'uifb':
         raise InputError(f'depth file {path} holds {values.dtype}: expected real numbers')
     return values
@@ -71,6 +78,7 @@ def _decode(
 
 
 def _decode_image(data: bytes) -> np.ndarray:
+    check_image(data)
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:
         raise ValueError('it is no whole image')
@@ -78,7 +86,29 @@ def _decode_image(data: bytes) -> np.ndarray:
 
 
 def _decode_npy(data: bytes) -> np.ndarray:
+    _check_npy_size(data)
     return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+
+
+def _check_npy_size(data: bytes) -> None:
+    """Compare the header with the bytes that follow: NumPy makes room for what a header says."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in read:  # 3.0 is for names of fields beyond ASCII
+        raise ValueError(f'it is of NPY version {version}')
+    try:
+        shape, _, dtype = read[version](file)
+    except Exception as error:  # NumPy parses it as Python; TokenError and TypeError come out, too
+        raise ValueError(f'its header is damaged: {error}') from error
+    expected = math.prod(shape) * dtype.itemsize
+    if expected != len(data) - file.tell() or min(shape, default=1) < 0:
+        raise ValueError(
+            f'{len(data) - file.tell()} bytes for {dtype} of shape {shape}, which has {expected}'
+        )
 
 
 def _decode_pfm(data: bytes) -> np.ndarray:

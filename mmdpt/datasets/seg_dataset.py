@@ -8,6 +8,7 @@ from typing import Any
 from mmseg import datasets as mmseg_datasets
 from mmseg.datasets import BaseSegDataset
 
+from mmdpt.datasets.list_files import read_text
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
@@ -43,6 +44,22 @@ def missing_files(paths: Iterable[str]) -> set[str]:
         if name not in listings[folder]:
             missing.add(path)
     return missing
+
+
+def check_below(folder: str | None, paths: Iterable[str]) -> None:
+    """Raise InputError naming a path that leads out of its folder, or into the internet."""
+    root = os.path.normpath(folder or os.curdir)
+    for path in paths:
+        if folder and '://' in folder:
+            out = not path.startswith(folder) or os.pardir in path.split('/')
+        else:
+            out = '://' in path or '\0' in path or _is_out(os.path.relpath(path, root))
+        if out:
+            raise InputError(f'the listed path {path!r} leads out of {root}')
+
+
+def _is_out(relative: str) -> bool:
+    return relative.split(os.sep)[0] == os.pardir
 
 
 def name_some(names: list[str]) -> str:
@@ -86,11 +103,16 @@ class SegDataset(BaseSegDataset):
         """List images with their labels.
 
         Raises:
-            InputError: If a folder or list file is missing, there is no image, or an image has no
-                label.
+            InputError: If a folder or list file is missing or no text, there is no image, an image
+                has no label, or a listed name leads out of its folder.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
+        if self.ann_file and '://' not in self.ann_file:
+            read_text(self.ann_file)  # mmseg's reader says nothing of what is no text
         data_list = super().load_data_list()
+        if self.ann_file:
+            for key, folder in self.data_prefix.items():
+                check_below(folder, (info[key] for info in data_list if key in info))
         if not data_list:
             raise InputError(
                 f'no image *{self.img_suffix} in {self.data_prefix["img_path"]}; '

@@ -1,5 +1,6 @@
 """Every trouble that a data set can have is found in its files and named, and only those."""
 
+import mmcv
 import numpy as np
 import pytest
 from mmengine.config import ConfigDict
@@ -196,18 +197,18 @@ def test_truncated_image(root):
 
 
 def test_truncated_image_that_opencv_fills_with_grey(root, monkeypatch):
-    from mmdpt.datasets.transforms.loading import LoadImageFromFile
+    decode = mmcv.imfrombytes
 
-    def grey(self, results):
-        image = np.full((60, 80, 3), 128, np.uint8)
-        return {**results, 'img': image, 'ori_shape': (60, 80), 'img_shape': (60, 80)}
+    def grey(data, flag, backend):
+        is_image = flag == 'color'
+        return np.full((60, 80, 3), 128, np.uint8) if is_image else decode(data, flag, backend)
 
-    monkeypatch.setattr(LoadImageFromFile, 'transform', grey)
+    monkeypatch.setattr(mmcv, 'imfrombytes', grey)
     path = root / 'images' / 'train' / 'q.jpg'
     path.write_bytes(path.read_bytes()[:1500])
     kind, text = only_trouble(segmentation(root))
     assert kind == 'reading'
-    assert 'cannot read the whole of image' in text and 'images/train/q.jpg: ' in text
+    assert 'cannot read image' in text and 'images/train/q.jpg: it is a JPEG cut short' in text
 
 
 def test_truncated_label(root):

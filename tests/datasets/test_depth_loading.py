@@ -213,3 +213,15 @@ def test_scale_that_cannot_be_right(tmp_path, scale, median):
     with pytest.raises(InputError, match=rf'd\.png has a median depth of {median} m: is depth_sc'):
         load(path, depth_scale=scale)
     assert np.isfinite(load(path, depth_scale=scale, transform=LoadDepth(None))).sum() == 4
+
+
+def test_one_valid_pixel_of_many_is_enough(tmp_path):
+    """The plausible median is that of some pixels; where none of them is valid, of all."""
+    depth = np.zeros((100, 123), np.uint16)
+    depth[50, 61] = 2000
+    info = dict(ori_shape=depth.shape)
+    loaded = load(save(tmp_path / 'd.png', depth), **info)
+    assert np.isfinite(loaded).sum() == 1 and loaded[50, 61] == 2
+    depth[50, 61] = 0
+    with pytest.raises(InputError, match='no valid pixel'):
+        load(save(tmp_path / 'd.png', depth), **info)

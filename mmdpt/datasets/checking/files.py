@@ -1,7 +1,6 @@
 """Read one sample's files with its pipeline's own loading steps, and go on after a trouble."""
 
 import copy
-import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,16 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmcv.transforms import LoadAnnotations as MMCVLoadAnnotations
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
-from mmengine import fileio
 from mmengine.dataset import BaseDataset
-from PIL import Image
 
 from mmdpt.datasets.seg_dataset import IGNORE_INDEX
 from mmdpt.datasets.transforms.depth_loading import MEDIAN_SAMPLES, LoadDepth
 from mmdpt.errors import InputError
 
 LOADERS = (MMCVLoadImageFromFile, MMCVLoadAnnotations, LoadDepth)
-JPEG_SUFFIXES = ('.jpg', '.jpeg')
 
 
 class Trouble(NamedTuple):
@@ -118,7 +114,6 @@ def _describe(step: Any, loaded: dict, troubles: list[Trouble], reading: Reading
     if 'img' in loaded:
         height, width = loaded['ori_shape'][:2]
         reading.size = width, height
-        reading.troubles += _end_missing(reading.path, step.backend_args)
     if 'gt_seg_map' in loaded:
         labels = loaded['gt_seg_map']
         if 'label values' not in [kind for kind, _ in troubles]:  # 16-bit ones are wrapped there
@@ -133,15 +128,3 @@ def _describe(step: Any, loaded: dict, troubles: list[Trouble], reading: Reading
         reading.depth_values = np.append(valid[:: 1 + valid.size // MEDIAN_SAMPLES], ends)
         reading.depth_share = valid.size / depth.size
         reading.depth_in_metres = getattr(step, 'median_range', None) is not None
-
-
-def _end_missing(path: str, backend_args: dict | None) -> list[Trouble]:
-    """Find a JPEG without its end: OpenCV 5 refuses it, earlier ones may fill it with grey."""
-    if not path.lower().endswith(JPEG_SUFFIXES):
-        return []
-    try:
-        with Image.open(io.BytesIO(fileio.get(path, backend_args))) as image:
-            image.load()
-    except (OSError, SyntaxError) as error:
-        return [Trouble('reading', f'cannot read the whole of image {path}: {error}')]
-    return []

@@ -72,10 +72,15 @@ class LoadDepth(BaseTransform):
     def _to_metres(
         values: np.ndarray, valid: np.ndarray, scale: float, is_disparity: bool
     ) -> np.ndarray:
-        with np.errstate(over='ignore'):  # disparity next to 0, float64 beyond float32
-            values = np.where(valid, values, np.nan).astype(np.float32)
-            depth = np.float32(scale) / values if is_disparity else values / np.float32(scale)
-        depth[~((depth > 0) & (depth < np.inf))] = np.nan
+        # disparity next to 0, float64 beyond float32, and what is not valid
+        with np.errstate(over='ignore', divide='ignore', invalid='ignore'):
+            depth = values.astype(np.float32)
+            if is_disparity:
+                np.divide(np.float32(scale), depth, out=depth)
+            else:
+                depth /= np.float32(scale)
+            valid &= (depth > 0) & (depth < np.inf)
+        np.copyto(depth, np.nan, where=~valid)
         return depth
 
     @staticmethod
@@ -88,14 +93,17 @@ class LoadDepth(BaseTransform):
 
     def _check_depth(self, depth: np.ndarray, results: dict, is_disparity: bool) -> None:
         path = results['depth_map_path']
-        valid = depth[np.isfinite(depth)]
+        some = depth.ravel()[:: 1 + depth.size // MEDIAN_SAMPLES]
+        valid = some[np.isfinite(some)]
+        if not valid.size:
+            valid = depth[np.isfinite(depth)]
         if not valid.size:
             if self.allow_empty:
                 return
             raise InputError(f'depth file {path} has no valid pixel')
         if self.median_range is None or is_disparity:
             return
-        median = float(np.median(valid[:: 1 + valid.size // MEDIAN_SAMPLES]))
+        median = float(np.median(valid))
         low, high = self.median_range
         if not low <= median <= high:
             raise InputError(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from mmseg.datasets.transforms import PackSegInputs
 
+from mmdpt.datasets.transforms.packing import PackSegInputs
 from mmdpt.registry import TRANSFORMS
 
 META_KEYS = (

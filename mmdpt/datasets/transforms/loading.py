@@ -8,7 +8,9 @@ from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations as MMSegLoadAnnotations
 
 from mmdpt.datasets.seg_dataset import IGNORE_INDEX
+from mmdpt.datasets.whole_files import check_whole
 from mmdpt.errors import InputError
+from mmdpt.image_limits import check_file_size, check_image
 from mmdpt.registry import TRANSFORMS
 
 UNREADABLE = (AssertionError, OSError, ValueError, SyntaxError, cv2.error)
@@ -23,12 +25,24 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
         """Read ``img_path`` into ``img`` (H, W, 3) uint8 BGR.
 
         Raises:
-            InputError: If the file is missing or no readable image.
+            InputError: If the file is missing, empty, cut short or no readable image.
         """
+        path = results['img_path']
         try:
-            return super().transform(results)
+            check_file_size(path)
+            data = fileio.get(path, backend_args=self.backend_args)
+            check_whole(data)
+            check_image(data)
+            image = mmcv.imfrombytes(data, flag=self.color_type, backend=self.imdecode_backend)
+            if image is None:
+                raise ValueError('it is no image')
         except UNREADABLE as error:
-            raise InputError(f'cannot read image {results["img_path"]}: {error}') from error
+            if self.ignore_empty:
+                return None
+            raise InputError(f'cannot read image {path}: {error}') from error
+        results['img'] = image.astype(np.float32) if self.to_float32 else image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
 
 
 @TRANSFORMS.register_module()
@@ -67,7 +81,10 @@ class LoadAnnotations(MMSegLoadAnnotations):
 
     def _read(self, path: str) -> np.ndarray:
         try:
+            check_file_size(path)
             data = fileio.get(path, backend_args=self.backend_args)
+            check_whole(data)
+            check_image(data)
             label = mmcv.imfrombytes(data, flag='unchanged', backend=self.imdecode_backend)
         except UNREADABLE as error:
             raise InputError(f'cannot read label {path}: {error}') from error

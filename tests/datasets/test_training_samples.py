@@ -1,0 +1,237 @@
+"""A sample is a function of seed and position; a bad one stops with its name, or is replaced."""
+
+import itertools
+import os
+import random
+import signal
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import BaseDataset, ConcatDataset
+from mmengine.structures import BaseDataElement
+from torch.utils.data import DataLoader
+
+from mmdpt.datasets.samplers.positions import Draw, PositionSampler
+from mmdpt.datasets.training_samples import MAX_ATTEMPTS, TrainingSamples
+from mmdpt.errors import InputError
+
+
+def pipeline(info):
+    """Fail as the data set says; else pack random numbers of all three libraries."""
+    if info['bad'] is not None:
+        raise info['bad']
+    numbers = (random.random(), np.random.random(), torch.rand(()).item())
+    return dict(inputs=numbers, data_samples=BaseDataElement(metainfo=dict(path=info['img_path'])))
+
+
+class Files(BaseDataset):
+    """As many images as asked, some of which raise an exception."""
+
+    def __init__(self, folder='f', size=10, bad=()):
+        self.folder, self.size, self.bad = folder, size, dict(bad)
+        super().__init__(pipeline=[pipeline], serialize_data=False)
+
+    def load_data_list(self):
+        return [
+            dict(img_path=f'{self.folder}/{number}.png', bad=self.bad.get(number))
+            for number in range(self.size)
+        ]
+
+
+def read(samples, index, position):
+    sample = samples[Draw(index, position)]
+    return sample['inputs'], sample['data_samples'].metainfo
+
+
+def broken(path):
+    return InputError(f'cannot read image {path}: it is empty')
+
+
+# random numbers
+
+
+def test_sample_depends_on_seed_and_position_alone():
+    samples = TrainingSamples(Files(), seed=3)
+    expected, _ = read(samples, 4, 100)
+    read(samples, 5, 7)
+    assert read(samples, 4, 100)[0] == expected
+    assert read(TrainingSamples(Files(), seed=3), 4, 100)[0] == expected
+    for other in (read(samples, 4, 101)[0], read(TrainingSamples(Files(), seed=4), 4, 100)[0]):
+        assert all(a != b for a, b in zip(other, expected, strict=True))
+
+
+def test_workers_read_what_the_main_process_reads():
+    def samples_of(num_workers, start=0):
+        loader = DataLoader(
+            TrainingSamples(Files(), seed=1, num_workers=num_workers),
+            batch_size=2,
+            sampler=PositionSampler(range(10), start),
+            num_workers=num_workers,
+            collate_fn=list,
+        )
+        batches = itertools.islice(loader, 6 - start // 2)
+        return [(s['inputs'], s['data_samples'].path) for batch in batches for s in batch]
+
+    expected = samples_of(0)
+    assert len(set(expected)) == 12
+    assert samples_of(1) == samples_of(2) == expected
+    assert samples_of(2, start=4) == expected[4:]
+
+
+def test_plain_index_is_its_own_position():
+    samples = TrainingSamples(Files(), seed=3)
+    assert samples[4]['inputs'] == read(samples, 4, 4)[0]
+
+
+# stop
+
+
+def test_bad_sample_stops_with_the_loaders_words():
+    samples = TrainingSamples(Files(bad={3: broken('f/3.png')}), seed=0)
+    with pytest.raises(InputError, match=r'^cannot read image f/3\.png: it is empty$'):
+        samples[Draw(3, 50)]
+
+
+def test_input_error_without_the_file_gets_it():
+    samples = TrainingSamples(Files(bad={3: InputError('crop larger than image')}), seed=0)
+    with pytest.raises(InputError, match=r'^f/3\.png: crop larger than image$'):
+        samples[Draw(3, 50)]
+
+
+def test_other_error_keeps_its_cause_and_gets_the_file():
+    samples = TrainingSamples(Files(bad={3: ZeroDivisionError('by nothing')}), seed=0)
+    with pytest.raises(RuntimeError, match=r'^f/3\.png: ZeroDivisionError: by nothing$') as caught:
+        samples[Draw(3, 50)]
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert not isinstance(caught.value, InputError)
+
+
+def test_data_set_without_file_names_is_named_by_number():
+    class Numbers(list):
+        def __getitem__(self, index):
+            raise InputError('broken')
+
+    with pytest.raises(InputError, match=r'^sample 2: broken$'):
+        TrainingSamples(Numbers('abc'), seed=0)[Draw(2, 0)]
+
+
+# skip
+
+
+def skipping(dataset, seed=0, **kwargs):
+    return TrainingSamples(dataset, seed, 'skip', **kwargs)
+
+
+def test_good_sample_is_the_same_and_says_nothing():
+    numbers, metainfo = read(skipping(Files()), 4, 100)
+    assert numbers == read(TrainingSamples(Files(), 0), 4, 100)[0]
+    assert metainfo == dict(path='f/4.png')
+
+
+def test_bad_sample_is_replaced_and_noted():
+    bad = {3: broken('f/3.png'), 5: ValueError('odd')}
+    samples = skipping(Files(bad=bad))
+    replaced = [read(samples, 3, position)[1] for position in range(200)]
+    for metainfo in replaced:
+        assert metainfo['path'] not in ('f/3.png', 'f/5.png')
+        assert metainfo['skipped'][0] == ('f/3.png', 'cannot read image f/3.png: it is empty')
+    assert {m['path'] for m in replaced} == {f'f/{k}.png' for k in (0, 1, 2, 4, 6, 7, 8, 9)}
+    twice = [m['skipped'] for m in replaced if len(m['skipped']) == 2]
+    assert 10 < len(twice) < 80  # a fifth of 200 substitutes is bad again
+    assert ('f/5.png', 'f/5.png: ValueError: odd') in {skipped[1] for skipped in twice}
+
+
+@pytest.mark.parametrize('num_workers', [1, 2])
+def test_substitute_is_the_same_in_every_worker(num_workers):
+    bad = {number: broken(f'f/{number}.png') for number in (1, 3, 5, 7)}
+
+    def samples_of(num_workers):
+        loader = DataLoader(
+            skipping(Files(bad=bad), num_workers=num_workers),
+            batch_size=2,
+            sampler=PositionSampler(range(10)),
+            num_workers=num_workers,
+            collate_fn=list,
+        )
+        batches = itertools.islice(loader, 15)
+        return [(s['inputs'], s['data_samples'].metainfo) for batch in batches for s in batch]
+
+    assert samples_of(num_workers) == samples_of(0)
+
+
+def test_substitute_depends_on_the_seed_and_is_augmented_anew():
+    dataset = Files(size=1000, bad={3: broken('f/3.png')})
+    draws = [read(skipping(dataset, seed), 3, 50) for seed in (0, 1)]
+    assert draws[0][1]['path'] != draws[1][1]['path']
+    assert draws[0][0] != read(TrainingSamples(dataset, 0), 4, 50)[0]
+
+
+def test_substitute_is_of_the_same_part_of_a_concatenation():
+    """So that a mix keeps its shares, and labels do not become depth."""
+    parts = [Files('a', 5), Files('b', 20, {7: broken('b/7.png')}), Files('c', 5)]
+    samples = skipping(ConcatDataset(parts))
+    paths = {read(samples, 5 + 7, position)[1]['path'] for position in range(300)}
+    assert paths == {f'b/{number}.png' for number in range(20) if number != 7}
+
+
+def test_nothing_but_bad_samples_stops_after_some():
+    bad = {number: broken(f'f/{number}.png') for number in range(10)}
+    samples = skipping(Files(bad=bad))
+    with pytest.raises(InputError, match=rf'^{MAX_ATTEMPTS} bad samples in a row, the last: cann'):
+        samples[Draw(0, 0)]
+
+
+def test_unknown_policy_is_named():
+    with pytest.raises(InputError, match=r"one of \['stop', 'skip'\], got 'ignore'"):
+        TrainingSamples(Files(), 0, 'ignore')
+
+
+# the rest of the data set
+
+
+def test_everything_else_is_the_data_sets():
+    dataset = ConcatDataset([Files('a', 2), Files('b', 3)])
+    samples = TrainingSamples(dataset, 0)
+    assert len(samples) == 5
+    assert samples.metainfo == dataset.metainfo
+    assert samples.get_data_info(3)['img_path'] == 'b/1.png'
+    assert samples.datasets is dataset.datasets
+    with pytest.raises(AttributeError, match='no_such_thing'):
+        _ = samples.no_such_thing
+
+
+def test_unpickling_asks_for_attributes_before_there_is_a_data_set():
+    with pytest.raises(AttributeError, match='metainfo'):
+        _ = TrainingSamples.__new__(TrainingSamples).metainfo
+
+
+# what is being read
+
+
+class Deadly(Files):
+    """Image 3 kills the process that reads it."""
+
+    def prepare_data(self, index):
+        if index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().prepare_data(index)
+
+
+def test_nothing_is_being_read_between_samples():
+    samples = TrainingSamples(Files(bad={3: broken('f/3.png')}), 0)
+    assert samples.reading() == {0: None}
+    samples[Draw(1, 0)]
+    with pytest.raises(InputError):
+        samples[Draw(3, 0)]
+    assert samples.reading() == {os.getpid(): None}
+
+
+def test_what_a_killed_worker_was_reading_stays_known():
+    samples = TrainingSamples(Deadly(), 0, num_workers=2)
+    loader = DataLoader(samples, batch_size=1, sampler=[0, 3], num_workers=2, collate_fn=list)
+    with pytest.raises(RuntimeError, match=r'DataLoader worker \(pid') as caught:
+        list(loader)
+    reading = samples.reading()
+    (killed,) = [process for process in reading if str(process) in str(caught.value)]
+    assert reading[killed] == 'f/3.png'

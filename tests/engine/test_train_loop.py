@@ -1,0 +1,298 @@
+"""A resumed training is the uninterrupted one, with any workers; trouble with data has a name."""
+
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+from mmdpt.engine import Runner
+from mmdpt.engine.hooks.bad_sample_hook import BadSampleHook
+from mmdpt.engine.train_loop import DRAWS, IterBasedTrainLoop
+from mmdpt.errors import InputError
+from mmdpt.registry import DATASETS, LOOPS, MODELS
+
+BATCH = 2
+SEEN = []
+"""Of each iteration: paths, augmented inputs, numbers that the model drew."""
+
+
+def augment(info):
+    if info['bad']:
+        raise InputError(f'cannot read image {info["img_path"]}: it is empty')
+    numbers = [random.random(), np.random.random(), torch.rand(()).item()]
+    sample = BaseDataElement(metainfo=dict(img_path=info['img_path']))
+    return dict(inputs=torch.tensor(numbers), data_samples=sample)
+
+
+@DATASETS.register_module(force=True)
+class NoisyFiles(BaseDataset):
+    """Seven images, of which one may be bad and one deadly."""
+
+    def __init__(self, bad=(), deadly=None):
+        self.bad, self.deadly = bad, deadly
+        super().__init__(pipeline=[augment])
+
+    def load_data_list(self):
+        return [dict(img_path=f'f/{number}.png', bad=number in self.bad) for number in range(7)]
+
+    def prepare_data(self, index):
+        if index == self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().prepare_data(index)
+
+
+@MODELS.register_module(force=True)
+class NoisyModel(BaseModel):
+    """Draws of all three libraries decide the loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+
+    def forward(self, inputs, data_samples, mode):
+        noise = [random.random(), np.random.random(), torch.rand(()).item()]
+        SEEN.append(([s.img_path for s in data_samples], torch.stack(inputs).tolist(), noise))
+        return dict(loss=(self.layer(torch.stack(inputs)) - sum(noise)).square().mean())
+
+
+def train(work_dir, resume=False, seed=0, loader=(), dataset=(), train_cfg=(), randomness=()):
+    """Train six iterations, saving one checkpoint an iteration; give the runner."""
+    SEEN.clear()
+    cfg = dict(
+        default_scope='mmdpt',
+        work_dir=str(work_dir),
+        model=dict(type='NoisyModel'),
+        train_dataloader={
+            **dict(
+                batch_size=BATCH,
+                num_workers=0,
+                sampler=dict(type='InfiniteSampler', shuffle=True),
+                dataset={**dict(type='NoisyFiles'), **dict(dataset)},
+            ),
+            **dict(loader),
+        },
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
+        train_cfg={**dict(type='IterBasedTrainLoop', max_iters=6), **dict(train_cfg)},
+        default_hooks=dict(
+            logger=dict(type='LoggerHook', interval=100),
+            checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1),
+        ),
+        log_processor=dict(by_epoch=False),
+        log_level='ERROR',
+        randomness={**dict(seed=seed), **dict(randomness)},
+        resume=resume,
+    )
+    runner = Runner.from_cfg(Config(cfg))
+    runner.train()
+    return runner
+
+
+def resume(whole, folder, iteration, **kwargs):
+    """Go on from an earlier checkpoint of a training in a folder of its own."""
+    folder.mkdir()
+    name = f'iter_{iteration}.pth'
+    (folder / name).write_bytes((whole / name).read_bytes())
+    (folder / 'last_checkpoint').write_text(str(folder / name))
+    return train(folder, resume=True, **kwargs)
+
+
+def weights(runner):
+    return {key: value.clone() for key, value in runner.model.state_dict().items()}
+
+
+def assert_equal(first, second):
+    for key, value in first.items():
+        torch.testing.assert_close(second[key], value, rtol=0, atol=0)
+
+
+def test_the_name_means_our_loop():
+    assert LOOPS.get('IterBasedTrainLoop') is IterBasedTrainLoop
+
+
+@pytest.mark.parametrize(
+    'sampler',
+    [dict(type='InfiniteSampler', shuffle=True), dict(type='DefaultSampler', shuffle=True)],
+)
+@pytest.mark.parametrize('iteration', [1, 4])
+def test_resumed_training_is_the_uninterrupted_one(tmp_path, sampler, iteration):
+    loader = dict(sampler=sampler)
+    expected = weights(train(tmp_path / 'whole', loader=loader))
+    seen = list(SEEN)
+    assert len(seen) == 6 and len({tuple(noise) for *_, noise in seen}) == 6
+    resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', iteration, loader=loader)
+    assert seen[iteration:] == SEEN
+    assert_equal(expected, weights(resumed))
+
+
+def test_number_of_workers_changes_nothing(tmp_path):
+    expected = weights(train(tmp_path / '0'))
+    seen = list(SEEN)
+    workers = dict(num_workers=2, persistent_workers=True)
+    assert_equal(expected, weights(train(tmp_path / '2', loader=workers)))
+    assert seen == SEEN
+    one = resume(tmp_path / '2', tmp_path / '1', 3, loader=dict(num_workers=1))
+    assert_equal(expected, weights(one))
+    assert seen[3:] == SEEN
+
+
+def test_resuming_reads_no_sample_twice(tmp_path, monkeypatch):
+    train(tmp_path / 'whole')
+    read = []
+    prepare = NoisyFiles.prepare_data
+    monkeypatch.setattr(
+        NoisyFiles, 'prepare_data', lambda self, i: (read.append(i), prepare(self, i))[1]
+    )
+    resume(tmp_path / 'whole', tmp_path / 'resumed', 5)
+    assert len(read) == BATCH
+
+
+def test_random_seed_goes_on_too(tmp_path):
+    """Without a seed in the config, another process begins with another seed."""
+    expected = weights(train(tmp_path / 'whole', seed=None))
+    seen = list(SEEN)
+    assert_equal(expected, weights(resume(tmp_path / 'whole', tmp_path / 'b', 2, seed=None)))
+    assert seen[2:] == SEEN
+
+
+def test_seed_of_the_sampler_in_the_config_stays(tmp_path):
+    sampler = dict(type='InfiniteSampler', shuffle=True, seed=77)
+    paths = []
+    for seed in (0, 1):
+        train(tmp_path / str(seed), seed=seed, loader=dict(sampler=sampler))
+        paths.append([path for path, *_ in SEEN])
+    assert paths[0] == paths[1]
+
+
+def test_seeds_that_differ_by_rank_are_resumed(tmp_path):
+    kwargs = dict(randomness=dict(diff_rank_seed=True))
+    expected = weights(train(tmp_path / 'whole', **kwargs))
+    resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', 2, **kwargs)
+    assert_equal(expected, weights(resumed))
+
+
+def test_another_batch_size_goes_on_with_the_next_sample(tmp_path):
+    train(tmp_path / 'whole')
+    order = [path for paths, *_ in SEEN for path in paths]
+    resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', 3, loader=dict(batch_size=1))
+    assert [paths for paths, *_ in SEEN] == [[path] for path in order[6:9]]
+    assert resumed.message_hub.get_info(DRAWS) == 9
+
+
+def test_batch_sampler_of_the_config_is_resumed(tmp_path):
+    class Pairs:
+        """Batches of two draws that are not neighbours."""
+
+        def __init__(self, sampler, batch_size):
+            self.sampler, self.batch_size = sampler, batch_size
+
+        def __iter__(self):
+            waiting = []
+            for index in self.sampler:
+                waiting.append(index)
+                if len(waiting) == 4:
+                    yield waiting[::2]
+                    yield waiting[1::2]
+                    waiting = []
+
+        def __len__(self):
+            return len(self.sampler) // 2
+
+    loader = dict(batch_sampler=dict(type=Pairs))
+    expected = weights(train(tmp_path / 'whole', loader=loader))
+    seen = list(SEEN)
+    assert_equal(
+        expected, weights(resume(tmp_path / 'whole', tmp_path / 'resumed', 3, loader=loader))
+    )
+    assert seen[3:] == SEEN
+
+
+def test_iterators_of_loaders_draw_nothing_from_the_main_process():
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    cfg = dict(batch_size=1, dataset=dict(type='NoisyFiles'), sampler=sampler)
+    loader = Runner.build_dataloader(cfg, seed=3)
+    before = torch.random.get_rng_state()
+    iter(loader)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert Runner.build_dataloader(loader, seed=3) is loader
+
+
+def test_seed_of_a_sampler_is_the_same_on_ranks_whose_seeds_differ(monkeypatch):
+    monkeypatch.setattr('mmdpt.engine.runner.get_rank', lambda: 2)
+    sampler = dict(type='DefaultSampler', shuffle=True)
+    cfg = dict(batch_size=1, dataset=dict(type='NoisyFiles'), sampler=sampler)
+    assert Runner.build_dataloader(cfg, seed=7 + 2, diff_rank_seed=True).sampler.seed == 7
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_bad_sample_stops_the_training(tmp_path, num_workers):
+    with pytest.raises(InputError, match=r'cannot read image f/4\.png: it is empty'):
+        train(tmp_path, dataset=dict(bad=(4,)), loader=dict(num_workers=num_workers))
+
+
+def test_bad_samples_are_skipped_alike_with_any_workers_and_resumed(tmp_path):
+    kwargs = dict(dataset=dict(bad=(2, 4)), train_cfg=dict(on_bad_sample='skip'))
+    whole = train(tmp_path / 'whole', **kwargs)
+    seen, listed = list(SEEN), (tmp_path / 'whole' / 'bad_samples.txt').read_text()
+    assert not {'f/2.png', 'f/4.png'} & {path for paths, *_ in seen for path in paths}
+    assert [line.split(' x ')[1] for line in listed.splitlines()] == [
+        f'cannot read image f/{number}.png: it is empty' for number in (2, 4)
+    ]
+    resumed = resume(
+        tmp_path / 'whole', tmp_path / 'resumed', 3, loader=dict(num_workers=2), **kwargs
+    )
+    assert seen[3:] == SEEN
+    assert_equal(weights(whole), weights(resumed))
+    assert (tmp_path / 'resumed' / 'bad_samples.txt').read_text() == listed
+
+
+def test_skipping_brings_its_hook_once(tmp_path):
+    runner = train(tmp_path, train_cfg=dict(on_bad_sample='skip', max_iters=1))
+    assert sum(isinstance(hook, BadSampleHook) for hook in runner.hooks) == 1
+    assert not (tmp_path / 'bad_samples.txt').exists()
+
+
+def test_unknown_policy_is_named_before_training(tmp_path):
+    with pytest.raises(InputError, match=r"on_bad_sample must be .* got 'ignore'"):
+        train(tmp_path, train_cfg=dict(on_bad_sample='ignore'))
+
+
+def test_killed_worker_says_what_it_was_reading(tmp_path):
+    message = r'DataLoader worker \(pid.*\. Reading at that time: f/4\.png$'
+    with pytest.raises(RuntimeError, match=message):
+        train(tmp_path, dataset=dict(deadly=4), loader=dict(num_workers=1))
+
+
+def test_worker_that_takes_too_long_says_what_it_is_reading(tmp_path, monkeypatch):
+    prepare = NoisyFiles.prepare_data
+
+    def slow(self, index):
+        time.sleep(600 if index == 4 else 0)
+        return prepare(self, index)
+
+    monkeypatch.setattr(NoisyFiles, 'prepare_data', slow)
+    with pytest.raises(RuntimeError, match=r'timed out.* Reading at that time: f/4\.png$'):
+        train(tmp_path, loader=dict(num_workers=1, timeout=3))
+
+
+@pytest.mark.parametrize(
+    'text', ['CUDA error: out of memory', 'DataLoader worker (pid 1) is killed by signal: Killed. ']
+)
+def test_other_errors_stay_as_they_are(tmp_path, monkeypatch, text):
+    """Of another kind, or of a worker that reads no training samples (process 1 is init)."""
+
+    def fail(*_, **__):
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(NoisyModel, 'forward', fail)
+    with pytest.raises(RuntimeError) as caught:
+        train(tmp_path)
+    assert str(caught.value) == text

@@ -1,0 +1,72 @@
+"""Bad samples in the middle of a training, through the tool."""
+
+import re
+import shutil
+import socket
+
+import pytest
+import torch
+
+SKIP = 'train_cfg.on_bad_sample=skip'
+
+
+@pytest.fixture
+def data(scenes, tmp_path):
+    """The scenes with a truncated image and an empty label among eight, and a config's options."""
+    root = tmp_path / 'data'
+    shutil.copytree(scenes, root)
+    image = root / 'images' / 'training' / 'scene_00000003.jpg'
+    image.write_bytes(image.read_bytes()[:700])
+    (root / 'annotations' / 'training' / 'scene_00000006.png').write_bytes(b'')
+    return root
+
+
+def options(data, *more):
+    return '--cfg-options', f'train_dataloader.dataset.data_root={data}', *more
+
+
+def listed(work_dir):
+    """How often each bad sample was drawn, by its reason."""
+    lines = (work_dir / 'bad_samples.txt').read_text().splitlines()
+    return {reason: int(times) for times, reason in (line.split(' x ', 1) for line in lines)}
+
+
+def test_stop_names_the_file(config, data, run_tool, tmp_path):
+    done = run_tool(
+        *('train.py', config, '--work-dir', tmp_path / 'work'),
+        *options(data, 'train_dataloader.num_workers=2'),
+    )
+    assert done.returncode == 1
+    error = done.stderr.splitlines()[-1]
+    assert re.match(r'error: cannot read (image|label) \S+/scene_0000000[36]\.(jpg|png): it', error)
+
+
+@pytest.mark.distributed
+def test_skip_leaves_out_the_same_samples_on_one_and_two_processes(
+    config, data, run_tool, tmp_path
+):
+    """Eight iterations see each of the eight samples twice."""
+    one, two = tmp_path / 'one', tmp_path / 'two'
+    eight = ('train_cfg.max_iters=8', 'default_hooks.checkpoint.interval=8')
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    first = run_tool('train.py', config, '--work-dir', one, *options(data, SKIP, *eight))
+    second = run_tool(
+        *('dist_train.sh', config, 2, '--work-dir', two),
+        *options(data, SKIP, *eight),
+        *('train_dataloader.batch_size=1', 'train_dataloader.num_workers=1'),
+        PORT=port,
+    )
+    for done in (first, second):
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert '2 bad samples were left out' in done.stdout
+    reasons = listed(one)
+    assert reasons == listed(two)
+    image, label = sorted(reasons)
+    assert re.fullmatch(r'cannot read image \S+/scene_00000003\.jpg: it is a JPEG cut.*', image)
+    assert re.fullmatch(r'cannot read label \S+/scene_00000006\.png: it is empty', label)
+    assert min(reasons.values()) >= 2 and sum(reasons.values()) < 16
+    for work_dir in (one, two):
+        state = torch.load(work_dir / 'iter_8.pth', weights_only=True)['state_dict']
+        assert all(value.isfinite().all() for value in state.values())
