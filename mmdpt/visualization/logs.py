@@ -199,10 +199,13 @@ def _read_rows(file: Path) -> list[_Row]:
 def _parse(line: str, where: str) -> dict[str, float]:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers of 5000 digits
         raise InputError(f'{where} is no JSON: {error}') from error
     if not isinstance(row, dict) or not isinstance(row.get('step'), int):
         raise InputError(f'{where} is no object with a whole number as step')
+    too_large = [key for key, value in row.items() if isinstance(value, int) and abs(value) >> 63]
+    if too_large:
+        raise InputError(f'{where}: {too_large[0]} has more than 63 bits')
     return {
         key: float('nan') if value is None else value
         for key, value in row.items()

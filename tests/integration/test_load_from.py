@@ -7,14 +7,13 @@ import pytest
 import torch
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
-from mmengine.runner import IterBasedTrainLoop
 from mmengine.visualization import Visualizer
 
 from mmdpt.apis import init_model
 from mmdpt.checkpoints import read_checkpoint, to_foreign
 from mmdpt.checkpoints.download import cached_path
 from mmdpt.checkpoints.releases import RELEASES, Release
-from mmdpt.engine import build_runner, load_config, prepare_test
+from mmdpt.engine import IterBasedTrainLoop, build_runner, load_config, prepare_test
 from mmdpt.errors import InputError
 
 ADDRESS = 'https://models.test/tiny.pt'

@@ -1,0 +1,62 @@
+"""Logs that do not end a training when they cannot be written: that is for checkpoints to say."""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.visualization import LocalVisBackend as MMEngineLocalVisBackend
+
+from mmdpt.registry import VISBACKENDS
+
+
+@VISBACKENDS.register_module()
+class LocalVisBackend(MMEngineLocalVisBackend):
+    """MMEngine's files of scalars, pictures and the config; a line that cannot be written is lost.
+
+    On a full disk or in a vanished folder, the first one is reported.
+    """
+
+    reported = False
+
+    def add_config(self, *args: Any, **kwargs: Any) -> None:
+        """Write the config."""
+        self._try(super().add_config, *args, **kwargs)
+
+    def add_image(self, *args: Any, **kwargs: Any) -> None:
+        """Write a picture."""
+        self._try(super().add_image, *args, **kwargs)
+
+    def add_scalar(self, *args: Any, **kwargs: Any) -> None:
+        """Write a line of one scalar."""
+        self._try(super().add_scalar, *args, **kwargs)
+
+    def add_scalars(self, *args: Any, **kwargs: Any) -> None:
+        """Write a line of scalars."""
+        self._try(super().add_scalars, *args, **kwargs)
+
+    def _try(self, write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+        try:
+            write(*args, **kwargs)
+        except OSError as error:
+            if not self.reported:
+                print_log(
+                    f'cannot write into {self._save_dir}: {error.strerror or error}; lines of its '
+                    'files are lost',
+                    'current',
+                    level=logging.WARNING,
+                )
+            self.reported = True
+
+
+def report_once(handler: logging.FileHandler) -> None:
+    """Let a log file that cannot be written say so once, where logging shows every traceback."""
+
+    def handle_error(record: logging.LogRecord) -> None:
+        handler.handleError = lambda record: None  # type: ignore[method-assign]
+        error = sys.exc_info()[1]
+        reason = getattr(error, 'strerror', None) or error
+        print(f'cannot write {handler.baseFilename}: {reason}', file=sys.stderr)
+
+    handler.handleError = handle_error  # type: ignore[method-assign]

@@ -1,0 +1,212 @@
+"""A checkpoint holds tensors, numbers and text, and gives a training back what it had."""
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.optim import OneCycleLR, PolyLR
+from torch import nn
+
+from mmdpt.engine import checkpoint_contents
+from mmdpt.engine.checkpoint_contents import (
+    read_training_checkpoint,
+    restore_log,
+    restore_schedules,
+    to_plain,
+)
+from mmdpt.engine.checkpoint_files import write_checkpoint
+from mmdpt.errors import InputError
+
+
+def checkpoint(**parts):
+    return {
+        'meta': dict(epoch=0, iter=2),
+        'state_dict': OrderedDict(a=torch.ones(2)),
+        'message_hub': dict(log_scalars={}, runtime_info={}, resumed_keys={}),
+        **parts,
+    }
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """The lines of the log."""
+    lines = []
+    monkeypatch.setattr(checkpoint_contents, 'print_log', lambda line, logger: lines.append(line))
+    return lines
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write a checkpoint as torch does, read it back as a resumed training does."""
+
+    def run(contents):
+        torch.save(contents, tmp_path / 'iter_2.pth')
+        return read_training_checkpoint(tmp_path / 'iter_2.pth')
+
+    return run
+
+
+def test_numpy_and_paths_become_numbers_lists_and_text():
+    value = dict(
+        score=np.float64(0.25),
+        count=np.int64(3),
+        flag=np.bool_(True),
+        palette=np.array([[1, 2], [3, 4]]),
+        root=Path('/data'),
+        shape=torch.Size([2, 3]),
+    )
+    plain = to_plain(value, 'meta')
+    assert plain == dict(
+        score=0.25, count=3, flag=True, palette=[[1, 2], [3, 4]], root='/data', shape=(2, 3)
+    )
+    kinds = [type(part) for part in plain.values()]
+    assert kinds == [float, int, bool, list, str, tuple]
+
+
+def test_tensors_leave_the_graph_and_share_their_memory():
+    weight = nn.Parameter(torch.ones(2))
+    plain = to_plain([weight], 'optimizer')[0]
+    assert type(plain) is torch.Tensor and not plain.requires_grad
+    assert plain.data_ptr() == weight.data_ptr()
+
+
+def test_functions_are_left_out_silently_and_objects_by_name(told):
+    plain = to_plain(dict(a=1, curve=lambda x: x, thing=object(), list=[object(), 2]), 'meta')
+    assert plain == dict(a=1, list=[2])
+    assert told == ['no part of a checkpoint: meta.list, meta.thing']
+
+
+def test_the_log_comes_back_as_it_was(tmp_path):
+    hub = MessageHub.get_instance('log-before')
+    for value in (1.5, 0.1, 2.25):
+        hub.update_scalar('train/loss', value, count=2)
+    hub.update_info('iter', 3)
+    hub.update_info('best_score', np.float64(0.5))
+    hub.update_info('thing', 1, resumed=False)
+    saved = checkpoint(message_hub=to_plain(hub.state_dict(), 'message_hub'))
+    write_checkpoint(saved, tmp_path / 'iter_3.pth')
+    loaded = torch.load(tmp_path / 'iter_3.pth', weights_only=True)  # with no class allowed
+    after = MessageHub.get_instance('log-after')
+    restore_log(after, loaded['message_hub'])
+    losses, counts = after.get_scalar('train/loss').data
+    assert losses.tolist() == [1.5, 0.1, 2.25] and counts.tolist() == [2, 2, 2]
+    assert after.get_scalar('train/loss').mean(2) == (0.1 + 2.25) / (2 + 2)
+    assert after.get_info('best_score') == 0.5 and after.get_info('iter') == 3
+    assert 'thing' not in after.runtime_info
+    after.update_scalar('train/loss', 7.0)
+    assert after.get_scalar('train/loss').current() == 7.0
+
+
+def test_mmengine_checkpoints_are_read_without_their_log(read, told):
+    """As MMEngine's own runner writes them: buffers, NumPy's scalars and schedules' functions."""
+    loaded = read(
+        checkpoint(
+            message_hub=dict(
+                log_scalars=dict(loss=HistoryBuffer([1.0], [1])),
+                runtime_info=dict(iter=2, best_score=np.float64(3)),
+                resumed_keys=OrderedDict(loss=True, iter=True, best_score=True),
+            )
+        )
+    )
+    hub = MessageHub.get_instance('log-of-mmengine')
+    restore_log(hub, loaded['message_hub'])
+    assert dict(hub.runtime_info) == dict(iter=2) and not hub.log_scalars
+    assert ['message_hub.log_scalars.loss' in line for line in told] == [True]
+
+
+def test_schedules_go_on_without_their_functions(tmp_path):
+    def built():
+        parameter = nn.Parameter(torch.ones(1))
+        optimizer = torch.optim.SGD([parameter], lr=1.0)
+        schedules = [
+            OneCycleLR(optimizer, eta_max=0.5, total_steps=10),
+            PolyLR(optimizer, by_epoch=False, begin=0, end=20),
+        ]
+        return optimizer, schedules
+
+    def rates(optimizer, schedules, steps):
+        found = []
+        for _ in range(steps):
+            optimizer.step()
+            for schedule in schedules:
+                schedule.step()
+            found.append(optimizer.param_groups[0]['lr'])
+        return found
+
+    optimizer, schedules = built()
+    whole = rates(optimizer, schedules, 8)
+    optimizer, schedules = built()
+    assert rates(optimizer, schedules, 3) == whole[:3]
+    states = [schedule.state_dict() for schedule in schedules]
+    parts = dict(optimizer=optimizer.state_dict(), param_schedulers=states)
+    saved = {key: to_plain(part, key) for key, part in parts.items()}
+    torch.save(saved, tmp_path / 'parts.pth')
+    loaded = torch.load(tmp_path / 'parts.pth', weights_only=True)
+    optimizer, schedules = built()
+    optimizer.load_state_dict(loaded['optimizer'])
+    restore_schedules(schedules, loaded['param_schedulers'])
+    assert rates(optimizer, schedules, 5) == whole[3:]
+
+
+def test_another_number_of_schedules_is_refused():
+    with pytest.raises(ValueError, match='it holds 2 schedules, the config 1'):
+        restore_schedules([object()], [{}, {}])
+
+
+def test_schedules_by_optimiser_are_restored_each():
+    class Schedule:
+        def load_state_dict(self, state):
+            self.state = state
+
+    schedules = dict(a=[Schedule()], b=[Schedule()])
+    restore_schedules(schedules, dict(a=[dict(n=1)], b=[dict(n=2)]))
+    assert (schedules['a'][0].state, schedules['b'][0].state) == (dict(n=1), dict(n=2))
+
+
+@pytest.mark.parametrize(
+    ('parts', 'lacks'),
+    [
+        (dict(meta=None), 'no meta'),
+        (dict(state_dict=[1]), 'no state_dict'),
+        (dict(message_hub='text'), 'no message_hub'),
+        (dict(meta=dict(iter=2)), 'no epoch and iter'),
+        (dict(meta=dict(epoch=0, iter=-1)), 'no epoch and iter'),
+        (dict(meta=dict(epoch=0, iter=True)), 'no epoch and iter'),
+        (dict(meta=dict(epoch=0, iter='2')), 'no epoch and iter'),
+        (dict(state_dict=dict(a='text')), 'more than tensors'),
+    ],
+)
+def test_a_file_of_no_training_is_refused(read, parts, lacks):
+    with pytest.raises(InputError, match=rf'iter_2\.pth .*{lacks}'):
+        read(checkpoint(**parts))
+
+
+def test_a_list_is_refused(read):
+    with pytest.raises(InputError, match='no state_dict, meta, message_hub'):
+        read([1])
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    path = tmp_path / 'iter_2.pth'
+    write_checkpoint(checkpoint(state_dict=dict(a=torch.full((64,), 7, dtype=torch.uint8))), path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(bytes([7] * 64), bytes([6] * 64)))
+    with pytest.raises(InputError, match='is damaged: Bad CRC-32'):
+        read_training_checkpoint(path)
+
+
+@pytest.mark.parametrize('place', ['state_dict', 'meta', 'message_hub', 'optimizer'])
+def test_nothing_is_executed(read, tmp_path, place):
+    class Malicious:
+        def __reduce__(self):
+            return os.system, (f'touch {tmp_path / "executed"}',)
+
+    contents = checkpoint(optimizer={})
+    contents[place]['x'] = Malicious()
+    with pytest.raises(InputError, match=r'would call posix\.system'):
+        read(contents)
+    assert not (tmp_path / 'executed').exists()

@@ -1,0 +1,297 @@
+"""A checkpoint is whole under its name, damage is found, and the newest whole one is resumed."""
+
+import errno
+import os
+import resource
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from mmdpt.engine import checkpoint_files
+from mmdpt.engine.checkpoint_files import (
+    POINTER,
+    check_whole,
+    damage,
+    durable_file,
+    make_folder,
+    newest_whole,
+    point_at,
+    remove_unfinished,
+    write_checkpoint,
+)
+from mmdpt.errors import InputError
+
+CHECKPOINT = dict(meta=dict(iter=2), state_dict=dict(a=torch.arange(3.0), b=torch.ones(2, 2)))
+ITER = 'iter_{}.pth'
+
+
+def same(loaded):
+    weights, expected = loaded['state_dict'], CHECKPOINT['state_dict']
+    return (
+        loaded['meta'] == CHECKPOINT['meta']
+        and weights.keys() == expected.keys()
+        and all(torch.equal(weights[key], expected[key]) for key in expected)
+    )
+
+
+def write_steps(folder, *steps):
+    """Checkpoints one second apart, in the order given."""
+    for second, step in enumerate(steps):
+        path = folder / ITER.format(step)
+        write_checkpoint(CHECKPOINT, path)
+        os.utime(path, (second, second))
+
+
+def tear(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@contextmanager
+def limited_file_size(size):
+    """Let no file grow beyond some bytes, as on a disk that is full then."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_what_is_written_is_read_back_and_alone_in_its_folder(tmp_path):
+    write_checkpoint(CHECKPOINT, tmp_path / 'iter_2.pth')
+    assert os.listdir(tmp_path) == ['iter_2.pth']
+    assert damage(tmp_path / 'iter_2.pth') is None
+    assert same(torch.load(tmp_path / 'iter_2.pth', weights_only=True))
+
+
+def test_file_is_on_the_disk_before_it_takes_its_name_and_the_name_after(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, os.replace
+
+    def noted_fsync(descriptor):
+        target = os.readlink(f'/proc/self/fd/{descriptor}')
+        steps.append(('fsync', os.path.basename(target), os.path.getsize(target)))
+        fsync(descriptor)
+
+    def noted_replace(old, new):
+        steps.append(('rename', os.path.basename(old), os.path.basename(new)))
+        replace(old, new)
+
+    monkeypatch.setattr(os, 'fsync', noted_fsync)
+    monkeypatch.setattr(os, 'replace', noted_replace)
+    write_checkpoint(CHECKPOINT, tmp_path / 'iter_2.pth')
+    (first, unfinished, size), rename, (last, folder, _) = steps
+    assert (first, rename, last) == ('fsync', ('rename', unfinished, 'iter_2.pth'), 'fsync')
+    assert size == (tmp_path / 'iter_2.pth').stat().st_size
+    assert folder == tmp_path.name
+
+
+@pytest.mark.parametrize('limit', [0, 64, 700])
+def test_full_disk_is_named_and_leaves_the_older_file(tmp_path, limit):
+    path = tmp_path / 'iter_2.pth'
+    path.write_bytes(b'older')
+    reason = r'cannot write .*/iter_2\.pth: File too large'
+    with limited_file_size(limit), pytest.raises(InputError, match=reason) as caught:
+        write_checkpoint(CHECKPOINT, path)
+    assert caught.value.__cause__.errno == errno.EFBIG
+    assert path.read_bytes() == b'older'
+    assert os.listdir(tmp_path) == ['iter_2.pth']
+
+
+def test_other_errors_of_torch_pass_unchanged(tmp_path, monkeypatch):
+    def fail(*args):
+        raise RuntimeError('of torch')
+
+    monkeypatch.setattr(torch, 'save', fail)
+    with pytest.raises(RuntimeError, match='of torch'):
+        write_checkpoint(CHECKPOINT, tmp_path / 'iter_2.pth')
+    assert os.listdir(tmp_path) == []
+
+
+def test_read_only_folder_is_named(forbidden_folder):
+    with pytest.raises(InputError, match=r'cannot write .*/iter_2\.pth: Permission denied'):
+        write_checkpoint(CHECKPOINT, forbidden_folder / 'iter_2.pth')
+    with pytest.raises(InputError, match=f'cannot write into {forbidden_folder}: Permission'):
+        make_folder(forbidden_folder)
+    assert os.listdir(forbidden_folder) == []
+
+
+def test_vanished_folder_is_named_and_not_made_again(tmp_path):
+    path = tmp_path / 'gone' / 'iter_2.pth'
+    with pytest.raises(InputError, match=r'gone/iter_2\.pth: No such file or directory'):
+        write_checkpoint(CHECKPOINT, path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_folder_is_made_with_its_parents_and_left_empty(tmp_path):
+    make_folder(tmp_path / 'a' / 'b')
+    assert os.listdir(tmp_path / 'a' / 'b') == []
+
+
+def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def only_files(descriptor):
+        if os.path.isdir(f'/proc/self/fd/{descriptor}'):
+            raise OSError(errno.EINVAL, 'Invalid argument')
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', only_files)
+    with durable_file(tmp_path / 'a') as file:
+        file.write(b'whole')
+    assert (tmp_path / 'a').read_bytes() == b'whole'
+
+
+def test_every_changed_byte_is_found_or_changes_nothing(tmp_path):
+    path, changed = tmp_path / 'iter_2.pth', tmp_path / 'changed.pth'
+    write_checkpoint(CHECKPOINT, path)
+    data = path.read_bytes()
+    index = data.index(b'PK\x01\x02')
+    found = 0
+    for place in range(len(data)):
+        for mask in (0xFF,) if place < index else (0x01, 0x10, 0xFF):
+            other = bytes([data[place] ^ mask])
+            changed.write_bytes(data[:place] + other + data[place + 1 :])
+            if damage(changed) is not None:
+                found += 1
+            else:
+                assert same(torch.load(changed, weights_only=True)), (place, mask)
+    assert found > len(data)  # the others change paddings, dates and versions
+
+
+def test_every_byte_of_a_tensor_counts(tmp_path):
+    path = tmp_path / 'iter_2.pth'
+    write_checkpoint(dict(a=torch.full((64,), 7, dtype=torch.uint8)), path)
+    data = path.read_bytes()
+    start = data.index(bytes([7] * 64))
+    for place in range(start, start + 64):
+        path.write_bytes(data[:place] + b'\x06' + data[place + 1 :])
+        assert damage(path) == "Bad CRC-32 for file 'archive/data/0'"
+        assert torch.load(path, weights_only=True)['a'][place - start] == 6  # torch would not tell
+
+
+def test_every_earlier_end_is_found(tmp_path):
+    path, torn = tmp_path / 'iter_2.pth', tmp_path / 'torn.pth'
+    write_checkpoint(CHECKPOINT, path)
+    data = path.read_bytes()
+    for size in range(len(data)):
+        torn.write_bytes(data[:size])
+        assert damage(torn) is not None, size
+
+
+def test_a_file_of_zeros_is_damaged(tmp_path):
+    """As a file system leaves it that lost its blocks."""
+    (tmp_path / 'iter_2.pth').write_bytes(bytes(2000))
+    assert damage(tmp_path / 'iter_2.pth') == 'it is no zip archive of torch.save'
+
+
+def test_an_archive_without_checksums_is_only_checked_for_its_end(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(CHECKPOINT, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert damage(path) is None
+    tear(path)
+    assert damage(path) is not None
+
+
+def test_damaged_files_are_refused_by_name_and_other_formats_pass(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save(CHECKPOINT, path, _use_new_zipfile_serialization=False)
+    check_whole(path)
+    check_whole(tmp_path / 'gone.pth')  # whoever reads it says so
+    write_checkpoint(CHECKPOINT, path)
+    check_whole(path)
+    tear(path)
+    with pytest.raises(InputError, match=r'checkpoint .*/weights\.pth is damaged: '):
+        check_whole(path)
+
+
+def test_newest_is_what_the_pointer_names(tmp_path):
+    write_steps(tmp_path, 2, 4)
+    point_at(tmp_path / 'iter_4.pth', tmp_path)
+    assert newest_whole(tmp_path, tmp_path, ITER) == (tmp_path / 'iter_4.pth', [])
+    assert (tmp_path / POINTER).read_text() == str(tmp_path / 'iter_4.pth')
+
+
+def test_one_written_after_the_pointer_is_newer(tmp_path):
+    write_steps(tmp_path, 2, 4)
+    point_at(tmp_path / 'iter_2.pth', tmp_path)
+    assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_4.pth'
+
+
+def test_an_earlier_run_in_the_same_folder_is_passed_over(tmp_path):
+    write_steps(tmp_path, 8, 2, 4)
+    point_at(tmp_path / 'iter_4.pth', tmp_path)
+    assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_4.pth'
+
+
+def test_damaged_ones_are_left_out_and_named(tmp_path):
+    write_steps(tmp_path, 2, 4, 6, 8)
+    point_at(tmp_path / 'iter_8.pth', tmp_path)
+    tear(tmp_path / 'iter_8.pth')
+    (tmp_path / 'iter_6.pth').write_bytes(b'')
+    path, left_out = newest_whole(tmp_path, tmp_path, ITER)
+    assert path == tmp_path / 'iter_4.pth'
+    assert [line.split(':')[0] for line in left_out] == ['iter_8.pth', 'iter_6.pth']
+    assert 'cannot be read' in left_out[0] and 'no zip archive' in left_out[1]
+
+
+@pytest.mark.parametrize('pointer', [None, b'', b'\xff\xfe', b'/nowhere/iter_9.pth'])
+def test_without_a_pointer_the_greatest_step_counts(tmp_path, pointer):
+    write_steps(tmp_path, 10, 9, 2)
+    (tmp_path / 'iter_9.pth').unlink()
+    if pointer is not None:
+        (tmp_path / POINTER).write_bytes(pointer)
+    assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_10.pth'
+
+
+def test_a_work_dir_that_has_moved_is_still_found(tmp_path):
+    write_steps(tmp_path, 2)
+    point_at(tmp_path / 'elsewhere' / 'iter_2.pth', tmp_path)
+    assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_2.pth'
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    for name in (
+        'best_mIoU_iter_9.pth',
+        '.mmdpt-0.pth',
+        'iter_x.pth',
+        'xiter_3.pth',
+        'iter_3.pt',
+    ):
+        write_checkpoint(CHECKPOINT, tmp_path / name)
+    (tmp_path / 'iter_5.pth').mkdir()
+    assert newest_whole(tmp_path, tmp_path, ITER) == (None, [])
+    assert newest_whole(tmp_path, tmp_path / 'none', ITER) == (None, [])
+
+
+def test_names_of_another_template(tmp_path):
+    write_checkpoint(CHECKPOINT, tmp_path / 'epoch_3+.pth')
+    assert newest_whole(tmp_path, tmp_path, 'epoch_{}+.pth').path == tmp_path / 'epoch_3+.pth'
+
+
+def test_half_written_files_are_removed_and_no_others(tmp_path):
+    write_steps(tmp_path, 2)
+    for name in ('.mmdpt-0123456789abcdef.pth', '.mmdpt-0123456789abcdef', '.hidden'):
+        (tmp_path / name).write_bytes(b'half')
+    remove_unfinished(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ['.hidden', 'iter_2.pth']
+
+
+def test_a_kill_while_writing_leaves_what_is_removed(tmp_path):
+    """The pattern of leftovers is the writer's."""
+    if (child := os.fork()) == 0:
+        with durable_file(tmp_path / 'iter_2.pth') as file:
+            file.write(b'half')
+            file.flush()
+            os.kill(os.getpid(), 9)
+    assert os.waitpid(child, 0)[1] == 9
+    (left,) = os.listdir(tmp_path)
+    assert left.startswith('.') and (tmp_path / left).read_bytes() == b'half'
+    remove_unfinished(tmp_path)
+    assert os.listdir(tmp_path) == []
+    assert checkpoint_files.UNFINISHED.rstrip('*') in left

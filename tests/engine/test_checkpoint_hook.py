@@ -1,0 +1,347 @@
+"""The new checkpoint is whole before anything else moves; what cannot be written is told."""
+
+import errno
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from mmdpt.atomic import atomic_path
+from mmdpt.engine.checkpoint_files import POINTER, write_checkpoint
+from mmdpt.engine.hooks.checkpoint_hook import CheckpointHook
+from mmdpt.errors import InputError
+from mmdpt.registry import HOOKS
+
+
+class Run:
+    """What the hook needs of a runner; ``full`` fails that many writes with a full disk."""
+
+    epoch = 0
+    max_iters = 100
+    max_epochs = 1
+    rank = 0
+
+    def __init__(self, work_dir, name):
+        self.work_dir = str(work_dir)
+        self.message_hub = MessageHub.get_instance(name)
+        self.iter = 0
+        self.accumulated = 1
+        self.optim_wrapper = SimpleNamespace(
+            should_update=lambda: (self.iter + 1) % self.accumulated == 0
+        )
+        self.full = 0
+        self.lines = []
+        self.logger = SimpleNamespace(
+            info=lambda line: None,
+            warning=lambda line: self.lines.append(f'warning {line}'),
+            error=lambda line: self.lines.append(f'error {line}'),
+        )
+
+    def save_checkpoint(self, out_dir, filename, file_client_args=None, **contents):
+        if self.full:
+            self.full -= 1
+            with atomic_path(Path(out_dir) / filename) as unfinished:
+                unfinished.write_bytes(b'half')
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        hub = dict(self.message_hub.runtime_info)
+        write_checkpoint(dict(meta=contents['meta'], hub=hub), Path(out_dir) / filename)
+
+
+@pytest.fixture
+def run(tmp_path, request):
+    return Run(tmp_path / 'run', request.node.name)
+
+
+@pytest.fixture
+def hook_of(run):
+    """A hook in a training that begins."""
+
+    def build(**arguments):
+        Path(run.work_dir).mkdir(exist_ok=True)
+        hook = CheckpointHook(**dict(interval=2, by_epoch=False, retry_wait=0.0) | arguments)
+        hook.before_train(run)
+        return hook
+
+    return build
+
+
+def train(hook, run, iterations):
+    """The iterations up to a number, with a checkpoint after every second one."""
+    while run.iter < iterations:
+        hook.after_train_iter(run, run.iter)
+        run.iter += 1
+
+
+def files(run):
+    return sorted(name for name in os.listdir(run.work_dir) if name != POINTER)
+
+
+def pointer(run):
+    return Path(Path(run.work_dir, POINTER).read_text()).name
+
+
+def ids(run, name):
+    return torch.load(Path(run.work_dir) / name)['hub']['keep_ckpt_ids']
+
+
+def test_its_name_is_ours():
+    assert HOOKS.get('CheckpointHook') is CheckpointHook
+
+
+def test_mmengine_arguments_and_results(run, hook_of):
+    train(hook_of(max_keep_ckpts=2), run, 8)
+    assert files(run) == ['iter_6.pth', 'iter_8.pth']
+    assert pointer(run) == 'iter_8.pth'
+    assert torch.load(Path(run.work_dir) / 'iter_8.pth')['meta'] == dict(epoch=0, iter=8)
+
+
+def test_a_checkpoint_waits_for_accumulated_gradients(run, hook_of):
+    """Saved after iteration 2, half of an update of 4 would be lost."""
+    run.accumulated = 4
+    train(hook_of(interval=3), run, 8)
+    assert files(run) == ['iter_4.pth', 'iter_8.pth'] and pointer(run) == 'iter_8.pth'
+
+
+@pytest.fixture
+def history(run, monkeypatch):
+    """What lies in the work dir after each rename and each removal."""
+    steps = []
+
+    def noted(function):
+        def call(*args, **kwargs):
+            result = function(*args, **kwargs)
+            if str(args[-1]).startswith(run.work_dir):
+                name = pointer(run) if Path(run.work_dir, POINTER).exists() else None
+                steps.append((files(run), name))
+            return result
+
+        return call
+
+    for name in ('replace', 'remove'):
+        monkeypatch.setattr(os, name, noted(getattr(os, name)))
+    return steps
+
+
+def test_write_then_pointer_then_removal(run, hook_of, history):
+    hook = hook_of(max_keep_ckpts=1)
+    train(hook, run, 2)
+    history.clear()
+    train(hook, run, 4)
+    assert history == [
+        (['iter_2.pth', 'iter_4.pth'], 'iter_2.pth'),
+        (['iter_2.pth', 'iter_4.pth'], 'iter_4.pth'),
+        (['iter_4.pth'], 'iter_4.pth'),
+    ]
+
+
+def test_best_checkpoint_is_removed_after_the_better_one_is_whole(run, hook_of, history):
+    hook = hook_of(save_best='mIoU')
+    train(hook, run, 2)
+    hook.after_val_epoch(run, dict(mIoU=0.1))
+    history.clear()
+    train(hook, run, 4)
+    hook.after_val_epoch(run, dict(mIoU=0.2))
+    best = [[name for name in names if name.startswith('best')] for names, _ in history]
+    two = ['best_mIoU_iter_2.pth', 'best_mIoU_iter_4.pth']
+    assert best == [two[:1], two[:1], two, two, two, two[1:]]
+    assert torch.load(Path(run.work_dir) / 'iter_4.pth')['hub']['best_score'] == 0.2
+
+
+def test_a_worse_one_changes_nothing(run, hook_of):
+    hook = hook_of(save_best='mIoU')
+    for iterations, score in ((2, 0.3), (4, 0.2), (6, 0.3)):
+        train(hook, run, iterations)
+        hook.after_val_epoch(run, dict(mIoU=score))
+    assert [name for name in files(run) if name.startswith('best')] == ['best_mIoU_iter_2.pth']
+
+
+def test_best_by_two_metrics_with_their_own_rules(run, hook_of):
+    hook = hook_of(save_best=['mIoU', 'abs_rel'], rule=['greater', 'less'])
+    for iterations, scores in ((2, (0.1, 0.5)), (4, (0.2, 0.6)), (6, (0.1, 0.4))):
+        train(hook, run, iterations)
+        hook.after_val_epoch(run, dict(zip(('mIoU', 'abs_rel'), scores, strict=True)))
+    best = [name for name in files(run) if name.startswith('best')]
+    assert best == ['best_abs_rel_iter_6.pth', 'best_mIoU_iter_4.pth']
+
+
+def test_auto_takes_the_first_metric(run, hook_of):
+    hook = hook_of(save_best='auto', rule='greater')
+    train(hook, run, 2)
+    hook.after_val_epoch(run, dict(mIoU=0.1, aAcc=0.9))
+    assert 'best_mIoU_iter_2.pth' in files(run)
+
+
+def test_a_resumed_run_removes_what_a_kill_left(run, hook_of):
+    train(hook_of(max_keep_ckpts=2), run, 6)
+    assert ids(run, 'iter_6.pth') == [2, 4, 6]  # as it was while the third was written
+    write_checkpoint({}, Path(run.work_dir) / 'iter_2.pth')  # and no time to remove the first
+    Path(run.work_dir, '.mmdpt-0123456789abcdef.pth').write_bytes(b'half')
+    run.message_hub.update_info('keep_ckpt_ids', ids(run, 'iter_6.pth'))
+    hook = hook_of(max_keep_ckpts=2)
+    assert files(run) == ['iter_4.pth', 'iter_6.pth']
+    assert not list(Path(run.work_dir).glob('.*'))
+    train(hook, run, 8)
+    assert files(run) == ['iter_6.pth', 'iter_8.pth']
+
+
+def test_saving_the_same_step_again_removes_nothing(run, hook_of):
+    hook = hook_of(max_keep_ckpts=2)
+    train(hook, run, 4)
+    hook.save(run, 4)
+    assert files(run) == ['iter_2.pth', 'iter_4.pth'] and ids(run, 'iter_4.pth') == [2, 4]
+
+
+def test_a_save_between_two_intervals_is_one_of_those_kept(run, hook_of):
+    hook = hook_of(max_keep_ckpts=2)
+    train(hook, run, 4)
+    hook.save(run, 5)
+    assert files(run) == ['iter_4.pth', 'iter_5.pth'] and pointer(run) == 'iter_5.pth'
+
+
+@pytest.mark.parametrize('policy', ['stop', 'continue'])
+def test_a_disk_that_is_full_for_a_while_is_tried_again(run, hook_of, policy):
+    hook = hook_of(on_save_error=policy, save_retries=2)
+    run.full = 2
+    train(hook, run, 2)
+    assert files(run) == ['iter_2.pth'] and pointer(run) == 'iter_2.pth'
+    assert len(run.lines) == 2
+    assert 'iter_2.pth: No space left on device; trying again in 0 s, 2 more times' in run.lines[0]
+    assert run.lines[1].endswith('1 more times')
+
+
+def test_stop_names_the_file_and_keeps_the_earlier_ones(run, hook_of):
+    hook = hook_of(save_retries=1, max_keep_ckpts=1)
+    train(hook, run, 2)
+    run.full = 2
+    with pytest.raises(InputError, match=r'/iter_4\.pth: No space left .*earlier checkpoints are'):
+        train(hook, run, 4)
+    assert files(run) == ['iter_2.pth'] and pointer(run) == 'iter_2.pth'
+    assert not list(Path(run.work_dir).glob('.*'))
+
+
+def test_continue_goes_on_and_saves_the_next(run, hook_of):
+    hook = hook_of(on_save_error='continue', save_retries=0, max_keep_ckpts=2)
+    train(hook, run, 4)
+    run.full = 1
+    train(hook, run, 6)
+    assert files(run) == ['iter_2.pth', 'iter_4.pth'] and pointer(run) == 'iter_4.pth'
+    assert run.lines[-1].startswith('error cannot write') and 'goes on' in run.lines[-1]
+    assert hook.last_ckpt.endswith('iter_4.pth')
+    train(hook, run, 8)
+    assert files(run) == ['iter_4.pth', 'iter_8.pth'] and pointer(run) == 'iter_8.pth'
+    assert ids(run, 'iter_8.pth') == [2, 4, 8]
+
+
+def test_continue_in_a_run_without_any_checkpoint_yet(run, hook_of):
+    hook = hook_of(on_save_error='continue', save_retries=0, max_keep_ckpts=1)
+    run.full = 1
+    train(hook, run, 2)
+    assert run.message_hub.get_info('keep_ckpt_ids') == []
+    train(hook, run, 4)
+    assert files(run) == ['iter_4.pth']
+
+
+def test_continue_without_the_best_forgets_its_score(run, hook_of):
+    hook = hook_of(on_save_error='continue', save_retries=0, save_best='mIoU')
+    train(hook, run, 2)
+    hook.after_val_epoch(run, dict(mIoU=0.1))
+    train(hook, run, 4)
+    run.full = 1
+    hook.after_val_epoch(run, dict(mIoU=0.3))
+    assert run.message_hub.get_info('best_score') == 0.1
+    assert hook.best_ckpt_path.endswith('best_mIoU_iter_2.pth')
+    train(hook, run, 6)
+    hook.after_val_epoch(run, dict(mIoU=0.2))
+    assert [name for name in files(run) if name.startswith('best')] == ['best_mIoU_iter_6.pth']
+
+
+def test_the_last_checkpoint_stops_under_either_policy(run, hook_of):
+    hook = hook_of(on_save_error='continue', save_retries=0)
+    run.max_iters = run.full = 4
+    train(hook, run, 3)
+    with pytest.raises(InputError, match=r'iter_4\.pth: No space left'):
+        train(hook, run, 4)
+
+
+def test_a_save_that_is_asked_for_stops_under_either_policy(run, hook_of):
+    hook = hook_of(on_save_error='continue', save_retries=0)
+    run.full = 1
+    with pytest.raises(InputError, match='No space left'):
+        hook.save(run, 3)
+    assert hook.on_save_error == 'continue'
+
+
+def test_a_vanished_folder_is_named_and_not_made_again(run, hook_of):
+    hook = hook_of(save_retries=0)
+    os.rmdir(run.work_dir)
+    with pytest.raises(InputError, match=r'run/iter_2\.pth: No such file or directory'):
+        train(hook, run, 2)
+    assert not os.path.exists(run.work_dir)
+
+
+def test_a_pointer_that_cannot_be_written_is_tried_again_too(run, hook_of):
+    hook = hook_of(save_retries=0)
+    Path(run.work_dir, POINTER).mkdir()
+    with pytest.raises(InputError, match=r'last_checkpoint: Is a directory'):
+        train(hook, run, 2)
+
+
+def test_wrong_input_while_saving_is_no_matter_of_the_policy(run, hook_of, monkeypatch):
+    hook = hook_of(on_save_error='continue')
+
+    def fail(*args, **kwargs):
+        raise InputError('of another hook')
+
+    monkeypatch.setattr(run, 'save_checkpoint', fail)
+    with pytest.raises(InputError, match='of another hook'):
+        train(hook, run, 2)
+    assert run.lines == []
+
+
+def test_a_folder_elsewhere_is_made_and_searched(run, hook_of, tmp_path):
+    hook = hook_of(out_dir=str(tmp_path / 'elsewhere'))
+    train(hook, run, 2)
+    saved = tmp_path / 'elsewhere' / 'run' / 'iter_2.pth'
+    assert saved.is_file() and pointer(run) == 'iter_2.pth' and files(run) == []
+    anew = CheckpointHook(by_epoch=False, out_dir=str(tmp_path / 'elsewhere'))
+    assert anew.newest(run) == (saved, [])
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_is_only_told(run, hook_of, monkeypatch):
+    hook = hook_of(max_keep_ckpts=1)
+    train(hook, run, 2)
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(hook.file_backend, 'remove', refuse)
+    train(hook, run, 4)
+    assert files(run) == ['iter_2.pth', 'iter_4.pth'] and pointer(run) == 'iter_4.pth'
+    assert run.lines == [f'warning cannot remove {run.work_dir}/iter_2.pth: Permission denied']
+
+
+def test_published_files_are_named_by_their_checksum(run, hook_of):
+    import hashlib
+
+    hook = hook_of(published_keys=['meta'])
+    train(hook, run, 2)
+    hook.after_train(run)
+    (published,) = Path(run.work_dir).glob('iter_2-*.pth')
+    digest = hashlib.sha256(published.read_bytes()).hexdigest()
+    assert published.stem == f'iter_2-{digest[:8]}'
+    assert torch.load(published) == dict(meta=dict(epoch=0, iter=2))
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(on_save_error='ignore'), r"on_save_error must be one of .*'ignore'"),
+        (dict(save_retries=-1), 'save_retries must be >= 0, got -1'),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CheckpointHook(**arguments)

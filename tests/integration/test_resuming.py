@@ -1,0 +1,118 @@
+"""--resume goes on from the newest whole checkpoint, and nothing in it is executed."""
+
+import os
+import re
+import shutil
+
+import pytest
+import torch
+
+from mmdpt.engine.checkpoint_files import POINTER
+
+OLDER, NEWER = 'iter_2.pth', 'iter_4.pth'
+
+
+@pytest.fixture
+def work_dir(trained, tmp_path):
+    """The work dir of four iterations, of which two are to be done again where the last is lost."""
+    folder = tmp_path / 'work'
+    folder.mkdir()
+    for name in (OLDER, NEWER):
+        shutil.copy(trained / name, folder)
+    (folder / POINTER).write_text(str(folder / NEWER))
+    return folder
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def assert_ends_as(trained, work_dir):
+    expected, own = weights(trained / NEWER), weights(work_dir / NEWER)
+    assert own.keys() == expected.keys()
+    assert all(torch.equal(own[key], expected[key]) for key in own)
+
+
+def test_a_torn_checkpoint_is_left_out_by_name(trained, config, run_tool, work_dir):
+    data = (work_dir / NEWER).read_bytes()
+    (work_dir / NEWER).write_bytes(data[: len(data) // 2])
+    done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f'left out of resuming: {NEWER}: ' in done.stdout
+    assert f'resumed {work_dir / OLDER}, epoch: 0, iter: 2' in done.stdout
+    assert_ends_as(trained, work_dir)
+
+
+def test_torn_checkpoints_alone_are_an_error(config, run_tool, work_dir):
+    for name in (OLDER, NEWER):
+        (work_dir / name).write_bytes(b'PK')
+    done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
+    assert done.returncode == 1
+    (error,) = done.stderr.splitlines()
+    assert error.startswith(f'error: no whole checkpoint to resume in {work_dir}: {NEWER}: ')
+    assert f'; {OLDER}: ' in error
+
+
+def test_a_resumed_checkpoint_executes_nothing(config, run_tool, work_dir, tmp_path):
+    class Malicious:
+        def __reduce__(self):
+            return os.system, (f'touch {tmp_path / "executed"}',)
+
+    contents = torch.load(work_dir / NEWER, weights_only=True)
+    torch.save({**contents, 'optimizer': Malicious()}, work_dir / NEWER)
+    done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
+    assert done.returncode == 1
+    assert 'would call posix.system' in done.stderr and 'Traceback' not in done.stderr
+    assert not (tmp_path / 'executed').exists()
+
+
+def test_the_config_in_a_checkpoint_does_not_run(config, run_tool, work_dir, tmp_path):
+    """MMEngine's resume runs meta['config'], which its config files are: Python."""
+    contents = torch.load(work_dir / NEWER, weights_only=True)
+    contents['meta']['config'] = f'open({str(tmp_path / "executed")!r}, "w").close()\n'
+    torch.save(contents, work_dir / NEWER)
+    done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f'resumed {work_dir / NEWER}' in done.stdout
+    assert not (tmp_path / 'executed').exists()
+
+
+def test_a_validation_that_was_broken_off_is_done_first(trained, config, run_tool, work_dir):
+    """The checkpoint of iteration 4 is written before the validation of iteration 4."""
+    done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'Iter(train)' not in done.stdout
+    own, before = (
+        re.search(r'Iter\(val\) \[3/3\] +(aAcc: .* mAcc: [\d.]+)', text)[1]
+        for text in (done.stdout, (trained / 'console.txt').read_text())
+    )
+    assert own == before
+
+
+@pytest.mark.parametrize('tool', ['test.py', 'train.py'])
+def test_a_flipped_byte_is_refused(trained, config, run_tool, tmp_path, tool):
+    data = bytearray((trained / NEWER).read_bytes())
+    data[len(data) // 2] ^= 1
+    path = tmp_path / 'flipped.pth'
+    path.write_bytes(data)
+    source = (path,) if tool == 'test.py' else ('--cfg-options', f'load_from={path}')
+    done = run_tool(tool, config, '--work-dir', tmp_path / 'work', *source)
+    assert done.returncode == 1
+    assert f'error: checkpoint {path} is damaged: Bad CRC-32' in done.stderr
+
+
+def test_other_schedules_are_refused(config, run_tool, work_dir):
+    done = run_tool(
+        *('train.py', config, '--work-dir', work_dir, '--resume', '--cfg-options'),
+        'param_scheduler=[]',
+    )
+    assert done.returncode == 1
+    assert 'does not fit the optimiser or its schedules: it holds 2 schedules' in done.stderr
+
+
+def test_a_work_dir_that_cannot_be_written_is_told_first(config, run_tool, tmp_path):
+    (tmp_path / 'file').write_bytes(b'')
+    done = run_tool('train.py', config, '--work-dir', tmp_path / 'file' / 'work')
+    assert done.returncode == 1
+    (error,) = done.stderr.splitlines()
+    assert error == f'error: cannot write into {tmp_path / "file" / "work"}: Not a directory'
