@@ -7,11 +7,14 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     checkpoint_match=dict(type='CheckpointMatchHook'),
+    nonfinite=dict(type='NonFiniteHook', skip_up_to=0),
+    same_buffers=dict(type='SameBuffersHook'),
+    stop_signal=dict(type='StopSignalHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    dist_cfg=dict(backend='nccl', timeout=600),  # [s], how long ranks wait for one of them
 )
 # TensorBoard or Weights & Biases: add dict(type='TensorboardVisBackend') or
 # dict(type='WandbVisBackend', init_kwargs=dict(project='mmdpt'))

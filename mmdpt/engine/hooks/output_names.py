@@ -19,7 +19,7 @@ class OutputNames:
     def __init__(self, out_dir: str | Path, dataset: BaseDataset) -> None:
         self.out_dir = Path(out_dir)
         folders = {
-            os.path.dirname(dataset.get_data_info(index)['img_path'])
+            os.path.dirname(os.path.abspath(dataset.get_data_info(index)['img_path']))
             for index in range(len(dataset))
         }
         self.folder = os.path.commonpath(folders)

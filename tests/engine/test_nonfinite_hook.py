@@ -1,0 +1,175 @@
+"""A loss that is not finite stops the training with all there is to know, or is left out."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper as Other
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from torch import nn
+
+from mmdpt.engine.hooks import nonfinite_hook
+from mmdpt.engine.hooks.nonfinite_hook import LEFT_OUT, NonFiniteHook
+from mmdpt.engine.optim_wrapper import OptimWrapper
+from mmdpt.errors import InputError
+
+NAN = float('nan')
+
+
+class Log(list):
+    """A logger that keeps what it is told."""
+
+    def warning(self, text):
+        self.append(text)
+
+
+def runner_in(work_dir, iteration=6):
+    """A runner whose model is one BatchNorm, at the seventh iteration."""
+    model = nn.BatchNorm1d(2)
+    return SimpleNamespace(
+        work_dir=str(work_dir),
+        model=model,
+        optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1)),
+        iter=iteration,
+        logger=Log(),
+        message_hub=MessageHub(f'nonfinite-{work_dir}'),
+    )
+
+
+def batch():
+    """One image whose name and labels are known."""
+    sample = SegDataSample(metainfo=dict(img_path='some/a.jpg', scale_factor=np.float32(0.5)))
+    sample.gt_sem_seg = PixelData(data=torch.full((1, 2, 3), 4))
+    return dict(inputs=[torch.full((3, 2, 3), 9, dtype=torch.uint8)], data_samples=[sample])
+
+
+def step(runner, hook, factor):
+    """One iteration whose loss is multiplied by ``factor``; give the loss terms as logged."""
+    data = batch()
+    hook.before_train_iter(runner, runner.iter, data)
+    loss = factor * runner.model(torch.tensor([[1.0, 2.0], [3.0, 8.0]]) * factor).square().mean()
+    runner.optim_wrapper.update_params(loss)
+    outputs = dict(loss=loss, acc_seg=torch.tensor([25.0]))
+    hook.after_train_iter(runner, runner.iter, data, outputs)
+    return outputs
+
+
+def start(runner, skip_up_to=0):
+    hook = NonFiniteHook(skip_up_to)
+    hook.before_train(runner)
+    return hook
+
+
+def test_finite_steps_pass(tmp_path):
+    runner = runner_in(tmp_path)
+    hook = start(runner)
+    assert step(runner, hook, 1.0).keys() == {'loss', 'acc_seg'}
+    assert not runner.logger and not list(tmp_path.iterdir())
+
+
+def test_error_names_iteration_rank_terms_file_and_batch(tmp_path):
+    runner = runner_in(tmp_path)
+    with pytest.raises(InputError) as error:
+        step(runner, start(runner), NAN)
+    path = tmp_path / 'nonfinite' / 'iter_7_rank_0.pth'
+    assert str(error.value).startswith(
+        'iteration 7: the loss is not finite. Rank 0: loss nan, acc_seg 25; '
+        f'files some/a.jpg; the batch is in {path}.'
+    )
+    assert 'default_hooks.nonfinite.skip_up_to' in str(error.value)
+
+
+def test_batch_file_is_read_without_executing_anything(tmp_path):
+    runner = runner_in(tmp_path)
+    with pytest.raises(InputError):
+        step(runner, start(runner), NAN)
+    saved = torch.load(tmp_path / 'nonfinite' / 'iter_7_rank_0.pth', weights_only=True)
+    assert (saved['iteration'], saved['rank'], saved['files']) == (7, 0, ['some/a.jpg'])
+    assert np.isnan(saved['losses']['loss']) and saved['losses']['acc_seg'] == 25
+    assert torch.equal(saved['inputs'][0], torch.full((3, 2, 3), 9, dtype=torch.uint8))
+    sample = saved['data_samples'][0]
+    assert sample['img_path'] == 'some/a.jpg' and sample['scale_factor'] == 0.5
+    assert torch.equal(sample['gt_sem_seg']['data'], torch.full((1, 2, 3), 4))
+
+
+def test_gradient_is_named_where_the_loss_is_finite(tmp_path):
+    runner = runner_in(tmp_path)
+    hook = start(runner)
+    loss = (0 * runner.model.weight).sqrt().sum()
+    runner.optim_wrapper.update_params(loss)
+    with pytest.raises(InputError, match=r'gradient is not finite\. Rank 0: loss 0; files some'):
+        hook.after_train_iter(runner, 6, batch(), dict(loss=loss))
+
+
+def test_batch_that_cannot_be_kept_is_reported_all_the_same(tmp_path):
+    (tmp_path / 'nonfinite').write_text('a file where the folder should be')
+    runner = runner_in(tmp_path)
+    with pytest.raises(InputError, match=r'files some/a.jpg; the batch is lost: cannot write'):
+        step(runner, start(runner), NAN)
+
+
+def test_skipping_puts_buffers_back_and_keeps_the_log_clean(tmp_path):
+    """Momentum 0.1, batch means 2 and 5, variances (unbiased) 2 and 18, from 0 and 1."""
+    runner = runner_in(tmp_path)
+    hook = start(runner, skip_up_to=1)
+    step(runner, hook, 1.0)
+    weight = runner.model.weight.detach().clone()
+    assert step(runner, hook, NAN) == {}
+    torch.testing.assert_close(runner.model.running_mean, torch.tensor([0.2, 0.5]))
+    torch.testing.assert_close(runner.model.running_var, torch.tensor([1.1, 2.7]))
+    assert runner.model.num_batches_tracked == 1
+    assert torch.equal(runner.model.weight, weight)
+    assert len(runner.logger) == 1 and runner.logger[0].endswith('Left out, 1 of at most 1')
+    assert (tmp_path / 'nonfinite' / 'iter_7_rank_0.pth').is_file()
+
+
+def test_training_stops_after_as_many_as_were_allowed(tmp_path):
+    runner = runner_in(tmp_path)
+    hook = start(runner, skip_up_to=2)
+    step(runner, hook, NAN)
+    step(runner, hook, NAN)
+    with pytest.raises(InputError, match='the training stops after 2 left out'):
+        step(runner, hook, NAN)
+
+
+def test_resumed_training_counts_on(tmp_path):
+    runner = runner_in(tmp_path)
+    runner.message_hub.update_info(LEFT_OUT, 2)  # as its checkpoint says
+    with pytest.raises(InputError, match='after 2 left out'):
+        step(runner, start(runner, skip_up_to=2), NAN)
+
+
+def test_end_of_training_says_how_much_was_left_out(tmp_path):
+    runner = runner_in(tmp_path)
+    hook = start(runner, skip_up_to=1)
+    step(runner, hook, NAN)
+    hook.after_train(runner)
+    assert runner.logger[-1].startswith('1 batches without a finite loss or gradient')
+
+
+def test_rank_with_a_finite_loss_reports_the_others_and_keeps_no_batch(tmp_path, monkeypatch):
+    other = 'Rank 1: loss nan; files some/b.jpg; the batch is elsewhere.'
+    monkeypatch.setattr(nonfinite_hook, 'all_gather_object', lambda mine: [mine, other])
+    runner = runner_in(tmp_path)
+    hook = start(runner)
+    runner.optim_wrapper.agreement.nonfinite = True  # as the all-reduce says
+    with pytest.raises(InputError) as error:
+        hook.after_train_iter(runner, 6, batch(), dict(loss=torch.tensor(1.0)))
+    assert str(error.value).startswith(f'iteration 7: the loss is not finite. {other} No update')
+    assert not list(tmp_path.iterdir())
+
+
+def test_negative_number_is_refused():
+    with pytest.raises(InputError, match='skip_up_to must be 0 or more, got -1'):
+        NonFiniteHook(-1)
+
+
+def test_other_wrapper_is_named(tmp_path):
+    runner = runner_in(tmp_path)
+    runner.optim_wrapper = Other(torch.optim.SGD(runner.model.parameters(), lr=0.1))
+    hook = start(runner)
+    assert runner.logger[0].startswith('OptimWrapper updates the weights whatever the loss is')
+    step(runner, hook, 1.0)

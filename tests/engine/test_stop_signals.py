@@ -1,0 +1,108 @@
+"""The first signal is noted, a later one ends the process; workers leave both to it."""
+
+import os
+import signal
+import subprocess
+import threading
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from mmdpt.engine import stop_signals
+from mmdpt.engine.agreement import Agreement
+from mmdpt.engine.stop_signals import STOP_SIGNALS, StopSignals, leave_signals_to_main_process
+
+
+@pytest.fixture
+def caught(monkeypatch):
+    """Caught signals, and a clock to set."""
+    signals = StopSignals(Agreement())
+    signals.clock = [100.0]
+    monkeypatch.setattr(stop_signals.time, 'monotonic', lambda: signals.clock[0])
+    assert signals.catch()
+    yield signals
+    signals.release()
+
+
+def test_first_signal_is_noted(caught):
+    signal.raise_signal(signal.SIGUSR1)
+    assert caught.agreement.stop_here == signal.SIGUSR1
+
+
+def test_the_same_signal_from_two_senders_is_one(caught, monkeypatch):
+    monkeypatch.setattr(stop_signals.os, 'kill', lambda *_: pytest.fail('the process would end'))
+    signal.raise_signal(signal.SIGTERM)
+    caught.clock[0] += 1.9
+    signal.raise_signal(signal.SIGTERM)
+    assert caught.agreement.stop_here == signal.SIGTERM
+
+
+def test_second_signal_ends_the_process_as_if_uncaught(caught, monkeypatch):
+    ended = []
+    monkeypatch.setattr(stop_signals.os, 'kill', lambda *what: ended.append(what))
+    signal.raise_signal(signal.SIGUSR1)
+    caught.clock[0] += 2.1
+    signal.raise_signal(signal.SIGTERM)
+    assert ended == [(os.getpid(), signal.SIGTERM)]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_released_signals_are_whose_they_were():
+    before = [signal.getsignal(number) for number in STOP_SIGNALS]
+    signals = StopSignals(Agreement())
+    signals.catch()
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] != before
+    signals.release()
+    assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
+
+
+def test_thread_that_may_not_catch_them_is_told():
+    told = []
+    thread = threading.Thread(target=lambda: told.append(StopSignals(Agreement()).catch()))
+    thread.start()
+    thread.join()
+    assert told == [False]
+
+
+class Numbers(Dataset):
+    def __len__(self):
+        return 1000
+
+    def __getitem__(self, index):
+        return torch.tensor(index)
+
+
+@pytest.fixture
+def batches():
+    """The iterator of a data loader with one worker, which has given its first batch."""
+    loader = DataLoader(Numbers(), num_workers=1)
+    leave_signals_to_main_process(loader)
+    iterator = iter(loader)
+    assert next(iterator) == 0
+    return iterator
+
+
+def test_worker_outlives_the_signals_of_other_processes(batches):
+    worker = batches._workers[0]
+    for name in ('TERM', 'USR1'):
+        subprocess.run(['kill', '-s', name, str(worker.pid)], check=True)
+    assert [int(next(batches)) for _ in range(20)] == list(range(1, 21))
+    assert worker.is_alive()
+
+
+def test_worker_ends_at_the_word_of_its_own_process(batches):
+    batches._workers[0].terminate()
+    batches._workers[0].join(60)
+    assert batches._workers[0].exitcode == 0
+
+
+def test_worker_is_still_initialised():
+    loader = DataLoader(Numbers(), num_workers=1, worker_init_fn=fail_to_start)
+    leave_signals_to_main_process(loader)
+    with pytest.raises(ValueError, match='initialised as 0'):
+        next(iter(loader))
+
+
+def fail_to_start(worker):
+    raise ValueError(f'initialised as {worker}')

@@ -1,0 +1,219 @@
+"""A training that is asked to stop saves, ends without an error and resumes as if it had not."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdpt.engine import build_runner, load_config
+from mmdpt.engine.hooks.checkpoint_hook import CheckpointHook
+
+REPO = Path(__file__).resolve().parents[2]
+
+SENDER = '''
+import os, signal
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmdpt.registry import HOOKS
+
+
+@HOOKS.register_module()
+class SendSignal(Hook):
+    """Sends one signal in an iteration, to this process, its group or the launcher."""
+
+    def __init__(self, stage, iteration, name='SIGTERM', to='self', rank=0):
+        self.stage, self.iteration, self.rank = stage, iteration, rank
+        self.number, self.to = getattr(signal, name), to
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.send('train', batch_idx + 1)
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        self.send('val', batch_idx + 1)
+
+    def send(self, stage, iteration):
+        if (stage, iteration, get_rank()) != (self.stage, self.iteration, self.rank):
+            return
+        if self.to == 'group':
+            os.killpg(0, self.number)
+        else:
+            os.kill(os.getpid() if self.to == 'self' else os.getppid(), self.number)
+'''
+
+
+@pytest.fixture(scope='module')
+def folder(config, tmp_path_factory):
+    """A folder with the hook as a module and a config that imports it; checkpoints at the end."""
+    folder = tmp_path_factory.mktemp('signals')
+    (folder / 'signal_sender.py').write_text(SENDER)
+    (folder / 'signals.py').write_text(f"""
+_base_ = ['{config}']
+custom_imports = dict(imports=['mmdpt.registry', 'signal_sender'], allow_failed_imports=False)
+default_hooks = dict(checkpoint=dict(interval=100))
+""")
+    return folder
+
+
+@pytest.fixture
+def train(folder, monkeypatch, tmp_path):
+    """Train in this process; give the work dir."""
+    monkeypatch.syspath_prepend(folder)
+    runs = []
+
+    def run(*options, sends=None, resume=False, name='run', hooks=()):
+        cfg = load_config(str(folder / 'signals.py'), options)
+        cfg.experiment_name = f'{tmp_path.name}-{len(runs)}'  # MMEngine's log is one for a name
+        runs.append(cfg)
+        sender = [dict(type='SendSignal', **sends)] if sends else []
+        cfg.custom_hooks = [*sender, *hooks]
+        cfg.resume = resume
+        build_runner(cfg, str(tmp_path / name)).train()
+        return tmp_path / name
+
+    return run
+
+
+def load(path):
+    return torch.load(path, weights_only=True)
+
+
+def assert_same_weights(first, second):
+    first, second = load(first)['state_dict'], load(second)['state_dict']
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def checkpoints(work_dir):
+    return sorted(path.name for path in work_dir.glob('*.pth'))
+
+
+def test_stopped_and_resumed_training_is_the_uninterrupted_one(train):
+    stopped = train(sends=dict(stage='train', iteration=3))
+    assert checkpoints(stopped) == ['iter_3.pth']
+    assert load(stopped / 'iter_3.pth')['meta']['iter'] == 3
+    train(resume=True)
+    whole = train(name='whole')
+    assert_same_weights(stopped / 'iter_4.pth', whole / 'iter_4.pth')
+
+
+def test_iteration_that_the_checkpoint_hook_saved_is_not_saved_again(train, monkeypatch):
+    monkeypatch.setattr(CheckpointHook, 'save', lambda *_: pytest.fail('saved again'))
+    option = 'default_hooks.checkpoint.interval=2'
+    stopped = train(option, sends=dict(stage='train', iteration=2))
+    assert checkpoints(stopped) == ['iter_2.pth']
+
+
+def test_accumulated_update_is_completed(train):
+    option = 'optim_wrapper.accumulative_counts=2'
+    stopped = train(option, sends=dict(stage='train', iteration=1))
+    assert checkpoints(stopped) == ['iter_2.pth']
+
+
+def test_no_validation_begins_after_the_signal(train):
+    stopped = train(
+        'train_cfg.val_interval=2', sends=dict(stage='train', iteration=2, name='SIGUSR1')
+    )
+    log = next(stopped.glob('*/*.log')).read_text()
+    assert 'SIGUSR1: the training ends after iteration 2' in log and 'Iter(val)' not in log
+
+
+def test_validation_is_broken_off_and_the_resumed_training_is_the_same(train):
+    option = 'train_cfg.val_interval=2'
+    stopped = train(option, sends=dict(stage='val', iteration=1))
+    assert checkpoints(stopped) == ['iter_2.pth']
+    assert load(stopped / 'iter_2.pth')['meta']['iter'] == 2
+    assert 'mIoU: ' not in next(stopped.glob('*/*.log')).read_text()
+    train(option, resume=True)
+    whole = train(option, name='whole')
+    assert_same_weights(stopped / 'iter_4.pth', whole / 'iter_4.pth')
+
+
+def test_averaged_weights_of_a_validation_are_not_taken_for_the_trained(train):
+    """EMAHook exchanges the weights for it."""
+    option, average = 'train_cfg.val_interval=2', dict(hooks=[dict(type='EMAHook', momentum=0.3)])
+    in_training = train(option, sends=dict(stage='train', iteration=2), name='training', **average)
+    in_val = train(option, sends=dict(stage='val', iteration=1), name='validation', **average)
+    expected, saved = load(in_training / 'iter_2.pth'), load(in_val / 'iter_2.pth')
+    for part in ('state_dict', 'ema_state_dict'):
+        assert all(torch.equal(saved[part][key], expected[part][key]) for key in expected[part])
+
+
+@pytest.mark.parametrize('stage, iteration', [('train', 4), ('val', 2)])
+def test_last_validation_is_left_to_the_resumed_training(train, stage, iteration):
+    stopped = train(sends=dict(stage=stage, iteration=iteration))
+    assert checkpoints(stopped) == ['iter_4.pth']
+    first = next(stopped.glob('*/*.log'))
+    assert 'mIoU: ' not in first.read_text()
+    first.unlink()
+    train(resume=True)
+    assert 'mIoU: ' in next(stopped.glob('*/*.log')).read_text()
+
+
+def test_training_without_validation_is_over_after_the_last_iteration(train, monkeypatch, tmp_path):
+    monkeypatch.setenv('MMDPT_STOPPED_FILE', str(tmp_path / 'stopped'))
+    none = ('val_dataloader=None', 'val_cfg=None', 'val_evaluator=None')
+    train(*none, sends=dict(stage='train', iteration=4))
+    assert not (tmp_path / 'stopped').exists()
+
+
+def test_job_script_is_told(train, monkeypatch, tmp_path):
+    monkeypatch.setenv('MMDPT_STOPPED_FILE', str(tmp_path / 'stopped'))
+    stopped = train(sends=dict(stage='train', iteration=1))
+    assert (tmp_path / 'stopped').read_text() == f'checkpoint {stopped / "iter_1.pth"}\n'
+
+
+def test_signals_are_released_however_the_training_ends(train, monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    train('train_cfg.max_iters=1')
+    assert signal.getsignal(signal.SIGTERM) is before
+    monkeypatch.setattr(CheckpointHook, 'after_train_iter', lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train('train_cfg.max_iters=1', name='failing')
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def configured(folder, **sends):
+    """Write a config whose training sends a signal."""
+    path = folder / f'{"-".join(map(str, sends.values()))}.py'
+    arguments = ', '.join(f'{key}={value!r}' for key, value in sends.items())
+    path.write_text(
+        f"_base_ = ['./signals.py']\ncustom_hooks = [dict(type='SendSignal', {arguments})]\n"
+    )
+    return path
+
+
+def test_signal_to_the_process_group_spares_the_workers(folder, tmp_path):
+    path = configured(folder, stage='train', iteration=2, to='group')
+    done = subprocess.run(
+        [
+            *(sys.executable, str(REPO / 'tools' / 'train.py'), str(path)),
+            *('--work-dir', str(tmp_path), '--cfg-options', 'train_dataloader.num_workers=2'),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(folder)},
+        start_new_session=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f'checkpoint {tmp_path / "iter_2.pth"}; the same command with --resume' in done.stdout
+    assert checkpoints(tmp_path) == ['iter_2.pth']
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize('to', ['self', 'launcher'])
+def test_signal_to_one_of_two_processes_or_their_launcher_stops_both(
+    folder, run_tool, tmp_path, to
+):
+    path = configured(folder, stage='train', iteration=2, to=to, rank=1)
+    done = run_tool(
+        *('dist_train.sh', path, 2, '--work-dir', tmp_path),
+        *('--cfg-options', 'train_cfg.max_iters=1000'),
+        PYTHONPATH=str(folder),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(checkpoints(tmp_path)) == 1
+    assert done.stdout.count('SIGTERM: the training ends after iteration') == 1
