@@ -9,10 +9,5 @@ fi
 CONFIG=$1
 CHECKPOINT=$2
 DEVICES=$3
-exec "${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$DEVICES" \
+exec "${PYTHON:-python}" -m mmdpt.ranks.launcher "$DEVICES" \
     "$(dirname "$0")/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "${@:4}"

@@ -8,10 +8,5 @@ if [ $# -lt 2 ]; then
 fi
 CONFIG=$1
 DEVICES=$2
-exec "${PYTHON:-python}" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" \
-    --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" \
-    --master_port="${PORT:-29500}" \
-    --nproc_per_node="$DEVICES" \
+exec "${PYTHON:-python}" -m mmdpt.ranks.launcher "$DEVICES" \
     "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "${@:3}"

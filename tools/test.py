@@ -35,12 +35,12 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.engine import build_runner, end_process_group, load_config, prepare_test
+    from mmdpt.engine import build_runner, load_config, prepare_test, ranks_together
 
     cfg = load_config(args.config, args.cfg_options)
     prepare_test(cfg, args.checkpoint, args.show_dir, args.out, args.tta)
-    build_runner(cfg, args.work_dir, args.launcher).test()
-    end_process_group()
+    with ranks_together():
+        build_runner(cfg, args.work_dir, args.launcher).test()
 
 
 if __name__ == '__main__':

@@ -27,15 +27,15 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.engine import build_runner, end_process_group, load_config
+    from mmdpt.engine import build_runner, load_config, ranks_together
 
     cfg = load_config(args.config, args.cfg_options)
     cfg.resume = args.resume
     if args.amp and cfg.optim_wrapper.type == 'OptimWrapper':
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'
-    build_runner(cfg, args.work_dir, args.launcher).train()
-    end_process_group()
+    with ranks_together():
+        build_runner(cfg, args.work_dir, args.launcher).train()
 
 
 if __name__ == '__main__':

@@ -7,6 +7,8 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
+from .process_group import timeout_of
+
 
 def fit_config_to_machine(cfg: Config) -> None:
     """Change a config, in place and saying so, to what runs without CUDA.
@@ -19,9 +21,11 @@ def fit_config_to_machine(cfg: Config) -> None:
     if use_batch_norm_without_cuda(cfg):
         changes.append('BN for SyncBN')
     if cfg.get('launcher', 'none') != 'none':
-        cfg.setdefault('env_cfg', {})['dist_cfg'] = dict(backend='gloo')
-        # MMEngine would give device_ids, which a model on the CPU must not have
-        cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None)
+        cfg.setdefault('env_cfg', {})['dist_cfg'] = dict(backend='gloo', timeout=timeout_of(cfg))
+        cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
+        if cfg.model_wrapper_cfg.type == 'MMDistributedDataParallel':
+            # MMEngine would give some, which a model on the CPU must not have
+            cfg.model_wrapper_cfg.device_ids = None
         changes.append('gloo for nccl')
     if cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
         cfg.optim_wrapper.type = 'Bf16OptimWrapper'

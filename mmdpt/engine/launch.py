@@ -5,14 +5,18 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmdpt.errors import InputError
+from mmdpt.registry import RUNNERS
+
+from .checkpoint_files import make_folder
 from .config_check import check_config
 from .devices import fit_config_to_machine
-from .process_group import start_process_group_without_cuda
+from .process_group import start_process_group_without_cuda, timeout_of
 from .runner import Runner
 
 
 def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none') -> Runner:
-    """Check a config, fit it to the machine and build its runner.
+    """Check a config, fit it to the machine and build its runner: ``Runner`` or ``runner_type``.
 
     Args:
         cfg: The config; changed in place where the machine has no CUDA.
@@ -21,15 +25,25 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        InputError: If the config names a component or an argument that does not exist.
+        InputError: If the config names a component or an argument that does not exist, or the
+            work dir cannot be written.
     """
+    runner_type = _runner_type(cfg.get('runner_type', 'Runner'))
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}'
     check_config(cfg)
-    start_process_group_without_cuda(launcher)
+    make_folder(cfg.work_dir)
+    start_process_group_without_cuda(launcher, timeout_of(cfg))
     fit_config_to_machine(cfg)
     # mmseg's reminder; with class weights its loss is averaged over valid pixels either way
     warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
     # two classes are two logits here, as in every other data set
     warnings.filterwarnings('ignore', message='For binary segmentation, we suggest')
-    return Runner.from_cfg(cfg)
+    return runner_type.from_cfg(cfg)
+
+
+def _runner_type(name: str) -> type[Runner]:
+    runner_type = RUNNERS.get(name)
+    if runner_type is None:
+        raise InputError(f'runner_type: there is no runner {name!r}')
+    return runner_type

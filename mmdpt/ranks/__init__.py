@@ -1,0 +1,1 @@
+"""The processes of one run: start them, notice a lost one. The standard library alone."""

@@ -1,0 +1,169 @@
+"""One evaluation, whatever the batch, the workers, the processes and their threads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmdpt.apis import init_model
+from mmdpt.datasets.scenes import CLASSES, write_scenes
+
+IMAGES = 5
+"""On 2 and on 3 processes some have one image more than others."""
+
+JOINT = """
+_base_ = ['{config}']
+model = dict(
+    type='JointEstimator',
+    data_preprocessor=dict(type='DepthDataPreProcessor'),
+    depth_head=dict(
+        type='DepthDPTHead',
+        output='depth',
+        embed_dims=24,
+        reassemble_channels=(4, 8, 12, 16),
+        channels=8,
+        max_depth=65.0,
+        clamp=(0.1, 65.0),
+        loss_decode=dict(type='SiLogLoss'),
+    ),
+)
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(64, 48), keep_ratio=True),
+    dict(type='LoadAnnotations'),
+    dict(type='LoadDepth', allow_empty=True),
+    dict(type='PackDepthInputs'),
+]
+test_dataloader = dict(
+    dataset=dict(data_root='{scenes}', with_depth=True, pipeline=test_pipeline)
+)
+test_evaluator = [
+    dict(type='IoUMetric', iou_metrics=['mIoU']),
+    dict(
+        type='DepthMetric',
+        min_depth=0.1,
+        max_depth=65.0,
+        per_image_file='per_image.jsonl',
+    ),
+]
+"""
+
+
+@pytest.fixture(scope='module')
+def joint(config, tmp_path_factory):
+    """The folder of five scenes, a config and a checkpoint whose predictions vary."""
+    root = tmp_path_factory.mktemp('same_answer')
+    write_scenes(root / 'scenes', num_train=1, num_val=IMAGES, size=(64, 48), workers=1)
+    (root / 'joint.py').write_text(JOINT.format(config=config, scenes=root / 'scenes'))
+    torch.manual_seed(0)
+    model = init_model(str(root / 'joint.py'))
+    for name, value in model.named_parameters():
+        if name.endswith(('predictor.conv3.weight', 'conv_seg.weight')):
+            torch.nn.init.normal_(value)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), root / 'model.pth')
+    return root
+
+
+class Answer:
+    """What a test leaves: metrics, the errors of each image, label maps and depth."""
+
+    def __init__(self, folder):
+        (self.metrics,) = (json.loads(path.read_text()) for path in folder.glob('work/*/*.json'))
+        lines = (folder / 'per_image.jsonl').read_text().splitlines()
+        self.per_image = [json.loads(line) for line in lines]
+        self.labels = {path.name: np.asarray(Image.open(path)) for path in folder.glob('out/*.png')}
+        self.depth = {path.name: np.load(path) for path in folder.glob('out/*.npy')}
+
+
+@pytest.fixture(scope='module')
+def evaluate(joint, run_tool, tmp_path_factory):
+    def run(processes, threads, **loader):
+        folder = tmp_path_factory.mktemp('evaluation')
+        arguments = [joint / 'joint.py', joint / 'model.pth']
+        if processes > 1:
+            arguments.append(processes)
+        options = [f'test_dataloader.{key}={value}' for key, value in loader.items()]
+        done = run_tool(
+            'dist_test.sh' if processes > 1 else 'test.py',
+            *(*arguments, '--work-dir', folder / 'work', '--out', folder / 'out'),
+            *(('--cfg-options', *options) if options else ()),
+            cwd=folder,
+            OMP_NUM_THREADS=str(threads),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return Answer(folder)
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def alone(evaluate):
+    """The answer of one process with one thread, image by image."""
+    return evaluate(1, threads=1)
+
+
+def test_every_image_counts_once(alone, joint):
+    """By another way: the confusion of the label maps that were written."""
+    truth = joint / 'scenes' / 'annotations' / 'validation'
+    confusion = np.zeros((len(CLASSES) + 1, len(CLASSES) + 1), dtype=np.int64)
+    for name, labels in alone.labels.items():
+        np.add.at(confusion, (np.asarray(Image.open(truth / name)), labels), 1)
+    confusion = confusion[1:, 1:]  # 0 is ignored
+    union = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
+    iou = 100 * (confusion.diagonal() / np.where(union, union, np.nan))
+    assert alone.metrics['mIoU'] == pytest.approx(np.nanmean(iou), abs=0.006)  # 2 decimals
+    assert alone.metrics['abs_rel'] == pytest.approx(
+        np.mean([image['abs_rel'] for image in alone.per_image]), rel=1e-12
+    )
+    assert len(alone.per_image) == len(alone.depth) == len(alone.labels) == IMAGES
+    assert min(np.ptp(labels) for labels in alone.labels.values()) > 0
+    assert min(np.ptp(depth) for depth in alone.depth.values()) > 0
+
+
+def on_intel():
+    """Tell whether MKL's sums do not depend on the number of threads: mmdpt/tool.py."""
+    cpus = Path('/proc/cpuinfo')
+    return torch.backends.mkl.is_available() and (
+        cpus.is_file() and 'GenuineIntel' in cpus.read_text()
+    )
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize(
+    ('processes', 'workers', 'threads'),
+    [
+        (2, 1, 1),
+        (3, 0, 1),
+        pytest.param(
+            *(1, 2, 2), marks=pytest.mark.skipif(not on_intel(), reason='MKL on Intel alone')
+        ),
+    ],
+)
+def test_processes_workers_and_threads_change_nothing(evaluate, alone, processes, workers, threads):
+    answer = evaluate(processes, threads, num_workers=workers)
+    assert answer.metrics.keys() == alone.metrics.keys()
+    for name, value in alone.metrics.items():
+        if 'time' not in name:
+            assert answer.metrics[name] == pytest.approx(value, rel=0, abs=1e-9), name
+    assert [image['img_path'] for image in answer.per_image] == [
+        image['img_path'] for image in alone.per_image
+    ]
+    for kind in ('labels', 'depth'):
+        found, expected = getattr(answer, kind), getattr(alone, kind)
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+
+
+def test_the_batch_changes_rounding_alone(evaluate, alone):
+    """Convolutions of several images add in another order than those of one."""
+    answer = evaluate(1, threads=1, batch_size=4)
+    assert answer.metrics['abs_rel'] == pytest.approx(alone.metrics['abs_rel'], rel=1e-6)
+    assert answer.metrics['mIoU'] == pytest.approx(alone.metrics['mIoU'], abs=0.02)
+    for name, depth in alone.depth.items():
+        np.testing.assert_allclose(answer.depth[name], depth, rtol=1e-5)
+    for name, labels in alone.labels.items():
+        assert (answer.labels[name] == labels).mean() > 0.999
