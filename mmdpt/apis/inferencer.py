@@ -13,20 +13,19 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.infer import BaseInferencer
 from mmengine.model import BaseModel
-from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmdpt.apis.model import init_model
 from mmdpt.errors import InputError
-from mmdpt.inference.devices import Precision, usable_device, usable_dtype
+from mmdpt.inference.devices import Precision, store_weights_in, usable_device, usable_dtype
 from mmdpt.inference.images import ChannelOrder
-from mmdpt.inference.labels import classes_and_palette, label_map
+from mmdpt.inference.labels import classes_and_palette
 from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.preparation import Preparation
 from mmdpt.inference.sources import find_images, is_single
 from mmdpt.inference.video import VideoReader, is_video, named_frames
 from mmdpt.models.decode_heads import DepthDPTHead
-from mmdpt.models.segmentors.depth_inference import store_depth, whole_or_slide
+from mmdpt.models.segmentors.depth_inference import whole_or_slide
 
 MOST_OF_8_BIT = 255
 """Classes of a label map of 8 bits, in which 255 stands for ignored pixels."""
@@ -65,6 +64,8 @@ class DPTInferencer(BaseInferencer):
         self.device = usable_device(device)
         self.dtype = usable_dtype(precision, self.device)
         self._loaded = init_model(model, checkpoint, str(self.device), cfg_options)
+        if self.dtype is not None:
+            store_weights_in(self.dtype, self._loaded)
         super().__init__(
             self._loaded.cfg, device=str(self.device), scope='mmdpt', show_progress=False
         )
@@ -90,7 +91,7 @@ class DPTInferencer(BaseInferencer):
         """Predict one picture or several.
 
         Args:
-            inputs: Path of an image, folder, glob, http(s) address, array, PIL image, tensor, or a
+            inputs: Path of an image, folder, glob, https address, array, PIL image, tensor, or a
                 list of these, as of ``find_images``; or a video file.
             batch_size: How many pictures are read, and of equal prepared size predicted, at a time.
             channel_order: 'rgb' or 'bgr', of arrays and tensors.
@@ -181,15 +182,7 @@ class DPTInferencer(BaseInferencer):
         with self._autocast():
             metas = [sample.metainfo for sample in samples]
             outputs = whole_or_slide(self.model, data['inputs'], metas)
-        outputs = outputs.float()
-        if self.depth_head is not None:  # the last channel, see JointEstimator.encode_decode
-            store_depth(outputs[:, -1:], self.depth_head, samples, self.model.test_cfg)
-        if self.segments:
-            head = self.model.decode_head
-            for logits, sample in zip(outputs[:, : head.out_channels], samples, strict=True):
-                labels = label_map(logits, sample.metainfo, head.align_corners, head.threshold)
-                sample.pred_sem_seg = PixelData(data=labels[None])
-        return samples
+        return self.model.postprocess_result(outputs.float(), samples)
 
     def visualize(  # type: ignore[override]
         self, inputs: list, preds: list[Prediction], show: bool = False, **kwargs: Any

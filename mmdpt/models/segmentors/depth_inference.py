@@ -71,10 +71,10 @@ def store_depth(
 
 
 def as_seen(maps: Tensor, meta: dict) -> Tensor:
-    """Undo padding and flip of maps (C, H, W) as a sample's meta tells them, by mmseg's rules."""
+    """Undo padding and flip of maps (..., H, W) as a sample's meta tells them, by mmseg's rules."""
     left, right, top, bottom = meta.get('img_padding_size') or meta.get('padding_size', [0] * 4)
     height, width = maps.shape[-2:]
-    maps = maps[:, top : height - bottom, left : width - right]
+    maps = maps[..., top : height - bottom, left : width - right]
     return maps.flip(FLIP_AXES[meta['flip_direction']]) if meta.get('flip') else maps
 
 

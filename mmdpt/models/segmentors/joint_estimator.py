@@ -90,7 +90,7 @@ class JointEstimator(EncoderDecoder):
         return average_with_mirror_image(predict, inputs, self.test_cfg)
 
     def postprocess_result(self, outputs: Tensor, data_samples: list | None = None) -> list:
-        """Give ``seg_logits``, ``pred_sem_seg`` and ``pred_depth_map`` as the models of one task.
+        """Give ``pred_sem_seg`` and ``pred_depth_map`` as the models of one task.
 
         Args:
             outputs: Logits and depth, (N, classes + 1, H, W).

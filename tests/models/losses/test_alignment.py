@@ -6,6 +6,7 @@ import torch
 from mmdpt.models.losses.alignment import (
     align_lstsq,
     align_median,
+    aligned_residual,
     masked_median,
     mean_absolute_deviation,
 )
@@ -111,3 +112,19 @@ def test_least_squares_of_less_than_two_pixels_is_zero():
     valid[1, 2, 3] = True
     scale, shift = align_lstsq(values, 2 * values + 1, valid)
     assert scale.tolist() == shift.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize('size', [1e-17, 1e-10, 1.0, 1e10, 1e25, 1e30])
+def test_residual_of_the_fit_is_in_units_of_its_own(size):
+    """Squares beyond single precision, and gradients of quotients of such, were NaN."""
+    values, valid = scattered(2)
+    target = values.exp()
+    plain = aligned_residual(values, target, valid, 'lstsq')
+    pred = (size * values).requires_grad_()
+    scaled = aligned_residual(pred, 1e30 * target, valid, 'lstsq')
+    torch.testing.assert_close(scaled / 1e30, plain, rtol=1e-4, atol=1e-6)
+    (scaled / 1e30).abs().sum().backward()
+    gradient = torch.autograd.functional.jacobian(
+        lambda x: aligned_residual(x, target, valid, 'lstsq').abs().sum(), values
+    )
+    torch.testing.assert_close(pred.grad * size, gradient, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,74 @@
+"""Areas are mmseg's, exact beyond what float32 counts."""
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmseg.evaluation import IoUMetric as MMSegIoUMetric
+
+from mmdpt.evaluation.iou_metric import IoUMetric
+
+
+def test_areas_by_hand():
+    """Class 0: hit once, predicted 2, labelled 1. Class 1: hit once, predicted 1, labelled 2."""
+    pred = torch.tensor([[0, 0, 1], [2, 2, 0]])
+    label = torch.tensor([[0, 1, 1], [2, 255, 255]])
+    areas = IoUMetric.intersect_and_union(pred, label, 4, 255)
+    assert [area.tolist() for area in areas] == [
+        [1, 1, 1, 0],
+        [2, 2, 1, 0],
+        [2, 1, 1, 0],
+        [1, 2, 1, 0],
+    ]
+
+
+@pytest.mark.parametrize('num_classes, ignore_index', [(2, 255), (7, 255), (150, 255), (7, 0)])
+@pytest.mark.parametrize('strange', [{}, dict(label=[7, 200, -1, 8]), dict(pred=[7, 9, 300, -4])])
+def test_areas_are_those_of_mmseg(num_classes, ignore_index, strange):
+    """Also of values that are no class, in labels and predictions: read from files, say."""
+    torch.manual_seed(0)
+    maps = dict(
+        pred=torch.randint(0, num_classes, (40, 50)), label=torch.randint(0, num_classes, (40, 50))
+    )
+    maps['label'][:5] = ignore_index
+    for name, values in strange.items():
+        maps[name][10:14, 3] = torch.tensor(values) + (num_classes - 7) * (torch.tensor(values) > 6)
+    arguments = maps['pred'], maps['label'], num_classes, ignore_index
+    ours = IoUMetric.intersect_and_union(*arguments)
+    theirs = MMSegIoUMetric.intersect_and_union(*arguments)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.dtype == torch.float64
+        assert torch.equal(mine, other.double())
+
+
+def test_inputs_stay_as_they_are():
+    pred, label = torch.tensor([[0, 5]]), torch.tensor([[255, 5]])
+    IoUMetric.intersect_and_union(pred, label, 3, 255)
+    assert (pred.tolist(), label.tolist()) == ([[0, 5]], [[255, 5]])
+
+
+@pytest.mark.parametrize('metrics', [['mIoU'], ['mDice', 'mFscore']])
+def test_metrics_are_those_of_mmseg(metrics):
+    MMLogger.get_instance('test_iou_metric', log_level='ERROR')
+    results = []
+    for kind in (IoUMetric, MMSegIoUMetric):
+        torch.manual_seed(0)
+        metric = kind(iou_metrics=metrics)
+        metric.dataset_meta = dict(classes=('a', 'b', 'c'))
+        for _ in range(3):
+            maps = {
+                name: dict(data=torch.randint(0, 3, (1, 8, 9)))
+                for name in ('pred_sem_seg', 'gt_sem_seg')
+            }
+            metric.process({}, [maps])
+        results.append(metric.evaluate(3))
+    ours, theirs = results
+    assert ours == pytest.approx(theirs, abs=0.01)
+    assert 0 < ours['aAcc'] < 100
+
+
+def test_sums_are_exact_beyond_what_float32_counts():
+    """2^24 + 1 is no float32: there, one pixel more makes no difference."""
+    many = 2.0**24
+    assert float(torch.tensor(many) + torch.tensor(1.0)) == many
+    one = IoUMetric.intersect_and_union(torch.zeros(1, 1), torch.zeros(1, 1), 2, 255)[0]
+    assert (torch.tensor([many, 0], dtype=torch.float64) + one)[0] == many + 1

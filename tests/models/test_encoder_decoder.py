@@ -1,0 +1,180 @@
+"""Inference of segmentors is mmseg's, in less memory: whole, slide and augmented."""
+
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import EncoderDecoder as MMSegEncoderDecoder
+from mmseg.models.segmentors.seg_tta import SegTTAModel as MMSegSegTTAModel
+from mmseg.structures import SegDataSample
+
+from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder, windows
+from mmdpt.models.segmentors.seg_tta import SegTTAModel
+
+DIMS, SIZE = 12, (40, 56)
+SLIDE = dict(mode='slide', crop_size=(24, 32), stride=(16, 15))
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmdpt')
+
+
+def segmentor(num_classes=9, of=EncoderDecoder, out_channels=None, **test_cfg):
+    torch.manual_seed(0)
+    model = of(
+        backbone=dict(
+            type='mmdpt.VisionTransformerDPT',
+            arch=dict(embed_dims=DIMS, num_layers=4, num_heads=2, feedforward_channels=24),
+            img_size=64,
+            out_indices=(0, 1, 2, 3),
+        ),
+        decode_head=dict(
+            type='mmdpt.DPTHead',
+            num_classes=num_classes,
+            out_channels=out_channels,
+            threshold=0.4 if out_channels == 1 else None,
+            embed_dims=DIMS,
+            reassemble_channels=(4, 5, 6, 7),
+            channels=8,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=out_channels == 1),
+        ),
+        data_preprocessor=dict(type='SegDataPreProcessor'),
+        test_cfg=ConfigDict({'mode': 'whole', **test_cfg}),
+    )
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model.eval()
+
+
+def image(seed=1, size=SIZE, number=1):
+    return torch.randn(number, 3, *size, generator=torch.Generator().manual_seed(seed))
+
+
+def sample(**extra):
+    meta = dict(ori_shape=(75, 110), img_shape=SIZE, pad_shape=SIZE, padding_size=[0] * 4)
+    return SegDataSample(metainfo={**meta, **extra})
+
+
+@pytest.mark.parametrize('test_cfg', [{}, SLIDE], ids=['whole', 'slide'])
+@pytest.mark.parametrize('channels', [(9, None), (2, 1)], ids=['classes', 'binary'])
+@torch.no_grad()
+def test_predictions_are_those_of_mmseg(test_cfg, channels):
+    """A batch of two: one mirrored by the pipeline and padded, one as it is."""
+    flipped = dict(padding_size=[0, 2, 0, 3], flip=True, flip_direction='horizontal')
+    ours, theirs = (
+        segmentor(channels[0], of, channels[1], **test_cfg).predict(
+            image(number=2), [sample(**flipped), sample()]
+        )
+        for of in (EncoderDecoder, MMSegEncoderDecoder)
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        labels = other.pred_sem_seg.data
+        assert mine.pred_sem_seg.data.dtype == labels.dtype
+        assert torch.equal(mine.pred_sem_seg.data, labels)
+        assert 'seg_logits' not in mine
+        assert labels.shape == (1, 75, 110) and labels.unique().numel() > 1
+
+
+@torch.no_grad()
+def test_logits_are_kept_where_asked_for():
+    ours = segmentor(keep_logits=True).predict(image(), [sample()])[0]
+    theirs = segmentor(of=MMSegEncoderDecoder).predict(image(), [sample()])[0]
+    assert torch.equal(ours.seg_logits.data, theirs.seg_logits.data)
+    assert torch.equal(ours.pred_sem_seg.data, theirs.pred_sem_seg.data)
+
+
+@torch.no_grad()
+def test_without_samples_the_logits_are_those_of_the_network():
+    model = segmentor()
+    result = model.predict(image())[0]
+    assert torch.equal(
+        result.seg_logits.data[None], model(image(), mode='predict')[0].seg_logits.data[None]
+    )
+    assert result.seg_logits.data.shape == (9, *SIZE)
+
+
+@pytest.mark.parametrize('size', [(40, 56), (24, 32), (20, 90), (41, 33)])
+@torch.no_grad()
+def test_windows_are_added_up_as_by_mmseg(size):
+    ours, theirs = (
+        segmentor(of=of, **SLIDE).slide_inference(image(size=size, number=2), [dict(), dict()])
+        for of in (EncoderDecoder, MMSegEncoderDecoder)
+    )
+    assert torch.equal(ours, theirs)
+
+
+def test_windows_by_hand():
+    """Of 50 px, 24 px each 16 px: 0, 16, then the last 24."""
+    assert windows(50, 24, 16) == [slice(0, 24), slice(16, 40), slice(26, 50)]
+    assert windows(24, 24, 16) == [slice(0, 24)]
+    assert windows(10, 24, 16) == [slice(0, 10)]
+
+
+@pytest.mark.parametrize('stride', [0, 25])
+def test_windows_that_leave_gaps_are_refused(stride):
+    with pytest.raises(ValueError, match=f'stride must be in 1..crop_size, got {stride} .* 24 px'):
+        windows(50, 24, stride)
+
+
+def augmented(number=2):
+    """Two scales, each also mirrored, of a batch."""
+    data = dict(inputs=[], data_samples=[])
+    for index, (size, flip) in enumerate(
+        (size, flip) for size in (SIZE, (56, 72)) for flip in (False, True)
+    ):
+        samples = []
+        for position in range(number):
+            one = sample(img_shape=size, pad_shape=size, flip=flip, flip_direction='horizontal')
+            one.set_metainfo(dict(img_path=f'{position}_{index}.jpg'))
+            one.gt_sem_seg = PixelData(data=torch.full((1, 75, 110), index))
+            samples.append(one)
+        images = [255 * one for one in image(index, size, number)]
+        data['inputs'].append(images)
+        data['data_samples'].append(samples)
+    return data
+
+
+@torch.no_grad()
+def test_augmented_labels_are_those_of_mmseg():
+    ours, theirs = (
+        tta(segmentor(of=of)).test_step(augmented())
+        for tta, of in (
+            (SegTTAModel, EncoderDecoder),
+            (MMSegSegTTAModel, MMSegEncoderDecoder),
+        )
+    )
+    for mine, other in zip(ours, theirs, strict=True):
+        assert torch.equal(mine.pred_sem_seg.data, other.pred_sem_seg.data)
+        assert mine.pred_sem_seg.data.unique().numel() > 1
+        assert torch.equal(mine.gt_sem_seg.data, other.gt_sem_seg.data)
+        assert mine.img_path == other.img_path
+        assert 'seg_logits' not in mine
+    assert [one.img_path for one in ours] == ['0_0.jpg', '1_0.jpg']
+
+
+@torch.no_grad()
+def test_of_one_class_the_average_probability_is_compared_with_the_threshold():
+    """mmseg's own is (sigmoid(p_1) + ...) / 4, between 0.5 and 0.73, of probabilities."""
+    model = segmentor(2, MMSegEncoderDecoder, 1)
+    data = augmented(1)
+    probabilities = [
+        model.test_step({key: values[index] for key, values in data.items()})[0].seg_logits.data
+        for index in range(4)
+    ]
+    expected = (sum(probabilities) / 4 > 0.4).float()
+    [result] = SegTTAModel(segmentor(2, out_channels=1)).test_step(augmented(1))
+    assert torch.equal(result.pred_sem_seg.data, expected)
+    assert 0.05 < expected.mean() < 0.95
+
+
+@torch.no_grad()
+def test_augmentation_changes_labels():
+    """Else the comparison with mmseg says nothing of the average."""
+    first = augmented(1)
+    alone = {key: values[:1] for key, values in first.items()}
+    average, single = (
+        SegTTAModel(segmentor()).test_step(data)[0].pred_sem_seg.data for data in (first, alone)
+    )
+    assert (average != single).float().mean() > 0.01
