@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from mmseg.evaluation import IoUMetric
+
+from mmdpt.evaluation.iou_metric import IoUMetric
 
 IGNORE_INDEX = 255
 

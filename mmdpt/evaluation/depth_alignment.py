@@ -32,7 +32,7 @@ def fit_scale_and_shift(pred: np.ndarray, target: np.ndarray) -> tuple[float, fl
     Returns:
         Scale and shift; of a constant prediction 0 and the target's mean, one of the minima.
     """
-    pred, target = pred.astype(np.float64), target.astype(np.float64)
+    pred, target = pred.astype(np.float64, copy=False), target.astype(np.float64, copy=False)
     centred = pred - pred.mean()
     variance = np.dot(centred, centred)
     scale = float(np.dot(centred, target - target.mean()) / variance) if variance > 0 else 0.0
@@ -66,9 +66,9 @@ def align_depth(
     """Turn a prediction into depth between ``min_depth`` and ``max_depth``.
 
     Args:
-        pred: What the network predicts, (H, W).
-        target: Depth [m], (H, W), positive where valid.
-        valid: Bool mask, (H, W), of the pixels that are evaluated: the fit sees no other.
+        pred: What the network predicts, (H, W) or (M,).
+        target: Depth [m], of this shape, positive where valid.
+        valid: Bool mask, of this shape, of the pixels that are evaluated: the fit sees no other.
         alignment: 'none'; 'median', depth times the ratio of medians; 'lstsq', the zero-shot
             protocol of DPT's Table 1 (arXiv:2103.13413): scale and shift by least squares to
             1 / target, disparity clamped to at least 1 / max_depth, inverted.
@@ -79,7 +79,7 @@ def align_depth(
         max_depth: Upper end of the range [m], the protocol's cap.
 
     Returns:
-        Depth [m], (H, W), float64; NaN where ``pred`` is, which must not be at a valid pixel.
+        Depth [m], of this shape, float64; NaN where ``pred`` is, which no valid pixel may be.
 
     Raises:
         ValueError: If the shapes differ, no pixel is valid, or ``check_alignment`` objects.
@@ -92,7 +92,7 @@ def align_depth(
         )
     if not valid.any():
         raise ValueError('there is no valid pixel to align to')
-    pred = pred.astype(np.float64)
+    pred = pred.astype(np.float64, copy=False)
     with np.errstate(over='ignore', invalid='ignore'):  # pixels outside the mask may be infinite
         if alignment == 'lstsq':
             disparity = 1 / np.maximum(pred, min_depth) if output == 'depth' else pred

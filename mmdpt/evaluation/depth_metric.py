@@ -208,11 +208,12 @@ class DepthMetric(BaseMetric):
             raise InputError(
                 f'{name}: prediction {pred.shape} and ground truth {target.shape} differ in size'
             )
-        valid = self._valid_pixels(target, name)
-        result = {'img_path': name, 'valid_pixels': int(valid.sum())}
-        if not result['valid_pixels']:
+        valid = np.flatnonzero(self._valid_pixels(target, name))
+        result = {'img_path': name, 'valid_pixels': len(valid)}
+        if not len(valid):
             return result
-        wrong = int((~np.isfinite(pred[valid])).sum())
+        pred, target = pred.ravel().take(valid), target.ravel().take(valid)
+        wrong = len(pred) - np.count_nonzero(np.isfinite(pred))
         if wrong:
             raise InputError(
                 f'{name}: the prediction is NaN or infinite at {wrong} of '
@@ -221,13 +222,13 @@ class DepthMetric(BaseMetric):
         depth = align_depth(
             pred,
             target,
-            valid,
+            np.ones(len(pred), bool),
             alignment=self.alignment,
             output=output,
             min_depth=self.min_depth,
             max_depth=self.max_depth,
         )
-        return {**result, **depth_errors(depth[valid], target[valid])}
+        return {**result, **depth_errors(depth, target)}
 
     def _counts(self, name: str) -> bool:
         return self.images is None or fnmatch(Path(name).name, self.images)

@@ -4,6 +4,8 @@ Everything here takes maps (N, H, W) or (N, P) with a bool mask of the same shap
 image without a single valid pixel needs to stay finite: zeros.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -150,13 +152,27 @@ def aligned_residual(pred: Tensor, target: Tensor, valid: Tensor, alignment: str
             target by least squares; 'none': as they are.
     """
     if alignment == 'lstsq':
+        # In units of its own a map has squares, and they gradients, within single precision.
+        units = own_unit(pred), own_unit(target)
+        pred, target = pred / per_pixel(units[0], pred), target / per_pixel(units[1], target)
         scale, shift = align_lstsq(pred, target, valid)
         pred = per_pixel(scale, pred) * pred + per_pixel(shift, pred)
-    elif alignment != 'none':
+        return torch.where(valid, per_pixel(units[1], pred) * (pred - target), 0)
+    if alignment != 'none':
         # Together: a selection per image keeps one block of a GPU busy, whatever their number.
         both, mask = torch.cat([pred, target]), torch.cat([valid, valid])
         pred, target = align_median(both, mask, alignment == 'median_zeros').chunk(2)
     return torch.where(valid, pred - target, 0)
+
+
+def own_unit(values: Tensor) -> Tensor:
+    """Power of two next above the absolute values of each image, (N,): exact to divide by.
+
+    1 for a map whose squares are zero, which counts as constant. Gradients do not pass.
+    """
+    _, exponent = values.detach().flatten(1).abs().amax(1).frexp()
+    least = math.log2(torch.finfo(values.dtype).tiny) / 2
+    return torch.ldexp(values.new_ones(len(values)), torch.where(exponent < least, 0, exponent))
 
 
 def per_pixel(numbers: Tensor, map_: Tensor) -> Tensor:
