@@ -5,7 +5,9 @@ python benchmarks/inference.py [--out FILE.json]
 
 import argparse
 import json
+import math
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,7 @@ import rivals  # noqa: E402
 import torch  # noqa: E402
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16, fp16=torch.float16)
+SIZED = ('depth-base', 'segmentation-base')
 TOLERANCE = dict(fp32=1e-3, bf16=0.3, fp16=0.05)
 """Greatest difference of outputs over their greatest value; random weights magnify rounding."""
 
@@ -25,9 +28,9 @@ TOLERANCE = dict(fp32=1e-3, bf16=0.3, fp16=0.05)
 def main() -> None:
     args = parse_args()
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    if args.memory:
-        case, name, dtype, side = args.memory
-        print(measure_memory(case, name, dtype, int(side), device))
+    if args.one:
+        case, name, side = args.one
+        print(json.dumps(measure_one(case, name, int(side), device)))
         return
     report: dict = dict(machine=timing.describe_machine(device), cases={})
     for dtype in args.dtypes:
@@ -39,8 +42,7 @@ def main() -> None:
                 report['cases'][key] = compare(case, dtype, batch, args.repeats, rate, device)
                 print(key, json.dumps(report['cases'][key]), flush=True)
     if args.sizes:
-        report['memory_mb'] = memory_by_size(args.sizes, device)
-        print(json.dumps(report['memory_mb'], indent=1))
+        report['by_size'] = by_size(args.sizes, device)
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + '\n')
@@ -53,10 +55,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batches', nargs='+', type=int, default=[1])
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument(
-        '--sizes', nargs='*', type=int, default=[], help='sides [px] of the memory of ViT-B'
+        '--sizes', nargs='*', type=int, default=[], help='sides [px] of time and memory of ViT-B'
     )
     parser.add_argument('--out', type=Path, help='JSON file for the figures')
-    parser.add_argument('--memory', nargs=4, help=argparse.SUPPRESS)  # of one child process
+    parser.add_argument('--one', nargs=3, help=argparse.SUPPRESS)  # of one child process
     return parser.parse_args()
 
 
@@ -99,31 +101,49 @@ def count_operations(rival: rivals.Rival, images: torch.Tensor) -> int:
     return counter.get_total_flops()
 
 
-def memory_by_size(sides: list[int], device: str) -> dict:
-    """Measure the peak above the weights, each in a process of its own; [MB] by side [px]."""
+def by_size(sides: list[int], device: str) -> dict:
+    """Measure time [s] and peak above the weights [MB] by side [px], each in a process of its own.
+
+    ``slope`` is that of the peak's logarithm against the number of pixels': 1 is linear growth.
+    """
     result: dict = {}
     environment = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'}
-    for case in ('depth-base', 'segmentation-base', 'depth-large'):
+    for case in SIZED:
         for name in rivals.CASES[case][2]:
+            curve: dict = {}
             for side in sides:
-                command = [sys.executable, __file__, '--memory', case, name, 'fp32', str(side)]
+                command = [sys.executable, __file__, '--one', case, name, str(side)]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True)
-                if done.returncode != 0:  # a peer that takes no other size, or lacks memory
-                    print(f'{case} {name} {side}: {done.stderr.splitlines()[-1]}', file=sys.stderr)
+                if done.returncode != 0:  # a peer that takes one size alone, or lacks memory
+                    reason = (done.stderr.splitlines() or [f'signal {-done.returncode}'])[-1]
+                    print(f'{case} {name} {side}: {reason}', file=sys.stderr)
                     continue
-                peak = float(done.stdout.split()[-1])
-                result.setdefault(case, {}).setdefault(name, {})[side] = round(peak, 1)
+                curve[side] = json.loads(done.stdout.splitlines()[-1])
+            peaks = [point['peak_mb'] for point in curve.values()]
+            result.setdefault(case, {})[name] = dict(
+                by_side=curve, slope=slope([side**2 for side in curve], peaks)
+            )
+            print(case, name, json.dumps(result[case][name]), flush=True)
     return result
 
 
-def measure_memory(case: str, name: str, dtype: str, side: int, device: str) -> float:
-    """Measure one rival's peak above its weights [MB]."""
+def slope(pixels: list[int], peaks: list[float]) -> float:
+    """Fit the exponent of a power law."""
+    logs = [[math.log(value) for value in values] for values in (pixels, peaks)]
+    return round(statistics.linear_regression(*logs).slope, 3)
+
+
+def measure_one(case: str, name: str, side: int, device: str) -> dict[str, float]:
+    """Measure one rival in float32: peak above its weights [MB], median of three times [s]."""
     names = (name, 'mmdpt') if name != 'mmdpt' else (name,)
-    rival = rivals.build(case, names, DTYPES[dtype], device)[name]
+    rival = rivals.build(case, names, torch.float32, device)[name]
     images = torch.randn(1, 3, side, side, device=device)
     with torch.inference_mode():
-        rival(images[..., :64, :64] if name != 'smp' else images)  # libraries set up their own
-        return timing.peak_growth(lambda: rival(images), device)
+        if name != 'smp':  # which takes one size alone
+            rival(images[..., :64, :64])  # libraries set up what is theirs
+        peak = timing.peak_growth(lambda: rival(images), device)
+        seconds = timing.alternate({name: lambda: rival(images)}, repeats=3)[name]
+    return dict(peak_mb=round(peak, 1), seconds=round(statistics.median(seconds), 4))
 
 
 if __name__ == '__main__':
