@@ -43,15 +43,25 @@ def test_console_is_fit_to_read(trained):
 
 
 def test_resumed_training_ends_with_the_same_weights(config, run_tool, tmp_path):
-    """Samples, weights, optimiser and schedule go on; random augmentation is left out."""
-    path = tmp_path / 'plain.py'
+    """Samples and their augmentation, weights, optimiser and schedule go on; workers may differ."""
+    path = tmp_path / 'augmented.py'
     path.write_text(f"""
 _base_ = ['{config}']
-steps = ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')
-train_dataloader = dict(dataset=dict(pipeline=[dict(type=step) for step in steps]))
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale=(64, 48), ratio_range=(1.0, 1.5), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=(48, 64)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+model = dict(decode_head=dict(dropout_ratio=0.1))
 """)
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
-    assert run_tool('train.py', path, '--work-dir', whole).returncode == 0
+    workers = ('--cfg-options', 'train_dataloader.num_workers=2')
+    assert run_tool('train.py', path, '--work-dir', whole, *workers).returncode == 0
     resumed.mkdir()
     (resumed / 'iter_2.pth').write_bytes((whole / 'iter_2.pth').read_bytes())
     (resumed / 'last_checkpoint').write_text(str(resumed / 'iter_2.pth'))
