@@ -183,3 +183,7 @@ def labelled_samples(side: int, batch: int, device: str) -> list[SegDataSample]:
     for sample, label in zip(samples, labels, strict=True):
         sample.gt_sem_seg = PixelData(data=label)
     return samples
+
+
+def sum_of_losses(losses: dict) -> Tensor:
+    return sum(value for name, value in losses.items() if 'loss' in name)

@@ -90,17 +90,13 @@ def training_step(
     def step() -> float:
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             losses = model.loss(images, samples)
-        loss = sum_of_losses(losses)
+        loss = rivals.sum_of_losses(losses)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         return loss.item()
 
     return step
-
-
-def sum_of_losses(losses: dict) -> torch.Tensor:
-    return sum(value for name, value in losses.items() if 'loss' in name)
 
 
 def memory_in_child(name: str, dtype: str, side: int, batch: int) -> float:

@@ -109,8 +109,9 @@ class ShardedRunner(Runner):
         """Give the states that were put together."""
         if self.sharded is None:
             return super().states(optimizer)
-        state = {**self.optim_wrapper.state_dict(), 'state': self._moments}
-        return self._weights, state if optimizer else None
+        if not optimizer:
+            return self._weights, None
+        return self._weights, {**self.optim_wrapper.state_dict(), 'state': self._moments}
 
 
 def _count(model: nn.Module) -> int:

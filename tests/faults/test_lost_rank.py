@@ -177,7 +177,7 @@ def assert_goes_on(config, processes, killed_with, stopped, work_dir, uninterrup
         if processes == killed_with == 2:
             assert torch.equal(found[name], value), name
         else:  # gradients are added in another order: DDP orders its buckets anew after one step
-            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent / 'read_mutants.py'
+SCRIPT = Path(__file__).parent / 'fuzz' / 'read_mutants.py'
 
 
 def read_mutants(folder, first, last):

@@ -43,11 +43,10 @@ class SegTTAModel(MMSegSegTTAModel):
         for index in range(number):
             samples = self.module.test_step({key: values[index] for key, values in data.items()})
             for position, sample in enumerate(samples):
-                logits = sample.seg_logits.data
-                del sample.seg_logits
                 if not index:
-                    totals.append(torch.zeros_like(logits))
-                _add_probabilities(totals[position], logits)
+                    totals.append(torch.zeros_like(sample.seg_logits.data))
+                _add_probabilities(totals[position], sample.seg_logits.data)
+                del sample.seg_logits  # before the next are made
             firsts = firsts or samples
         for first, sample, total in zip(firsts, samples, totals, strict=True):
             total /= number

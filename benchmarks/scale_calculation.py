@@ -1,0 +1,243 @@
+"""Calculate memory and throughput of training on many GPUs; nothing here is measured on a GPU.
+
+python benchmarks/scale_calculation.py [--share 0.4] [--link 300] [--gpus 1 8 64] ...
+
+For P parameters, float32, AdamW, N GPUs, and bfloat16 autocast:
+
+    memory     DDP   4 P weights + 8 P moments + 4 P buckets of gradients where N > 1 + the step
+               FSDP  16 P / N + 4 x (parameters gathered at a time) + the step
+    the step   a + b x pixels: how far the peak of a forward and a backward pass is above the
+               weights, gradients included; fitted to two measurements on a CPU (--measure)
+    computing  operations of the pass / (share x peak)
+    exchange   DDP   2 (N - 1) / N x 4 P / link, a ring's all-reduce, beside the backward pass
+               FSDP  (N - 1) / N x 4 P / link beside the forward pass, twice that beside the other
+    update     28 P / memory rate: AdamW reads 16 and writes 12 bytes a parameter; FSDP 1 / N of it
+    step       max(forward, its exchange) + max(backward, its exchange) + update
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CONFIGS = {'DPT-Base': 'dpt_vit-b16_ade20k', 'DPT-Large': 'dpt_vit-l16_ade20k'}
+FLOAT32 = 4  # [bytes]
+MEASURED = {
+    'dpt_vit-b16_ade20k': {384: 0.0, 512: 0.0},
+    'dpt_vit-l16_ade20k': {384: 0.0, 512: 0.0},
+}
+"""[MB] of a step of one image by its side [px]."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a GPU and its links do.
+
+    Attributes:
+        peak: Operations a second of bfloat16 products.
+        share: Part of the peak that a training step reaches.
+        memory_rate: [bytes/s].
+        link: Slowest one of a ring within a machine [bytes/s].
+        link_between: Slowest one of a ring through several machines [bytes/s].
+        per_machine: GPUs of a machine.
+    """
+
+    peak: float
+    share: float
+    memory_rate: float
+    link: float
+    link_between: float
+    per_machine: int = 8
+
+    def link_of(self, gpus: int) -> float:
+        return self.link if gpus <= self.per_machine else self.link_between
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a model asks for.
+
+    Attributes:
+        parameters: Number of them.
+        gathered: Parameters that FSDP has whole at a time.
+        forward: Operations of one image's forward pass.
+        backward: Operations of its backward pass.
+        held: Memory of a step that does not grow with the images [bytes].
+        of_image: Memory of a step for one image [bytes].
+    """
+
+    parameters: int
+    gathered: int
+    forward: float
+    backward: float
+    held: float
+    of_image: float
+
+
+def memory(model: Model, gpus: int, batch: int, sharded: bool) -> float:
+    """Calculate the memory of a GPU [bytes]."""
+    step = model.held + batch * model.of_image
+    if sharded:
+        return FLOAT32 * (4 * model.parameters / gpus + model.gathered) + step
+    copies = 4 if gpus > 1 else 3
+    return FLOAT32 * copies * model.parameters + step
+
+
+def seconds(model: Model, machine: Machine, gpus: int, batch: int, sharded: bool) -> float:
+    """Calculate the time of a training step [s]."""
+    rate = machine.share * machine.peak
+    forward, backward = (batch * work / rate for work in (model.forward, model.backward))
+    # a ring sends (N - 1) / N of the bytes to gather them, and as much to reduce and scatter them
+    once = (gpus - 1) / gpus * FLOAT32 * model.parameters / machine.link_of(gpus)
+    update = 7 * FLOAT32 * model.parameters / machine.memory_rate
+    if sharded:
+        return max(forward, once) + max(backward, 2 * once) + update / gpus
+    return forward + max(backward, 2 * once) + update
+
+
+def describe(config: str, side: int) -> Model:
+    """Count parameters and operations of a config's model, fit its memory.
+
+    The operations of the loss, an interpolation and a cross-entropy, are left out.
+    """
+    import rivals
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device('meta'):
+        model = rivals.build_model(config, [f'model.backbone.img_size={side}']).train()
+    model.decode_head.loss_by_feat = lambda logits, *_: dict(loss=logits.sum())
+    images = torch.empty(1, 3, side, side, device='meta')
+    with FlopCounterMode(display=False) as counter:
+        losses = model.loss(images, rivals.labelled_samples(side, 1, 'meta'))
+        forward = counter.get_total_flops()
+        rivals.sum_of_losses(losses).backward()
+    parameters = count(model)
+    layers = [count(layer) for layer in model.backbone.layers]
+    (small, least), (large, most) = sorted(MEASURED[config].items())
+    of_pixel = (most - least) / (large**2 - small**2) * 1e6
+    return Model(
+        parameters=parameters,
+        gathered=parameters - sum(layers) + 2 * max(layers),
+        forward=forward,
+        backward=counter.get_total_flops() - forward,
+        held=most * 1e6 - of_pixel * large**2,
+        of_image=of_pixel * side**2,
+    )
+
+
+def count(module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def measure(config: str, side: int) -> float:
+    """Measure the peak of a step of one image above the weights, on this machine's CPU [MB]."""
+    import rivals
+    import timing
+    import torch
+
+    model = rivals.build_model(config, [f'model.backbone.img_size={side}']).train()
+    images = torch.randn(1, 3, side, side)
+    samples = rivals.labelled_samples(side, 1, 'cpu')
+
+    def step() -> None:
+        with torch.autocast('cpu', torch.bfloat16):
+            losses = model.loss(images, samples)
+        rivals.sum_of_losses(losses).backward()
+        model.zero_grad()
+
+    step()
+    return timing.peak_growth(step, 'cpu') * 2**20 / 1e6
+
+
+def measure_all() -> None:
+    """Measure every number of MEASURED in a process of its own."""
+    for config, by_side in MEASURED.items():
+        for side in by_side:
+            done = subprocess.run(
+                [sys.executable, __file__, '--one', config, str(side)],
+                env={**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+            print(config, side, done.stdout.split()[-1], 'MB', flush=True)
+
+
+def table(
+    models: dict[str, Model], machine: Machine, gpus: Sequence[int], batches: Sequence[int]
+) -> str:
+    """Write the table of all of them, in Markdown."""
+    lines = [
+        '| model | images per GPU | GPUs | batch | DDP: memory [GB] | images/s | of N x one GPU '
+        '| FSDP: memory [GB] | images/s |',
+        '|---|---|---|---|---|---|---|---|---|',
+    ]
+    for name, model in models.items():
+        for batch in batches:
+            for number in gpus:
+                one = batch / seconds(model, machine, 1, batch, sharded=False)
+                cells = [name, batch, number, number * batch]
+                for sharded in (False, True):
+                    held = memory(model, number, batch, sharded) / 1e9
+                    rate = number * batch / seconds(model, machine, number, batch, sharded)
+                    if number == 1 and sharded:
+                        cells += ['-', '-']
+                        continue
+                    cells += [f'{held:.1f}', f'{rate:,.0f}']
+                    if not sharded:
+                        cells.append(f'{rate / (number * one):.2f}')
+                lines.append('| ' + ' | '.join(map(str, cells)) + ' |')
+    return '\n'.join(lines)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--gpus', nargs='+', type=int, default=[1, 8, 64])
+    parser.add_argument('--batches', nargs='+', type=int, default=[2, 4], help='images per GPU')
+    parser.add_argument('--side', type=int, default=512, help='of the images [px]')
+    parser.add_argument('--peak', type=float, default=989, help="[TFLOP/s], an H200's in bfloat16")
+    parser.add_argument('--share', type=float, default=0.4, help='of the peak, assumed')
+    parser.add_argument('--memory-rate', type=float, default=4.8, help="[TB/s], an H200's")
+    parser.add_argument('--link', type=float, default=300, help='within a machine [GB/s], assumed')
+    parser.add_argument(
+        '--link-between', type=float, default=50, help='between machines [GB/s], assumed'
+    )
+    parser.add_argument('--per-machine', type=int, default=8, help='GPUs of a machine')
+    parser.add_argument('--measure', action='store_true', help='measure memory on this CPU instead')
+    parser.add_argument('--one', nargs=2, help=argparse.SUPPRESS)  # of one child process
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    if args.one:
+        print(round(measure(args.one[0], int(args.one[1]))))
+        return
+    if args.measure:
+        measure_all()
+        return
+    machine = Machine(
+        peak=args.peak * 1e12,
+        share=args.share,
+        memory_rate=args.memory_rate * 1e12,
+        link=args.link * 1e9,
+        link_between=args.link_between * 1e9,
+        per_machine=args.per_machine,
+    )
+    models = {name: describe(config, args.side) for name, config in CONFIGS.items()}
+    for name, model in models.items():
+        print(
+            f'{name}: {model.parameters / 1e6:.0f} million parameters; {model.forward / 1e12:.2f} '
+            f'and {model.backward / 1e12:.2f} TFLOP an image forward and backward; the step takes '
+            f'{model.held / 1e9:.1f} GB and {model.of_image / 1e9:.1f} GB an image'
+        )
+    print(table(models, machine, args.gpus, args.batches))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,62 @@
+"""benchmarks/scale_calculation.py calculates what it says, and the page shows what it prints."""
+
+import runpy
+import sys
+
+import pytest
+
+from .conftest import REPO
+
+SCRIPT = REPO / 'benchmarks' / 'scale_calculation.py'
+
+
+@pytest.fixture(scope='module')
+def script():
+    """Its functions, a machine and a model of round numbers."""
+    names = runpy.run_path(str(SCRIPT))
+    machine = names['Machine'](
+        peak=100, share=0.5, memory_rate=2800, link=10, link_between=5, per_machine=8
+    )
+    model = names['Model'](
+        parameters=100, gathered=30, forward=200, backward=400, held=1000, of_image=500
+    )
+    return names, machine, model
+
+
+@pytest.mark.parametrize(
+    ('gpus', 'sharded', 'expected'),
+    [
+        (1, False, 4 * 100 + 8 * 100 + 1000 + 2 * 500),
+        (8, False, 4 * 100 + 8 * 100 + 4 * 100 + 1000 + 2 * 500),
+        (8, True, 16 * 100 / 8 + 4 * 30 + 1000 + 2 * 500),
+    ],
+)
+def test_memory_for_two_images(script, gpus, sharded, expected):
+    names, _, model = script
+    assert names['memory'](model, gpus, 2, sharded) == expected
+
+
+@pytest.mark.parametrize(
+    ('gpus', 'sharded', 'expected'),
+    [
+        (1, False, 8 + 16 + 1),  # 400 and 800 operations at 50 a second; 2800 bytes at 2800
+        (2, False, 8 + 40 + 1),  # 2 x 1/2 x 400 bytes at 10 a second take 40
+        (2, True, 20 + 40 + 0.5),  # 1/2 x 400 bytes, then twice that; half of the update
+        (16, False, 8 + 150 + 1),  # 2 x 15/16 x 400 bytes at 5 a second
+    ],
+)
+def test_seconds_of_a_step_of_two_images(script, gpus, sharded, expected):
+    names, machine, model = script
+    assert names['seconds'](model, machine, gpus, 2, sharded) == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_the_page_shows_what_the_script_prints(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.setattr(sys, 'argv', [str(SCRIPT)])
+    runpy.run_path(str(SCRIPT), run_name='__main__')
+    page = (REPO / 'docs' / 'scale-out.md').read_text()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| DPT')]
+    assert len(rows) == 12
+    for row in rows:
+        assert row in page
