@@ -43,7 +43,7 @@ def test_damaged_files_are_read_right_or_refused_by_name(tmp_path, record, mutan
     assert not wrong, '\n'.join(wrong)
     assert sum(counts.values()) == mutants
     readers = {outcome.partition(' ')[0] for outcome in counts}
-    assert len(readers) == 9
+    assert len(readers) == 10
     for reader in readers:  # both happen: the mutants are neither all noise nor all harmless
         assert counts[f'{reader} error'] > 0
         assert counts.get(f'{reader} answer') or mutants < 5000, f'{reader} refused everything'

@@ -69,11 +69,7 @@ class StopSignalHook(Hook):
         data_batch: dict | None = None,
         outputs: list | None = None,
     ) -> None:
-        """Break a validation off; a resumed training makes up for it.
-
-        Raises:
-            ValidationBrokenOff: For the train loop.
-        """
+        """Break a validation off by ``ValidationBrokenOff``; a resumed training makes up for it."""
         if self.active and batch_idx < self.shared_batches and self.agreement.stop_now():
             runner.logger.warning(f'the validation after iteration {runner.iter} is broken off')
             for hook in runner.hooks:
