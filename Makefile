@@ -10,7 +10,7 @@ PIP := PIP_CONSTRAINT='$(CURDIR)/$(CONSTRAINTS)' PIP_BUILD_CONSTRAINT='$(CURDIR)
   $(BIN)/python -m pip
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-faults lint types unit docs linkcheck format clean
+.PHONY: help setup demo test test-faults bench lint types unit docs linkcheck format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,17 @@ test: lint types unit ## Everything that must pass: ruff, mypy, pytest
 # Other numbers than `make test`: hypothesis's profile 'long' of tests/faults/conftest.py.
 test-faults: setup ## Kill, starve, damage and soak it: up to 45 minutes on 2 cores, ends with a table
 	$(BIN)/pytest tests/faults -m '' --hypothesis-profile=long --durations=10 $(ARGS)
+
+# On CUDA also: --dtypes fp32 bf16 fp16 --batches 1 8 32 64, see docs/speed.md.
+RESULTS := benchmarks/results
+bench: setup ## Measure speed and memory beside the peers, an hour on 2 cores; nothing else should run
+	@device=$$($(BIN)/python -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")'); \
+	for name in inference train_step evaluation data start depth_losses scale; do \
+	  case $$name in inference) options='--sizes 384 768 1152 1536 --numbers 1 2 4 8';; *) options=;; esac; \
+	  echo "$$name"; \
+	  $(BIN)/python benchmarks/$$name.py $$options --out $(RESULTS)/$${name}_$$device.json || exit 1; \
+	done; \
+	$(BIN)/python benchmarks/plot.py $(RESULTS)/inference_$$device.json $(RESULTS)/inference_$$device.png
 
 lint: setup ## Check style and format with ruff
 	$(BIN)/ruff check .

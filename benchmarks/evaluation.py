@@ -10,8 +10,6 @@ model that the configs train on CamVid.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -123,9 +121,7 @@ def compare_label_maps(kind: str, repeats: int, device: str) -> dict:
 
 
 def measure_in_child(name: str, kind: str, layout: str) -> dict[str, float]:
-    environment = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'}
-    command = [sys.executable, __file__, '--one', name, kind, layout]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = timing.run_child('--one', name, kind, layout)
     if done.returncode != 0:
         sys.exit(f'{name}, {kind}, {layout}: {done.stderr}')
     return json.loads(done.stdout.splitlines()[-1])

@@ -6,10 +6,9 @@ python benchmarks/inference.py [--out FILE.json]
 import argparse
 import json
 import math
-import os
 import statistics
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import timing
@@ -29,8 +28,8 @@ def main() -> None:
     args = parse_args()
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     if args.one:
-        case, name, side = args.one
-        print(json.dumps(measure_one(case, name, int(side), device)))
+        case, name, side, batch = args.one
+        print(json.dumps(measure_one(case, name, int(side), int(batch), device)))
         return
     report: dict = dict(machine=timing.describe_machine(device), cases={})
     for dtype in args.dtypes:
@@ -42,7 +41,9 @@ def main() -> None:
                 report['cases'][key] = compare(case, dtype, batch, args.repeats, rate, device)
                 print(key, json.dumps(report['cases'][key]), flush=True)
     if args.sizes:
-        report['by_size'] = by_size(args.sizes, device)
+        report['by_side'] = curves(lambda case: [(side, 1) for side in args.sizes])
+    if args.numbers:
+        report['by_batch'] = curves(lambda case: [(rivals.CASES[case][1], n) for n in args.numbers])
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + '\n')
@@ -55,10 +56,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batches', nargs='+', type=int, default=[1])
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument(
-        '--sizes', nargs='*', type=int, default=[], help='sides [px] of time and memory of ViT-B'
+        '--sizes', nargs='*', type=int, default=[], help='sides [px] of curves of ViT-B, batch 1'
+    )
+    parser.add_argument(
+        '--numbers', nargs='*', type=int, default=[], help='batches of curves of ViT-B'
     )
     parser.add_argument('--out', type=Path, help='JSON file for the figures')
-    parser.add_argument('--one', nargs=3, help=argparse.SUPPRESS)  # of one child process
+    parser.add_argument('--one', nargs=4, help=argparse.SUPPRESS)  # of one child process
     return parser.parse_args()
 
 
@@ -101,49 +105,51 @@ def count_operations(rival: rivals.Rival, images: torch.Tensor) -> int:
     return counter.get_total_flops()
 
 
-def by_size(sides: list[int], device: str) -> dict:
-    """Measure time [s] and peak above the weights [MB] by side [px], each in a process of its own.
+def curves(points: Callable[[str], list[tuple[int, int]]]) -> dict:
+    """Measure time [s] and peak above the weights [MB], each in a process of its own.
 
     ``slope`` is that of the peak's logarithm against the number of pixels': 1 is linear growth.
+
+    Args:
+        points: Gives a case's sides [px] and batches.
     """
     result: dict = {}
-    environment = {**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'}
     for case in SIZED:
         for name in rivals.CASES[case][2]:
-            curve: dict = {}
-            for side in sides:
-                command = [sys.executable, __file__, '--one', case, name, str(side)]
-                done = subprocess.run(command, env=environment, capture_output=True, text=True)
+            curve: list[dict] = []
+            for side, batch in points(case):
+                done = timing.run_child('--one', case, name, side, batch)
                 if done.returncode != 0:  # a peer that takes one size alone, or lacks memory
                     reason = (done.stderr.splitlines() or [f'signal {-done.returncode}'])[-1]
-                    print(f'{case} {name} {side}: {reason}', file=sys.stderr)
+                    print(f'{case} {name} {side} x {batch}: {reason}', file=sys.stderr)
                     continue
-                curve[side] = json.loads(done.stdout.splitlines()[-1])
-            peaks = [point['peak_mb'] for point in curve.values()]
-            result.setdefault(case, {})[name] = dict(
-                by_side=curve, slope=slope([side**2 for side in curve], peaks)
-            )
+                curve.append(json.loads(done.stdout.splitlines()[-1]))
+            result.setdefault(case, {})[name] = dict(points=curve, slope=slope(curve))
             print(case, name, json.dumps(result[case][name]), flush=True)
     return result
 
 
-def slope(pixels: list[int], peaks: list[float]) -> float:
-    """Fit the exponent of a power law."""
-    logs = [[math.log(value) for value in values] for values in (pixels, peaks)]
-    return round(statistics.linear_regression(*logs).slope, 3)
+def slope(curve: list[dict]) -> float | None:
+    """Fit the exponent of a power law; None where one size alone was measured."""
+    if len(curve) < 2:
+        return None
+    pixels = [math.log(point['side'] ** 2 * point['batch']) for point in curve]
+    peaks = [math.log(point['peak_mb']) for point in curve]
+    return round(statistics.linear_regression(pixels, peaks).slope, 3)
 
 
-def measure_one(case: str, name: str, side: int, device: str) -> dict[str, float]:
+def measure_one(case: str, name: str, side: int, batch: int, device: str) -> dict[str, float]:
     """Measure one rival in float32: peak above its weights [MB], median of three times [s]."""
     names = (name, 'mmdpt') if name != 'mmdpt' else (name,)
     rival = rivals.build(case, names, torch.float32, device)[name]
-    images = torch.randn(1, 3, side, side, device=device)
+    images = torch.randn(batch, 3, side, side, device=device)
     with torch.inference_mode():
         if name != 'smp':  # which takes one size alone
             rival(images[..., :64, :64])  # libraries set up what is theirs
         peak = timing.peak_growth(lambda: rival(images), device)
         seconds = timing.alternate({name: lambda: rival(images)}, repeats=3)[name]
-    return dict(peak_mb=round(peak, 1), seconds=round(statistics.median(seconds), 4))
+    seconds = round(statistics.median(seconds), 4)
+    return dict(side=side, batch=batch, peak_mb=round(peak, 1), seconds=seconds)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Plot time and memory against image size from what inference.py wrote.
+"""Plot time and memory against image size and batch from what inference.py wrote.
 
 python benchmarks/plot.py FILE.json PLOT.png
 """
@@ -11,39 +11,48 @@ import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 
-MEASURES = dict(seconds='time of an image [s]', peak_mb='peak memory above the weights [MB]')
+MEASURES = dict(seconds='time [s]', peak_mb='peak memory above the weights [MB]')
+AGAINST = dict(by_side=('side', 'side of the square image [px]'), by_batch=('batch', 'batch'))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('figures', type=Path, help='JSON file of benchmarks/inference.py --sizes')
+    parser.add_argument('figures', type=Path, help='JSON of inference.py --sizes and --numbers')
     parser.add_argument('plot', type=Path, help='PNG file to write')
     args = parser.parse_args()
     report = json.loads(args.figures.read_text())
-    cases = report['by_size']
+    columns = [
+        (kind, case, curves) for kind in AGAINST for case, curves in report.get(kind, {}).items()
+    ]
     figure, axes = plt.subplots(
-        len(MEASURES), len(cases), figsize=(5 * len(cases), 7), squeeze=False, sharex=True
+        len(MEASURES), len(columns), figsize=(4.5 * len(columns), 7), squeeze=False, sharex='col'
     )
-    for column, (case, curves) in enumerate(cases.items()):
-        for row, (measure, label) in enumerate(MEASURES.items()):
-            axis = axes[row, column]
-            for name, curve in curves.items():
-                points = {int(side): point for side, point in curve['by_side'].items()}
-                axis.plot(points, [p[measure] for p in points.values()], 'o-', label=name)
-            axis.set(xscale='log', yscale='log', ylabel=label)
-            axis.grid(True, which='both', alpha=0.3)
-        axes[0, column].set_title(f'{case}, float32, batch 1')
+    for column, (kind, case, curves) in enumerate(columns):
+        for axis, measure in zip(axes[:, column], MEASURES, strict=True):
+            draw(axis, curves, AGAINST[kind][0], measure)
+        axes[0, column].set_title(f'{case}, float32' + ', batch 1' * (kind == 'by_side'))
         axes[0, column].legend()
-        sides = sorted({int(side) for curve in curves.values() for side in curve['by_side']})
-        axes[-1, column].set_xticks(sides, labels=[str(side) for side in sides], minor=False)
-        axes[-1, column].minorticks_off()
-        axes[-1, column].set_xlabel('side of the square image [px]')
+        axes[-1, column].set_xlabel(AGAINST[kind][1])
     machine = report['machine']
     figure.suptitle(f'{machine["device"]}, {machine["threads"]} threads, {machine["date"]}')
     figure.tight_layout()
     args.plot.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(args.plot, dpi=100)
+
+
+def draw(axis: Axes, curves: dict, against: str, measure: str) -> None:
+    """Draw one measure of every rival."""
+    for name, curve in curves.items():
+        points = curve['points']
+        numbers = [point[against] for point in points]
+        axis.plot(numbers, [point[measure] for point in points], 'o-', label=name)
+    ticks = sorted({point[against] for curve in curves.values() for point in curve['points']})
+    axis.set(xscale='log', yscale='log', ylabel=MEASURES[measure])
+    axis.set_xticks(ticks, labels=[str(tick) for tick in ticks], minor=False)
+    axis.minorticks_off()
+    axis.grid(True, which='both', alpha=0.3)
 
 
 if __name__ == '__main__':

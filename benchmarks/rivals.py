@@ -10,6 +10,7 @@ import torch.nn as nn
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmdpt.apis import build_model
 from mmdpt.checkpoints import to_foreign, to_ours
@@ -77,7 +78,7 @@ def build(case: str, names: Sequence[str], dtype: torch.dtype, device: str) -> d
 
 def compiled(rival: Rival) -> Rival:
     """Give a rival whose encoder and head are compiled, as ``DPTInferencer(compile=True)``."""
-    model = copy.copy(rival.model)
+    model = copy.deepcopy(rival.model)
     for part in (model.backbone, model.decode_head):
         part.forward = torch.compile(part.forward)
     return Rival('mmdpt', model, rival.dtype, rival.forward)
@@ -183,6 +184,28 @@ def labelled_samples(side: int, batch: int, device: str) -> list[SegDataSample]:
     for sample, label in zip(samples, labels, strict=True):
         sample.gt_sem_seg = PixelData(data=label)
     return samples
+
+
+def build_on_meta(config: str, options: list[str]) -> nn.Module:
+    with torch.device('meta'):
+        return build_model(config, options).train()
+
+
+def operations_of_step(model: nn.Module, side: int) -> tuple[int, int]:
+    """Count floating-point operations of our model on the meta device, for one image.
+
+    Those of the loss, an interpolation and a cross-entropy, are left out.
+
+    Returns:
+        Of the forward and of the backward pass.
+    """
+    model.decode_head.loss_by_feat = lambda logits, *_: dict(loss=logits.sum())
+    images = torch.empty(1, 3, side, side, device='meta')
+    with FlopCounterMode(display=False) as counter:
+        losses = model.loss(images, labelled_samples(side, 1, 'meta'))
+        forward = counter.get_total_flops()
+        sum_of_losses(losses).backward()
+    return forward, counter.get_total_flops() - forward
 
 
 def sum_of_losses(losses: dict) -> Tensor:

@@ -16,8 +16,6 @@ For P parameters, float32, AdamW, N GPUs, and bfloat16 autocast:
 """
 
 import argparse
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,8 +23,8 @@ from dataclasses import dataclass
 CONFIGS = {'DPT-Base': 'dpt_vit-b16_ade20k', 'DPT-Large': 'dpt_vit-l16_ade20k'}
 FLOAT32 = 4  # [bytes]
 MEASURED = {
-    'dpt_vit-b16_ade20k': {384: 0.0, 512: 0.0},
-    'dpt_vit-l16_ade20k': {384: 0.0, 512: 0.0},
+    'dpt_vit-b16_ade20k': {384: 554, 512: 797},
+    'dpt_vit-l16_ade20k': {384: 1435, 512: 1721},
 }
 """[MB] of a step of one image by its side [px]."""
 
@@ -98,22 +96,11 @@ def seconds(model: Model, machine: Machine, gpus: int, batch: int, sharded: bool
 
 
 def describe(config: str, side: int) -> Model:
-    """Count parameters and operations of a config's model, fit its memory.
-
-    The operations of the loss, an interpolation and a cross-entropy, are left out.
-    """
+    """Count parameters and operations of a config's model, fit its memory."""
     import rivals
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.device('meta'):
-        model = rivals.build_model(config, [f'model.backbone.img_size={side}']).train()
-    model.decode_head.loss_by_feat = lambda logits, *_: dict(loss=logits.sum())
-    images = torch.empty(1, 3, side, side, device='meta')
-    with FlopCounterMode(display=False) as counter:
-        losses = model.loss(images, rivals.labelled_samples(side, 1, 'meta'))
-        forward = counter.get_total_flops()
-        rivals.sum_of_losses(losses).backward()
+    model = rivals.build_on_meta(config, [f'model.backbone.img_size={side}'])
+    forward, backward = rivals.operations_of_step(model, side)
     parameters = count(model)
     layers = [count(layer) for layer in model.backbone.layers]
     (small, least), (large, most) = sorted(MEASURED[config].items())
@@ -122,7 +109,7 @@ def describe(config: str, side: int) -> Model:
         parameters=parameters,
         gathered=parameters - sum(layers) + 2 * max(layers),
         forward=forward,
-        backward=counter.get_total_flops() - forward,
+        backward=backward,
         held=most * 1e6 - of_pixel * large**2,
         of_image=of_pixel * side**2,
     )
@@ -154,15 +141,13 @@ def measure(config: str, side: int) -> float:
 
 def measure_all() -> None:
     """Measure every number of MEASURED in a process of its own."""
+    import timing
+
     for config, by_side in MEASURED.items():
         for side in by_side:
-            done = subprocess.run(
-                [sys.executable, __file__, '--one', config, str(side)],
-                env={**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'},
-                stdout=subprocess.PIPE,
-                text=True,
-                check=True,
-            )
+            done = timing.run_child('--one', config, side)
+            if done.returncode != 0:
+                sys.exit(done.stderr)
             print(config, side, done.stdout.split()[-1], 'MB', flush=True)
 
 

@@ -6,6 +6,7 @@ import gc
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -103,7 +104,7 @@ def bind_threads() -> None:
 def peak_growth(run: Callable[[], object], device: str) -> float:
     """Measure by how much a call raises the peak of memory above what is held before it [MB].
 
-    CUDA: the allocator's. CPU: of the resident set; a process that measures this starts with
+    CUDA: the allocator's. CPU: of the resident set; ``run_child`` starts a process for it with
     MALLOC_MMAP_THRESHOLD_=131072, or memory that malloc keeps for later is counted for or against
     whoever comes second.
     """
@@ -120,6 +121,20 @@ def peak_growth(run: Callable[[], object], device: str) -> float:
     Path('/proc/self/clear_refs').write_text('5')  # the peak counts from here
     run()
     return (status('VmHWM') - before) / 1024
+
+
+def run_child(*arguments: object) -> subprocess.CompletedProcess:
+    """Run this program once more in a process that can measure its memory; give what it printed.
+
+    A bound thread's process would start its children on that one core.
+    """
+    return subprocess.run(
+        [sys.executable, sys.argv[0], *map(str, arguments)],
+        env={**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'},
+        preexec_fn=lambda: os.sched_setaffinity(0, range(os.cpu_count() or 1)),
+        capture_output=True,
+        text=True,
+    )
 
 
 def status(field: str) -> int:

@@ -1,12 +1,14 @@
 """Time and memory of a training step of ViT-B segmentation, 150 classes, beside mmseg's.
 
 python benchmarks/train_step.py [--out FILE.json]
+
+'of_matrix_rate': the floating-point operations of the step's products and convolutions, without
+those that are done again, over its time, as a share of what a plain product reaches in that type.
+On CUDA that is the model FLOP utilisation, of the rate measured.
 """
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ import rivals  # noqa: E402
 import torch  # noqa: E402
 
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16)
+CONFIG = 'dpt_vit-b16_ade20k'
 MODELS = {
     'mmseg': (),
     'mmdpt': ('model.decode_head.auxiliary_weight=0',),  # as mmseg's, which has no such output
@@ -27,7 +30,10 @@ MODELS = {
         'model.backbone.with_cp=True',
     ),
     'mmdpt, auxiliary output': (),
+    'mmdpt, compiled': ('model.decode_head.auxiliary_weight=0',),
 }
+COMPILED = 'mmdpt, compiled'
+"""On a CPU compiling takes minutes; it is timed there by --models."""
 
 
 def main() -> None:
@@ -43,16 +49,25 @@ def main() -> None:
         machine=timing.describe_machine(device),
         step=f'{args.batch} x {args.side} x {args.side} px, AdamW',
     )
+    names = args.models or [name for name in MODELS if device == 'cuda' or name != COMPILED]
+    options = [*MODELS['mmdpt'], f'model.backbone.img_size={args.side}']
+    operations = args.batch * sum(
+        rivals.operations_of_step(rivals.build_on_meta(CONFIG, options), args.side)
+    )
+    report['gflop'] = round(operations / 1e9, 1)
     for dtype in args.dtypes:
+        rate = timing.matrix_rate(DTYPES[dtype], device)
+        report[f'matrix_product_{dtype}_gflops'] = round(rate / 1e9, 1)
         steps = {
             name: training_step(name, DTYPES[dtype], args.side, args.batch, device)
-            for name in args.models
+            for name in names
         }
         result = timing.summarize(timing.alternate(steps, args.repeats), 'mmseg')
         del steps
         for name, figures in result.items():
             figures['peak_mb'] = memory_in_child(name, dtype, args.side, args.batch)
             figures['peak_ratio'] = round(figures['peak_mb'] / result['mmseg']['peak_mb'], 3)
+            figures['of_matrix_rate'] = round(operations / figures['median_s'] / rate, 3)
             print(dtype, name, json.dumps(figures), flush=True)
         report[dtype] = result
     if args.out:
@@ -62,7 +77,7 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--models', nargs='+', choices=MODELS, default=list(MODELS))
+    parser.add_argument('--models', nargs='+', choices=MODELS, help='mmseg and others')
     parser.add_argument('--dtypes', nargs='+', choices=DTYPES, default=list(DTYPES))
     parser.add_argument('--side', type=int, default=512, help='of the images [px]')
     parser.add_argument('--batch', type=int, default=1)
@@ -81,7 +96,10 @@ def training_step(
         model = rivals.mmseg_model(side)
     else:
         options = [f'model.backbone.img_size={side}', *MODELS[name]]
-        model = rivals.build_model('dpt_vit-b16_ade20k', options)
+        model = rivals.build_model(CONFIG, options)
+    if name == COMPILED:
+        model.backbone.forward = torch.compile(model.backbone.forward)
+        model.decode_head.fuse = torch.compile(model.decode_head.fuse)
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     images = torch.randn(batch, 3, side, side, device=device)
@@ -101,14 +119,9 @@ def training_step(
 
 def memory_in_child(name: str, dtype: str, side: int, batch: int) -> float:
     """Measure the peak above weights and optimiser in a process of its own [MB]."""
-    options = ['--side', str(side), '--batch', str(batch), '--memory', name, dtype]
-    done = subprocess.run(
-        [sys.executable, __file__, *options],
-        env={**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
+    done = timing.run_child('--side', side, '--batch', batch, '--memory', name, dtype)
+    if done.returncode != 0:
+        sys.exit(f'{name}, {dtype}: {done.stderr}')
     return round(float(done.stdout.split()[-1]), 1)
 
 

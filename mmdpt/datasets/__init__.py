@@ -28,6 +28,7 @@ from .transforms import (
     PackDepthInputs,
     RandomCropDepth,
     RandomRotateDepth,
+    RandomZoomDepth,
     ResizeAsTransformers,
     ResizeDepth,
 )
@@ -52,6 +53,7 @@ __all__ = [
     'PascalContextDataset59',
     'RandomCropDepth',
     'RandomRotateDepth',
+    'RandomZoomDepth',
     'ResizeAsTransformers',
     'ResizeDepth',
     'SUNRGBDDataset',

@@ -1,5 +1,8 @@
 """mmseg's segmentation metrics, counted exactly and in a fraction of the time."""
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from mmseg.evaluation import IoUMetric as MMSegIoUMetric
 from torch import Tensor
@@ -14,6 +17,11 @@ class IoUMetric(MMSegIoUMetric):
     mmseg counts and adds up in float32, which is exact to 2^24 pixels, 32 images of 1024 x 512:
     beyond, the sums depend on the order of the images and so on the number of processes.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.output_dir:  # mmseg's rank 0 alone makes it, and the others may be faster
+            Path(self.output_dir).mkdir(parents=True, exist_ok=True)
 
     @staticmethod
     def intersect_and_union(
