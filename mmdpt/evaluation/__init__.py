@@ -8,6 +8,7 @@ from .depth_alignment import align_depth
 from .depth_baseline import median_depth
 from .depth_errors import ERRORS, depth_errors
 from .depth_metric import DepthMetric
+from .iou_metric import IoUMetric
 from .whdr_metric import WHDRMetric
 from .zero_shot import zero_shot_table
 
@@ -15,6 +16,7 @@ __all__ = [
     'CROPS',
     'ERRORS',
     'DepthMetric',
+    'IoUMetric',
     'WHDRMetric',
     'align_depth',
     'crop_slices',

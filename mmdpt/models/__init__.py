@@ -8,7 +8,7 @@ from .depth_data_preprocessor import DepthDataPreProcessor
 from .layers import Fusion, Reassemble
 from .losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
 from .pretrained_init import PretrainedInit
-from .segmentors import DepthEstimator, EncoderDecoder, JointEstimator
+from .segmentors import DepthEstimator, EncoderDecoder, JointEstimator, SegTTAModel
 
 __all__ = [
     'AbsRelLoss',
@@ -25,6 +25,7 @@ __all__ = [
     'ResNetV2',
     'SSILoss',
     'SSITrimmedLoss',
+    'SegTTAModel',
     'SiLogLoss',
     'VisionTransformerDPT',
 ]

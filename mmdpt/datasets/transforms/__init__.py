@@ -1,10 +1,13 @@
 """Pipeline steps."""
 
+from .colours import PhotoMetricDistortion
 from .depth_geometry import KBCrop, NYUCrop, RandomCropDepth, RandomRotateDepth, ResizeDepth
 from .depth_loading import LoadDepth
 from .depth_packing import PackDepthInputs
 from .depth_zoom import RandomZoomDepth
+from .geometry import RandomCrop, RandomFlip
 from .loading import LoadAnnotations, LoadImageFromFile
+from .packing import PackSegInputs
 from .resize_as_transformers import ResizeAsTransformers
 
 __all__ = [
@@ -14,7 +17,11 @@ __all__ = [
     'LoadImageFromFile',
     'NYUCrop',
     'PackDepthInputs',
+    'PackSegInputs',
+    'PhotoMetricDistortion',
+    'RandomCrop',
     'RandomCropDepth',
+    'RandomFlip',
     'RandomRotateDepth',
     'RandomZoomDepth',
     'ResizeAsTransformers',

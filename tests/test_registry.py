@@ -1,0 +1,41 @@
+"""Whatever a config may name is there once its registry is asked."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1] / 'mmdpt'
+ASK = """
+import json, sys
+from mmdpt import registry
+names = json.load(sys.stdin)
+print(json.dumps([
+    [kind, name] for kind, name in names
+    if getattr(getattr(registry, kind).get(f'mmdpt.{name}'), '__module__', '').split('.')[0]
+    != 'mmdpt'
+]))
+"""
+
+
+def registered():
+    """(Registry, class or function) of every decorator ``REGISTRY.register_module()``."""
+    for path in PACKAGE.rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for decorator in getattr(node, 'decorator_list', ()):
+                call = getattr(decorator, 'func', None)
+                if isinstance(call, ast.Attribute) and call.attr == 'register_module':
+                    names = [keyword.value.value for keyword in decorator.keywords]
+                    yield call.value.id, *(names or [node.name])
+
+
+def test_every_registered_name_is_found():
+    """In a new process: here, other tests have imported its module."""
+    names = sorted(set(registered()))
+    assert len(names) > 50
+    done = subprocess.run(
+        [sys.executable, '-c', ASK], input=json.dumps(names), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == []
