@@ -96,7 +96,9 @@ def make_contenders(
 
     torch.manual_seed(0)
     model = rivals.build_model(config, [f'model.backbone.img_size={side}']).train()
-    parallel = MMDistributedDataParallel(model, broadcast_buffers=False)
+    parallel = MMDistributedDataParallel(  # as mmdpt's Runner wraps
+        model, broadcast_buffers=False, gradient_as_bucket_view=True
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     torch.manual_seed(rank)
     images = torch.randn(batch, 3, side, side)

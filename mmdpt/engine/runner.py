@@ -35,6 +35,7 @@ from mmdpt.engine.wrapped_model import unwrap
 from mmdpt.errors import InputError
 from mmdpt.registry import RUNNERS
 
+DDP = 'MMDistributedDataParallel'
 LOG_FILE_ONLY = (
     'System environment:',
     'Config:\n',
@@ -78,6 +79,22 @@ class Runner(MMEngineRunner):
                 report_once(handler)
         logger.info(f'log file: {logger.log_file}')
         return logger
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap as MMEngine does; on several processes gradients lie where DDP exchanges them.
+
+        MMEngine's own defaults hold whether the config names a wrapper or none.
+        """
+        if self.distributed and not is_model_wrapper(model):
+            cfg = dict(model_wrapper_cfg or {})
+            if cfg.setdefault('type', DDP) == DDP:
+                cfg.setdefault('broadcast_buffers', False)
+                cfg.setdefault(
+                    'find_unused_parameters', self.cfg.get('find_unused_parameters', False)
+                )
+                cfg.setdefault('gradient_as_bucket_view', True)
+            model_wrapper_cfg = cfg
+        return super().wrap_model(model_wrapper_cfg, model)
 
     @staticmethod
     def build_dataloader(
