@@ -5,12 +5,12 @@ python benchmarks/depth_losses.py
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import timing
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -74,9 +74,7 @@ def main() -> None:
 
     per_image = median_seconds(losses, args.repeats) / args.loss_batch
     figures: dict = dict(
-        device=torch.cuda.get_device_name() if device == 'cuda' else platform.processor(),
-        torch=torch.__version__,
-        threads=torch.get_num_threads(),
+        machine=timing.describe_machine(device),
         losses=f'{args.loss_batch} x {SIDE} x {SIDE}: {1000 * per_image:.1f} ms an image',
     )
     for dtype in (torch.float32, torch.bfloat16):

@@ -42,13 +42,18 @@ def main() -> None:
                 key = f'{case} {dtype} batch {batch}'
                 report['cases'][key] = compare(case, dtype, batch, args.repeats, rate, device)
                 print(key, json.dumps(report['cases'][key]), flush=True)
+                write(report, args.out)  # what follows may take an hour, or all memory
     if args.sizes:
         report['by_side'] = curves(lambda case: [(side, 1) for side in args.sizes])
     if args.numbers:
         report['by_batch'] = curves(lambda case: [(rivals.CASES[case][1], n) for n in args.numbers])
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=2) + '\n')
+    write(report, args.out)
+
+
+def write(report: dict, out: Path | None) -> None:
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(report, indent=2) + '\n')
 
 
 def parse_args() -> argparse.Namespace:

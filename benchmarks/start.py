@@ -12,7 +12,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -154,12 +153,10 @@ def main() -> None:
     if args.in_process:
         print(json.dumps(time_model(args.config, args.in_process, args.repeats)))
         return
-    import torch
+    import timing
 
     figures: dict = dict(
-        device=platform.processor() or platform.machine(),
-        torch=torch.__version__,
-        threads=args.threads,
+        machine=timing.describe_machine('cpu'),
         limits=dict(import_s=IMPORT_LIMIT, help_s=HELP_LIMIT, ratio=RATIO_LIMIT),
         commands_s=time_commands(args.repeats),
         init_model={},
