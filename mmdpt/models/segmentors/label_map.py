@@ -72,8 +72,10 @@ def contenders(logits: Tensor, tolerance: Tensor) -> list[int]:
     margin = logits.new_full((len(logits),), -torch.inf)
     for top in range(0, max(1, logits.shape[1] - 1), ROWS_AT_ONCE):
         rows = logits[:, top : top + ROWS_AT_ONCE + 1]
-        least, greatest = _of_cells(torch.minimum, rows), _of_cells(torch.maximum, rows)
-        margin = torch.maximum(margin, (greatest - least.amax(dim=0)).amax(dim=(1, 2)))
+        least = _of_cells(torch.minimum, rows).amax(dim=0)
+        above = _of_cells(torch.maximum, rows) - least
+        margin = torch.maximum(margin, above.amax(dim=(1, 2)))
+        del above  # before the next is made
     return (~(margin < -tolerance)).nonzero()[:, 0].tolist()
 
 
