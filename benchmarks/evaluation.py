@@ -11,7 +11,6 @@ model that the configs train on CamVid.
 import argparse
 import json
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +26,6 @@ from mmengine.structures import PixelData  # noqa: E402
 from mmseg.evaluation import IoUMetric as MMSegIoUMetric  # noqa: E402
 from mmseg.models.segmentors.base import BaseSegmentor  # noqa: E402
 from mmseg.structures import SegDataSample  # noqa: E402
-from torch.profiler import ProfilerActivity, profile  # noqa: E402
 
 from mmdpt.apis import build_model  # noqa: E402
 from mmdpt.evaluation.depth_metric import DepthMetric  # noqa: E402
@@ -114,8 +112,7 @@ def compare_label_maps(kind: str, repeats: int, device: str) -> dict:
     for rival, figures in result.items():
         name, layout = rival.split(', ')
         figures.update(measure_in_child(name, kind, layout))
-        for memory in ('rss_growth_mb', 'allocated_mb'):
-            figures[f'{memory}_ratio'] = round(figures[memory] / result[REFERENCE][memory], 4)
+        figures['peak_ratio'] = round(figures['peak_mb'] / result[REFERENCE]['peak_mb'], 4)
     present = expected['NCHW'].unique().numel()
     return dict(classes_present=present, **result)
 
@@ -128,23 +125,11 @@ def measure_in_child(name: str, kind: str, layout: str) -> dict[str, float]:
 
 
 def measure_memory(name: str, kind: str, layout: str, device: str) -> dict[str, float]:
-    """Measure the peak above the logits [MB], as the process's growth and as torch counts it."""
+    """Measure the peak above the logits [MB]."""
     logits = make_logits(kind, layout, device)
     postprocess(name, logits[..., :8, :8])  # libraries set up what is theirs
     growth = timing.peak_growth(lambda: postprocess(name, logits), device)
-    activity = ProfilerActivity.CUDA if device == 'cuda' else ProfilerActivity.CPU
-    with profile(activities=[activity], profile_memory=True) as profiler:
-        postprocess(name, logits)
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder) / 'trace.json'
-        profiler.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text())['traceEvents']
-    alive = peak = 0
-    changes = [event for event in events if event.get('name') == '[memory]']
-    for event in sorted(changes, key=lambda event: event['ts']):
-        alive += event['args']['Bytes']
-        peak = max(peak, alive)
-    return dict(rss_growth_mb=round(growth, 1), allocated_mb=round(peak / 2**20, 1))
+    return dict(peak_mb=round(growth, 1))
 
 
 def compare_metrics(repeats: int, device: str) -> dict:
