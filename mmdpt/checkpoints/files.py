@@ -15,6 +15,7 @@ from mmdpt.checkpoints.download import download
 from mmdpt.checkpoints.expansion import check_archive, check_contents
 from mmdpt.checkpoints.mapped import copy_tensors, has_optimizer
 from mmdpt.checkpoints.releases import RELEASES
+from mmdpt.checkpoints.whole import check_whole
 from mmdpt.errors import InputError
 
 PICKLED = ('.pth', '.pt', '.bin')
@@ -62,8 +63,8 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
             kept in mmdpt's cache, see ``download``.
 
     Raises:
-        InputError: If the file is missing, of another kind, would execute code, or holds no
-            tensors.
+        InputError: If the file is missing, of another kind, damaged, would execute code, or holds
+            no tensors.
     """
     path = local_path(str(source))
     if path.suffix not in (*PICKLED, SAFETENSORS):
@@ -73,6 +74,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
         )
     if not path.is_file():
         raise InputError(f'no checkpoint file {source}')
+    check_whole(path)
     loaded = _read_safetensors(path) if path.suffix == SAFETENSORS else _unpickle_model(path)
     if not isinstance(loaded, Mapping):
         raise InputError(f'{source} holds a {type(loaded).__name__}, not tensors by name')

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from mmdpt.checkpoints import state_dict_of
 from mmdpt.checkpoints.files import unpickle
-from mmdpt.engine.checkpoint_files import check_whole
+from mmdpt.checkpoints.whole import check_whole
 from mmdpt.errors import InputError
 
 BUFFER_KEYS = ('log_history', 'count_history', 'max_length')

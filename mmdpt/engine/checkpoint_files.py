@@ -1,17 +1,12 @@
 """Checkpoint files that are whole under their name, and the newest of them.
 
 A file is written under a hidden name, brought to the disk (fsync) and renamed; ``last_checkpoint``
-moves last. Whether a file is whole is told by the CRC-32 that torch.save gives every record of its
-zip archive, and that torch.load does not check
-(pytorch/pytorch third_party/miniz, MINIZ_DISABLE_ZIP_READER_CRC32_CHECKS).
+moves last.
 """
 
 import os
 import re
-import struct
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,26 +15,12 @@ from typing import IO, Any, NamedTuple
 import torch
 
 from mmdpt.atomic import atomic_path
-from mmdpt.checkpoints.expansion import check_archive
+from mmdpt.checkpoints.whole import damage
 from mmdpt.errors import InputError
 
 POINTER = 'last_checkpoint'
 """File in the work dir with the path of the newest checkpoint, MMEngine's name."""
 UNFINISHED = '.mmdpt-*'
-ZIP_MAGIC = b'PK'
-DOS_FOLDER = 0x10
-CHUNK = 1 << 20
-DAMAGED = (
-    zipfile.BadZipFile,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What zipfile raises for one file or another of changed bytes."""
 
 
 class Newest(NamedTuple):
@@ -108,41 +89,6 @@ def durable_file(path: Path) -> Iterator[IO[bytes]]:
     _sync_folder(path.parent)
 
 
-def damage(path: Path) -> str | None:
-    """Say what is wrong with a checkpoint's file, None for a whole one.
-
-    A changed byte that torch would read and a file that ends early are found; archives written
-    without checksums (``torch.serialization.set_crc32_options(False)``) are only found torn.
-    """
-    try:
-        if not _is_archive(path):
-            return 'it is no zip archive of torch.save'
-        check_archive(path)
-        torch._C.PyTorchFileReader(str(path))  # its index is read more strictly than by zipfile
-        with zipfile.ZipFile(path) as archive:
-            if not any(record.CRC for record in archive.infolist()):
-                return None
-            for record in archive.infolist():
-                if record.external_attr & DOS_FOLDER:  # torch would read nothing, and not say so
-                    return f'record {record.filename} is marked as a folder'
-                with archive.open(record) as content:  # not testzip(), which goes by names
-                    while content.read(CHUNK):
-                        pass
-    except DAMAGED as error:
-        return f'{error or type(error).__name__}'
-    return None
-
-
-def check_whole(path: Path) -> None:
-    """Check the file of any checkpoint; formats without checksums pass.
-
-    Raises:
-        InputError: If it is damaged, see ``damage``.
-    """
-    if path.is_file() and _is_archive(path) and (fault := damage(path)) is not None:
-        raise InputError(f'checkpoint {path} is damaged: {fault}')
-
-
 def newest_whole(work_dir: Path, folder: Path, template: str) -> Newest:
     """Find the checkpoint to resume.
 
@@ -192,11 +138,6 @@ def _read_pointer(work_dir: Path) -> str:
         return (work_dir / POINTER).read_text().strip()
     except (OSError, UnicodeDecodeError):
         return ''
-
-
-def _is_archive(path: Path) -> bool:
-    with path.open('rb') as file:
-        return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
 
 
 def _sync_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ from mmdpt.engine.checkpoint_contents import (
     restore_schedules,
     to_plain,
 )
-from mmdpt.engine.checkpoint_files import check_whole, is_local, write_checkpoint
+from mmdpt.engine.checkpoint_files import is_local, write_checkpoint
 from mmdpt.engine.hooks.checkpoint_hook import CheckpointHook
 from mmdpt.engine.log_files import report_once
 from mmdpt.engine.process_group import timeout_of, watch_ranks
@@ -251,7 +251,6 @@ class Runner(MMEngineRunner):
         return None if newest is None else str(newest)
 
     def _start_from(self, source: str) -> None:
-        check_whole(local_path(source))
         state_dict, meta = read_checkpoint(source)
         if is_foreign(state_dict):
             state_dict, report = to_ours(state_dict)

@@ -8,8 +8,8 @@ import torch
 
 from mmdpt.checkpoints import read_checkpoint
 from mmdpt.checkpoints.expansion import GREATEST_EXPANSION, check_archive, check_contents
+from mmdpt.checkpoints.whole import damage
 from mmdpt.engine.checkpoint_contents import read_training_checkpoint
-from mmdpt.engine.checkpoint_files import damage
 from mmdpt.errors import InputError
 
 MANY = 1 << 25

@@ -1,0 +1,99 @@
+"""Damage to a checkpoint's file is found by its checksums, whoever reads it."""
+
+import pytest
+import torch
+
+from mmdpt.checkpoints import read_checkpoint
+from mmdpt.checkpoints.whole import check_whole, damage
+from mmdpt.errors import InputError
+
+CHECKPOINT = dict(meta=dict(iter=2), state_dict=dict(a=torch.arange(3.0), b=torch.ones(2, 2)))
+
+
+def same(loaded):
+    weights, expected = loaded['state_dict'], CHECKPOINT['state_dict']
+    return (
+        loaded['meta'] == CHECKPOINT['meta']
+        and weights.keys() == expected.keys()
+        and all(torch.equal(weights[key], expected[key]) for key in expected)
+    )
+
+
+def tear(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_every_changed_byte_is_found_or_changes_nothing(tmp_path):
+    path, changed = tmp_path / 'iter_2.pth', tmp_path / 'changed.pth'
+    torch.save(CHECKPOINT, path)
+    data = path.read_bytes()
+    index = data.index(b'PK\x01\x02')
+    found = 0
+    for place in range(len(data)):
+        for mask in (0xFF,) if place < index else (0x01, 0x10, 0xFF):
+            other = bytes([data[place] ^ mask])
+            changed.write_bytes(data[:place] + other + data[place + 1 :])
+            if damage(changed) is not None:
+                found += 1
+            else:
+                assert same(torch.load(changed, weights_only=True)), (place, mask)
+    assert found > len(data)  # the others change paddings, dates and versions
+
+
+def test_every_byte_of_a_tensor_counts(tmp_path):
+    path = tmp_path / 'iter_2.pth'
+    torch.save(dict(a=torch.full((64,), 7, dtype=torch.uint8)), path)
+    data = path.read_bytes()
+    start = data.index(bytes([7] * 64))
+    for place in range(start, start + 64):
+        path.write_bytes(data[:place] + b'\x06' + data[place + 1 :])
+        assert damage(path) == "Bad CRC-32 for file 'iter_2/data/0'"
+        assert torch.load(path, weights_only=True)['a'][place - start] == 6  # torch would not tell
+
+
+def test_every_earlier_end_is_found(tmp_path):
+    path, torn = tmp_path / 'iter_2.pth', tmp_path / 'torn.pth'
+    torch.save(CHECKPOINT, path)
+    data = path.read_bytes()
+    for size in range(len(data)):
+        torn.write_bytes(data[:size])
+        assert damage(torn) is not None, size
+
+
+def test_a_file_of_zeros_is_damaged(tmp_path):
+    """As a file system leaves it that lost its blocks."""
+    (tmp_path / 'iter_2.pth').write_bytes(bytes(2000))
+    assert damage(tmp_path / 'iter_2.pth') == 'it is no zip archive of torch.save'
+
+
+def test_an_archive_without_checksums_is_only_checked_for_its_end(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(CHECKPOINT, path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert damage(path) is None
+    tear(path)
+    assert damage(path) is not None
+
+
+def test_damaged_files_are_refused_by_name_and_other_formats_pass(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save(CHECKPOINT, path, _use_new_zipfile_serialization=False)
+    check_whole(path)
+    check_whole(tmp_path / 'gone.pth')  # whoever reads it says so
+    torch.save(CHECKPOINT, path)
+    check_whole(path)
+    tear(path)
+    with pytest.raises(InputError, match=r'checkpoint .*/weights\.pth is damaged: '):
+        check_whole(path)
+
+
+def test_a_changed_number_is_not_read(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save(dict(state_dict=dict(a=torch.full((64,), 7, dtype=torch.uint8))), path)
+    assert read_checkpoint(path).state_dict['a'].sum() == 7 * 64
+    path.write_bytes(path.read_bytes().replace(bytes([7] * 64), bytes([7] * 63 + [6])))
+    with pytest.raises(InputError, match=r'checkpoint .*weights\.pth is damaged: Bad CRC-32'):
+        read_checkpoint(path)
