@@ -68,19 +68,20 @@ def run(*command, **environment):
         [sys.executable, *map(str, command)],
         capture_output=True,
         text=True,
-        env={**os.environ, **environment},
+        env={**os.environ, 'OMP_NUM_THREADS': '1', **environment},  # as fast, and beside others
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
-def check(out, warm, files_on_their_way=0):
-    """Compare the last fifth of the measurements after ``warm`` with the first.
+def check(out, warm, last, files_on_their_way=0):
+    """Compare the last fifth of the measurements after ``warm``, up to ``last``, with the first.
 
     Returns:
         The growth of the memory of the process that grew most.
     """
     lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert lines[-1]['at'] == last
     lines = [line for line in lines if line['at'] > warm]
     assert all(line['processes'] == lines[0]['processes'] for line in lines), lines
     part = max(len(lines) // 5, 1)
@@ -111,7 +112,7 @@ custom_hooks = [{measure}]
 """)
     run(REPO / 'tools/train.py', path, '--work-dir', tmp_path, PYTHONPATH=str(FOLDER))
     # A batch on its way from a worker holds one or two descriptors.
-    growth = check(out, warm=iterations // 5, files_on_their_way=3)
+    growth = check(out, warm=iterations // 5, last=iterations, files_on_their_way=3)
     tried = f'{iterations:,} iterations, 10 validations'
     record('soak, training', tried, f'memory {growth:+.1%}, files and processes constant')
 
@@ -130,7 +131,7 @@ torch.save(dict(state_dict=init_model({str(config)!r}).state_dict()), {str(check
     run('-c', weights)
     folder = scenes / 'images' / 'training'
     said = run(FOLDER / 'soak.py', config, checkpoint, folder, pictures, out)
-    growth = check(out, warm=pictures // 5)
+    growth = check(out, warm=pictures // 5, last=pictures)
     record(
         'soak, prediction',
         f'{pictures:,} pictures; {said.strip().splitlines()[-1]}',
