@@ -169,7 +169,7 @@ def test_lines_of_json_for_the_frames_and_the_video(clip, tmp_path, capsys):
 
 
 def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)  # of this thread, before the next statement
 
 
 def test_ctrl_c_ends_the_video_of_a_camera_cleanly(tmp_path, capsys):
