@@ -124,9 +124,19 @@ def link_to_public_name(app, env, node, contnode):
     return contnode if target.startswith('mmdpt.') else None
 
 
+def describe_cached_methods():
+    """Let mmcv's cache_randomness, which knows instances alone, be read from its class."""
+    os.environ.setdefault('COLUMNS', '100')  # MMEngine looks for a terminal's width at import
+    from mmcv.transforms.utils import cache_randomness
+
+    of_instance = cache_randomness.__get__
+    cache_randomness.__get__ = lambda self, instance, owner: (
+        self.func if instance is None else of_instance(self, instance, owner)
+    )
+
+
 def setup(app):
-    # MMEngine looks for a terminal's width at import
-    os.environ.setdefault('COLUMNS', '100')
+    describe_cached_methods()
     app.connect('missing-reference', link_to_public_name)
     app.connect('source-read', link_within_site)
     app.connect('autodoc-skip-member', skip_what_says_nothing)
