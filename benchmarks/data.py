@@ -70,11 +70,8 @@ def main() -> None:
         for name, rivals in CASES.items():
             report[name] = compare(name, rivals, samples, args.repeats)
         report['decoding'] = decode(samples, args.repeats)
-    text = json.dumps(report, indent=2)
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + '\n')
+    print(json.dumps(report, indent=2))
+    timing.write_report(report, args.out)
 
 
 def list_samples(root: Path) -> list[dict]:

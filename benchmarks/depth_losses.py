@@ -83,11 +83,8 @@ def main() -> None:
             f'step {1000 * of_step:.0f} ms an image (batch {args.step_batch}), '
             f'losses {100 * per_image / of_step:.1f} % of it'
         )
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + '\n')
+    print(json.dumps(figures, indent=2))
+    timing.write_report(figures, args.out)
 
 
 if __name__ == '__main__':

@@ -54,11 +54,8 @@ def main() -> None:
         label_map={kind: compare_label_maps(kind, args.repeats, device) for kind in args.kinds},
         metrics=compare_metrics(args.repeats, device),
     )
-    text = json.dumps(report, indent=2)
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + '\n')
+    print(json.dumps(report, indent=2))
+    timing.write_report(report, args.out)
 
 
 def parse_args() -> argparse.Namespace:
@@ -111,17 +108,10 @@ def compare_label_maps(kind: str, repeats: int, device: str) -> dict:
     result = timing.summarize(timing.alternate(runs, repeats), REFERENCE)
     for rival, figures in result.items():
         name, layout = rival.split(', ')
-        figures.update(measure_in_child(name, kind, layout))
+        figures.update(json.loads(timing.ask_child('--one', name, kind, layout)))
         figures['peak_ratio'] = round(figures['peak_mb'] / result[REFERENCE]['peak_mb'], 4)
     present = expected['NCHW'].unique().numel()
     return dict(classes_present=present, **result)
-
-
-def measure_in_child(name: str, kind: str, layout: str) -> dict[str, float]:
-    done = timing.run_child('--one', name, kind, layout)
-    if done.returncode != 0:
-        sys.exit(f'{name}, {kind}, {layout}: {done.stderr}')
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure_memory(name: str, kind: str, layout: str, device: str) -> dict[str, float]:

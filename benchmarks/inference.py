@@ -43,18 +43,14 @@ def main() -> None:
                 key = f'{case} {dtype} batch {batch}'
                 report['cases'][key] = compare(case, dtype, batch, args.repeats, rate, device)
                 print(key, json.dumps(report['cases'][key]), flush=True)
-                write(report, args.out)  # what follows may take an hour, or all memory
+                timing.write_report(
+                    report, args.out
+                )  # what follows may take an hour, or all memory
     if args.sizes:
         report['by_side'] = curves(lambda case: [(side, 1) for side in args.sizes])
     if args.numbers:
         report['by_batch'] = curves(lambda case: [(rivals.CASES[case][1], n) for n in args.numbers])
-    write(report, args.out)
-
-
-def write(report: dict, out: Path | None) -> None:
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(report, indent=2) + '\n')
+    timing.write_report(report, args.out)
 
 
 def parse_args() -> argparse.Namespace:
@@ -153,12 +149,13 @@ def curves(points: Callable[[str], list[tuple[int, int]]]) -> dict:
         for name in rivals.CASES[case][2]:
             curve: list[dict] = []
             for side, batch in points(case):
-                done = timing.run_child('--one', case, name, side, batch)
-                if done.returncode != 0:  # a peer that takes one size alone, or lacks memory
-                    reason = (done.stderr.splitlines() or [f'signal {-done.returncode}'])[-1]
+                try:
+                    answer = timing.ask_child('--one', case, name, side, batch)
+                except RuntimeError as error:  # a peer that takes one size alone, or lacks memory
+                    reason = str(error).splitlines()[-1]
                     print(f'{case} {name} {side} x {batch}: {reason}', file=sys.stderr)
                     continue
-                curve.append(json.loads(done.stdout.splitlines()[-1]))
+                curve.append(json.loads(answer))
             result.setdefault(case, {})[name] = dict(points=curve, slope=slope(curve))
             print(case, name, json.dumps(result[case][name]), flush=True)
     return result

@@ -41,11 +41,8 @@ def main() -> None:
         limit=LIMIT,
         reached=abs(change) <= LIMIT,
     )
-    text = json.dumps(report, indent=2)
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + '\n')
+    print(json.dumps(report, indent=2))
+    timing.write_report(report, args.out)
 
 
 def score(checkpoint: str, precision: str, scenes: Path, device: str) -> dict[str, float]:

@@ -79,9 +79,7 @@ def main() -> None:
             result=result,
         )
         print(json.dumps({key: report[key] for key in report if key != 'result'}, indent=2))
-        if args.out:
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(json.dumps(report, indent=2) + '\n')
+        timing.write_report(report, args.out)
     dist.destroy_process_group()
 
 

@@ -16,7 +16,6 @@ For P parameters, float32, AdamW, N GPUs, and bfloat16 autocast:
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -145,10 +144,7 @@ def measure_all() -> None:
 
     for config, by_side in MEASURED.items():
         for side in by_side:
-            done = timing.run_child('--one', config, side)
-            if done.returncode != 0:
-                sys.exit(done.stderr)
-            print(config, side, done.stdout.split()[-1], 'MB', flush=True)
+            print(config, side, timing.ask_child('--one', config, side), 'MB', flush=True)
 
 
 def table(

@@ -169,11 +169,8 @@ def main() -> None:
                 run_python(__file__, *options).splitlines()[-1]
             )
             path.unlink()
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(text + '\n')
+    print(json.dumps(figures, indent=2))
+    timing.write_report(figures, args.out)
 
 
 if __name__ == '__main__':

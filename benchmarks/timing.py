@@ -3,6 +3,7 @@
 import ctypes
 import datetime
 import gc
+import json
 import os
 import platform
 import statistics
@@ -90,6 +91,13 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
+def write_report(report: Mapping[str, object], out: Path | None) -> None:
+    """Write a JSON file, if one is asked for."""
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(report, indent=2) + '\n')
+
+
 def bind_threads() -> None:
     """Start this process again with OpenMP's threads bound to cores, unless they are.
 
@@ -104,7 +112,7 @@ def bind_threads() -> None:
 def peak_growth(run: Callable[[], object], device: str) -> float:
     """Measure by how much a call raises the peak of memory above what is held before it [MB].
 
-    CUDA: the allocator's. CPU: of the resident set; ``run_child`` starts a process for it with
+    CUDA: the allocator's. CPU: of the resident set; ``ask_child`` starts a process for it with
     MALLOC_MMAP_THRESHOLD_=131072, or memory that malloc keeps for later is counted for or against
     whoever comes second.
     """
@@ -123,18 +131,24 @@ def peak_growth(run: Callable[[], object], device: str) -> float:
     return (status('VmHWM') - before) / 1024
 
 
-def run_child(*arguments: object) -> subprocess.CompletedProcess:
-    """Run this program once more in a process that can measure its memory; give what it printed.
+def ask_child(*arguments: object) -> str:
+    """Run this program once more in a process that can measure its memory; give its last line.
 
     A bound thread's process would start its children on that one core.
+
+    Raises:
+        RuntimeError: If it fails, with what it said.
     """
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, sys.argv[0], *map(str, arguments)],
         env={**os.environ, 'MALLOC_MMAP_THRESHOLD_': '131072'},
         preexec_fn=lambda: os.sched_setaffinity(0, range(os.cpu_count() or 1)),
         capture_output=True,
         text=True,
     )
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr or f'signal {-done.returncode}')
+    return done.stdout.splitlines()[-1]
 
 
 def status(field: str) -> int:

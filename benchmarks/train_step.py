@@ -9,7 +9,6 @@ On CUDA that is the model FLOP utilisation, of the rate measured.
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,9 +69,7 @@ def main() -> None:
             figures['of_matrix_rate'] = round(operations / figures['median_s'] / rate, 3)
             print(dtype, name, json.dumps(figures), flush=True)
         report[dtype] = result
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(report, indent=2) + '\n')
+    timing.write_report(report, args.out)
 
 
 def parse_args() -> argparse.Namespace:
@@ -119,10 +116,8 @@ def training_step(
 
 def memory_in_child(name: str, dtype: str, side: int, batch: int) -> float:
     """Measure the peak above weights and optimiser in a process of its own [MB]."""
-    done = timing.run_child('--side', side, '--batch', batch, '--memory', name, dtype)
-    if done.returncode != 0:
-        sys.exit(f'{name}, {dtype}: {done.stderr}')
-    return round(float(done.stdout.split()[-1]), 1)
+    answer = timing.ask_child('--side', side, '--batch', batch, '--memory', name, dtype)
+    return round(float(answer), 1)
 
 
 if __name__ == '__main__':

@@ -25,15 +25,6 @@ CHECKPOINT = dict(meta=dict(iter=2), state_dict=dict(a=torch.arange(3.0), b=torc
 ITER = 'iter_{}.pth'
 
 
-def same(loaded):
-    weights, expected = loaded['state_dict'], CHECKPOINT['state_dict']
-    return (
-        loaded['meta'] == CHECKPOINT['meta']
-        and weights.keys() == expected.keys()
-        and all(torch.equal(weights[key], expected[key]) for key in expected)
-    )
-
-
 def write_steps(folder, *steps):
     """Checkpoints one second apart, in the order given."""
     for second, step in enumerate(steps):
@@ -61,7 +52,8 @@ def test_what_is_written_is_read_back_and_alone_in_its_folder(tmp_path):
     write_checkpoint(CHECKPOINT, tmp_path / 'iter_2.pth')
     assert os.listdir(tmp_path) == ['iter_2.pth']
     assert damage(tmp_path / 'iter_2.pth') is None
-    assert same(torch.load(tmp_path / 'iter_2.pth', weights_only=True))
+    loaded = torch.load(tmp_path / 'iter_2.pth', weights_only=True)
+    torch.testing.assert_close(loaded, CHECKPOINT, rtol=0, atol=0)
 
 
 def test_file_is_on_the_disk_before_it_takes_its_name_and_the_name_after(tmp_path, monkeypatch):
