@@ -5,6 +5,7 @@ python benchmarks/plot.py FILE.json PLOT.png
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +13,7 @@ import matplotlib
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 MEASURES = dict(seconds='time [s]', peak_mb='peak memory above the weights [MB]')
 AGAINST = dict(by_side=('side', 'side of the square image [px]'), by_batch=('batch', 'batch'))
@@ -26,6 +28,8 @@ def main() -> None:
     columns = [
         (kind, case, curves) for kind in AGAINST for case, curves in report.get(kind, {}).items()
     ]
+    if not columns:
+        sys.exit(f'{args.figures} has no curves: run inference.py with --sizes or --numbers')
     figure, axes = plt.subplots(
         len(MEASURES), len(columns), figsize=(4.5 * len(columns), 7), squeeze=False, sharex='col'
     )
@@ -46,13 +50,17 @@ def draw(axis: Axes, curves: dict, against: str, measure: str) -> None:
     """Draw one measure of every rival."""
     for name, curve in curves.items():
         points = curve['points']
+        if not points:  # a peer that takes none of these sizes
+            continue
         numbers = [point[against] for point in points]
         axis.plot(numbers, [point[measure] for point in points], 'o-', label=name)
     ticks = sorted({point[against] for curve in curves.values() for point in curve['points']})
     axis.set(xscale='log', yscale='log', ylabel=MEASURES[measure])
     axis.set_xticks(ticks, labels=[str(tick) for tick in ticks], minor=False)
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
     axis.minorticks_off()
-    axis.grid(True, which='both', alpha=0.3)
+    axis.grid(alpha=0.3)
 
 
 if __name__ == '__main__':
