@@ -1,4 +1,4 @@
-"""Zooming in keeps image and depth in register and divides the depth by the factor."""
+"""Zooming keeps image and depth in register and divides the depth by the factor."""
 
 import numpy as np
 import pytest
@@ -25,6 +25,14 @@ def test_depth_is_divided_by_the_factor_and_nothing_is_interpolated():
     np.testing.assert_array_equal(after['gt_depth_map'], expected)
     assert np.isnan(after['gt_depth_map']).sum() == 4
     assert after['gt_depth_map'].dtype == np.float32
+
+
+def test_depth_is_divided_by_a_factor_below_one():
+    before = sample()
+    after = RandomZoomDepth((0.5, 0.5))(sample())
+    kept = before['gt_depth_map'][1::2, 1::2]
+    assert after['gt_depth_map'].shape == kept.shape == after['img'].shape[:2]
+    np.testing.assert_array_equal(after['gt_depth_map'], kept * 2)
 
 
 def test_every_map_gets_the_size_of_the_image():

@@ -1,4 +1,4 @@
-"""Zoom into images, which brings their pixels nearer."""
+"""Zoom into images, which brings their pixels nearer, or out of them."""
 
 import cv2
 import numpy as np
@@ -10,11 +10,11 @@ from mmdpt.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomZoomDepth(BaseTransform):
-    """Enlarge the image by a random factor and divide the depth by it (Eigen, arXiv:1406.2283).
+    """Scale the image by a random factor and divide the depth by it (Eigen, arXiv:1406.2283).
 
     To a camera of the same focal length a thing that looks twice as large is half as far. A crop
-    after this step brings the image back to its size. The image is resized bilinearly, the maps in
-    ``seg_fields`` take the nearest pixel, as everywhere.
+    after this step, no larger than the smallest image, brings all to one size. The image is resized
+    bilinearly, the maps in ``seg_fields`` take the nearest pixel, as everywhere.
 
     Args:
         scale: Least and greatest factor, which is drawn evenly between them.
