@@ -4,11 +4,15 @@ _base_ = [
     '../_base_/schedules/scratch_short.py',
     '../_base_/default_runtime.py',
 ]
-max_iters = 1200
+max_iters = 2400
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     backbone=dict(img_size=_base_.crop_size, drop_path_rate=0.1),
-    decode_head=dict(max_depth=10.0, clamp=(0.1, 10.0)),
+    decode_head=dict(
+        max_depth=10.0,
+        clamp=(0.1, 10.0),
+        loss_decode=[dict(type='SiLogLoss'), dict(type='AbsRelLoss')],
+    ),
     test_cfg=dict(flip=True),
 )
 train_dataloader = dict(batch_size=8, num_workers=2)
