@@ -43,9 +43,8 @@ def main() -> None:
                 key = f'{case} {dtype} batch {batch}'
                 report['cases'][key] = compare(case, dtype, batch, args.repeats, rate, device)
                 print(key, json.dumps(report['cases'][key]), flush=True)
-                timing.write_report(
-                    report, args.out
-                )  # what follows may take an hour, or all memory
+                # now, since what follows may take an hour, or all memory
+                timing.write_report(report, args.out)
     if args.sizes:
         report['by_side'] = curves(lambda case: [(side, 1) for side in args.sizes])
     if args.numbers:
