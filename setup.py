@@ -72,7 +72,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['mmdpt', 'mmdpt.*']),
     package_data={'mmdpt': ['py.typed']},
-    entry_points={'console_scripts': ['mmdpt = mmdpt.cli:main']},
+    entry_points={'console_scripts': ['mmdpt = mmdpt.commands.cli:main']},
     cmdclass={'build_py': BuildPyWithMim},
     zip_safe=False,
     # mmpretrain imports torchvision without declaring it; torch and torchvision must match.

@@ -16,9 +16,9 @@ import torch
 from mmengine.runner.checkpoint import save_checkpoint
 from timing import alternate, describe_machine, summarize
 
-from mmdpt.checkpoints.files import unpickle
-from mmdpt.checkpoints.whole import check_whole
-from mmdpt.engine.checkpoint_files import write_checkpoint
+from mmdpt.checkpoints.reading.checksums import check_whole
+from mmdpt.checkpoints.reading.reader import unpickle
+from mmdpt.training.resume.checkpoint_files import write_checkpoint
 
 TENSOR = 1024 * 1024
 """Elements of each tensor, about a ViT-L's projection."""

@@ -25,8 +25,8 @@ import timing
 import torch
 from mmengine.registry import init_default_scope
 
-from mmdpt.datasets.scenes.writer import DEPTH_UNIT, write_scenes
 from mmdpt.registry import TRANSFORMS
+from mmdpt.scenes.writer import DEPTH_UNIT, write_scenes
 
 SIZE, CROP = (640, 480), (416, 544)
 CLASSES = 12

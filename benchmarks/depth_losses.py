@@ -16,7 +16,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from mmdpt.engine import load_config
+from mmdpt.config import load_config
 from mmdpt.registry import MODELS
 
 SIDE = 384

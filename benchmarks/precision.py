@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from mmdpt.apis import DPTInferencer
-from mmdpt.datasets.scenes.writer import DEPTH_UNIT
 from mmdpt.evaluation import IoUMetric, depth_errors
 from mmdpt.inference.devices import DTYPES
+from mmdpt.scenes.writer import DEPTH_UNIT
 
 CONFIG = 'dpt_hybrid-ti16_scenes-joint_abs-rel'
 LIMIT = 0.01

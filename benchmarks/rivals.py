@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmdpt.apis import build_model
 from mmdpt.checkpoints import to_foreign, to_ours
-from mmdpt.checkpoints.transformers_folder import describe
+from mmdpt.checkpoints.layouts.transformers_folder import describe
 from mmdpt.inference.devices import store_weights_in
 
 CASES = {

@@ -41,7 +41,7 @@ def summary(times: list[float]) -> dict[str, float]:
 
 def time_commands(repeats: int) -> dict[str, dict[str, float]]:
     """Time the import and the help, each in a process of its own, in turns."""
-    from mmdpt.cli import find_tools
+    from mmdpt.commands.cli import find_tools
 
     commands = {
         'python': ('-c', ''),
@@ -67,8 +67,8 @@ def write_checkpoints(config: str, folder: Path) -> list[Path]:
     import torch
     from safetensors.torch import save_file
 
-    from mmdpt.apis.model import build_model
     from mmdpt.checkpoints import to_foreign
+    from mmdpt.inference.model import build_model
 
     torch.manual_seed(0)
     state_dict = build_model(config).state_dict()

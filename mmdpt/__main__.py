@@ -2,6 +2,6 @@
 
 import sys
 
-from mmdpt.cli import main
+from mmdpt.commands.cli import main
 
 sys.exit(main())

@@ -12,7 +12,7 @@ import io
 import sys
 import warnings
 
-from mmdpt.checkpoints.mmengine_loader import use_weights_only_loader
+from mmdpt.checkpoints.reading.mmengine_loader import use_weights_only_loader
 
 HOST_MODULES = (
     'mmpretrain.engine',

@@ -18,12 +18,12 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
 
 MODELS = _child('model', mmseg_registry.MODELS, 'mmdpt.models')
 WEIGHT_INITIALIZERS = _child(
-    'weight initializer', mmseg_registry.WEIGHT_INITIALIZERS, 'mmdpt.models'
+    'weight initializer', mmseg_registry.WEIGHT_INITIALIZERS, 'mmdpt.checkpoints.pretrained_init'
 )
 DATASETS = _child('dataset', mmseg_registry.DATASETS, 'mmdpt.datasets')
 TRANSFORMS = _child('transform', mmseg_registry.TRANSFORMS, 'mmdpt.datasets')
-HOOKS = _child('hook', mmseg_registry.HOOKS, 'mmdpt.engine')
-OPTIM_WRAPPERS = _child('optim_wrapper', mmseg_registry.OPTIM_WRAPPERS, 'mmdpt.engine')
+HOOKS = _child('hook', mmseg_registry.HOOKS, 'mmdpt.training')
+OPTIM_WRAPPERS = _child('optim_wrapper', mmseg_registry.OPTIM_WRAPPERS, 'mmdpt.training')
 METRICS = _child('metric', mmseg_registry.METRICS, 'mmdpt._openmmlab', 'mmdpt.evaluation')
 TASK_UTILS = _child('task util', mmseg_registry.TASK_UTILS)
 MODEL_WRAPPERS = _child('model_wrapper', mmseg_registry.MODEL_WRAPPERS)
@@ -35,10 +35,10 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', mmseg_registry.OPTIM_WRAPPER_CONSTRUCTORS
 )
 PARAM_SCHEDULERS = _child('parameter scheduler', mmseg_registry.PARAM_SCHEDULERS)
-LOOPS = _child('loop', mmseg_registry.LOOPS, 'mmdpt.engine')
+LOOPS = _child('loop', mmseg_registry.LOOPS, 'mmdpt.training')
 EVALUATOR = _child('evaluator', mmseg_registry.EVALUATOR)
 VISUALIZERS = _child('visualizer', mmseg_registry.VISUALIZERS)
-VISBACKENDS = _child('vis_backend', mmseg_registry.VISBACKENDS, 'mmdpt.engine')
+VISBACKENDS = _child('vis_backend', mmseg_registry.VISBACKENDS, 'mmdpt.training')
 LOG_PROCESSORS = _child('log_processor', mmseg_registry.LOG_PROCESSORS)
-RUNNERS = _child('runner', mmseg_registry.RUNNERS, 'mmdpt.engine')
-FUNCTIONS = _child('function', MMENGINE_FUNCTIONS, 'mmdpt.engine')
+RUNNERS = _child('runner', mmseg_registry.RUNNERS, 'mmdpt.training')
+FUNCTIONS = _child('function', MMENGINE_FUNCTIONS, 'mmdpt.training')

@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from mmdpt.atomic import atomic_path
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import atomic_path
 
 
 def test_file_appears_at_the_end_alone_in_its_folder(tmp_path):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import mmdpt
-from mmdpt import cli
-from mmdpt.places import shipped
+from mmdpt.commands import cli
+from mmdpt.files.shipped import shipped
 
 REPO = Path(__file__).resolve().parents[1]
 ECHO = '''"""Print the arguments.
@@ -117,7 +117,7 @@ def test_every_tool_of_mmdpt_has_a_docstring_and_runs_as_a_main_module():
     assert 'dataset-converters/scenes' in cli.find_tools()
 
 
-@pytest.mark.parametrize('module', ['mmdpt', 'mmdpt.cli'])
+@pytest.mark.parametrize('module', ['mmdpt', 'mmdpt.commands.cli'])
 def test_list_imports_neither_torch_nor_the_tools(module):
     done = subprocess.run(
         [sys.executable, '-X', 'importtime', '-m', module],
@@ -127,8 +127,15 @@ def test_list_imports_neither_torch_nor_the_tools(module):
     )
     assert done.returncode == 0 and 'convert-checkpoint' in done.stdout
     imported = {line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
-    assert 'mmdpt.places' in imported
-    assert not imported & {'torch', 'numpy', 'mmengine', 'cv2', 'mmdpt.engine', 'mmdpt.tool'}
+    assert 'mmdpt.files.shipped' in imported
+    assert not imported & {
+        'torch',
+        'numpy',
+        'mmengine',
+        'cv2',
+        'mmdpt.training',
+        'mmdpt.commands.tool',
+    }
 
 
 def test_a_real_tool_runs_with_its_usage_and_its_errors(tmp_path):

@@ -126,7 +126,7 @@ def test_installed_config_can_be_inherited(fresh_python, tmp_path):
         "_base_ = ['mmdpt::dpt/dpt_vit-ti16_scenes.py']\n"
         'model = dict(decode_head=dict(num_classes=5))\n'
     )
-    script = "from mmdpt.engine import load_config; print(load_config('mine.py').pretty_text)"
+    script = "from mmdpt.training import load_config; print(load_config('mine.py').pretty_text)"
     printed = run(fresh_python, '-c', script, cwd=tmp_path)
     assert 'num_classes=5' in printed and 'VisionTransformerDPT' in printed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdpt.cli import find_tools
+from mmdpt.commands.cli import find_tools
 from mmdpt.datasets.conversion import LAYOUTS
 
 REPO = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -34,8 +34,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.engine import load_config
-    from mmdpt.engine.config import configs_root
+    from mmdpt.config import load_config
+    from mmdpt.config.loading import configs_root
     from mmdpt.evaluation.ablation import ablation_table, read_errors
 
     variants = args.variants or sorted(map(str, (configs_root() / 'ablations').glob('*.py')))
@@ -84,7 +84,7 @@ def trains_alike(cfg: 'Config', base: 'Config') -> bool:
 
 def train(config: str, work_dir: Path, options: list[str]) -> Path:
     """Train a config; return its last checkpoint."""
-    from mmdpt.engine.tool_runs import last_checkpoint, run_tool
+    from mmdpt.commands.tool_runs import last_checkpoint, run_tool
 
     print(f'train {config}', flush=True)
     arguments = (config, '--work-dir', work_dir, '--cfg-options', *options)
@@ -95,7 +95,7 @@ def train(config: str, work_dir: Path, options: list[str]) -> Path:
 
 def test(config: str, checkpoint: Path, work_dir: Path, options: list[str]) -> Path:
     """Test a checkpoint; return the file with the errors of each image."""
-    from mmdpt.engine.tool_runs import run_tool
+    from mmdpt.commands.tool_runs import run_tool
 
     file = work_dir / 'errors.jsonl'
     print(f'test {config}', flush=True)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 SETS = ('diw', 'eth3d', 'sintel', 'kitti', 'nyu', 'tum')
 
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.engine.zero_shot import benchmark_zero_shot, table_of, write_results
+    from mmdpt.commands.zero_shot_run import benchmark_zero_shot, table_of, write_results
     from mmdpt.errors import InputError
     from mmdpt.evaluation.zero_shot import find_set
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,7 +22,7 @@ def main() -> None:
     import mmcv
     from mmengine.registry import init_default_scope
 
-    from mmdpt.engine import check_config, load_config
+    from mmdpt.config import check_config, load_config
     from mmdpt.registry import DATASETS
     from mmdpt.visualization.samples import sample_panel
 

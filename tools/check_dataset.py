@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,8 +29,8 @@ def main() -> None:
     import mmcv
     from mmengine.registry import init_default_scope
 
+    from mmdpt.config import check_config, load_config
     from mmdpt.datasets.checking import check_splits, format_report
-    from mmdpt.engine import check_config, load_config
     from mmdpt.visualization.samples import sample_panel, stack_panels
 
     cfg = load_config(args.config, args.cfg_options)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,10 +33,10 @@ def main() -> None:
     args = parse_args()
     import torch
 
-    from mmdpt.apis.model import build_model
     from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
     from mmdpt.checkpoints.fit import check_fit
     from mmdpt.errors import InputError
+    from mmdpt.inference.model import build_model
     from mmdpt.models.backbones.lora import has_updates, merge_updates
 
     if args.to == 'huggingface' and args.config is None:
@@ -73,7 +73,7 @@ def main() -> None:
             print(f'to isl-org: {report}')
             torch.save(foreign, part)
         else:
-            from mmdpt.checkpoints.transformers_folder import write_folder
+            from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 
             part.mkdir()
             print(f'to huggingface: {write_folder(model, state_dict, part)}')

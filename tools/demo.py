@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ SCORES = re.compile(
 @report_input_errors
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    from mmdpt.engine.tool_runs import last_checkpoint
+    from mmdpt.commands.tool_runs import last_checkpoint
 
     start = time.time()
     render()
@@ -59,7 +59,7 @@ def main() -> None:
 
 def render() -> None:
     """Write the embedded data set, unless it is there."""
-    from mmdpt.datasets.scenes import write_scenes
+    from mmdpt.scenes import write_scenes
 
     print(f'rendering 1020 scenes into {DATA}', flush=True)
     write_scenes(DATA)
@@ -67,8 +67,8 @@ def render() -> None:
 
 def score_most_frequent_class() -> dict[str, float]:
     """Score the per-pixel most frequent class on the validation scenes [%]."""
-    from mmdpt.datasets.scenes import CLASSES
     from mmdpt.evaluation import most_frequent_class
+    from mmdpt.scenes import CLASSES
 
     def labels(split: str) -> Iterator['np.ndarray']:
         for label in read_maps(DATA / 'annotations' / split):
@@ -101,7 +101,7 @@ def read_maps(folder: Path) -> Iterator['np.ndarray']:
 
 def run(tool: str, config: str, *arguments: object) -> dict[str, float]:
     """Run a tool as a user would type it; return the last scores that it printed."""
-    from mmdpt.engine.tool_runs import run_tool
+    from mmdpt.commands.tool_runs import run_tool
 
     work_dir = WORK_DIR / config
     arguments = (config, *arguments, '--work-dir', work_dir)

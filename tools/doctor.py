@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from mmdpt.doctor import examine, format_finding
+from mmdpt.commands.doctor import examine, format_finding
 
 
 def parse_args() -> argparse.Namespace:

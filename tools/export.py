@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 FORMATS = ('onnx', 'torch-export', 'torchscript')
 
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmdpt.apis import init_model
-    from mmdpt.checkpoints.releases import RELEASES
+    from mmdpt.checkpoints.reading.releases import RELEASES
     from mmdpt.errors import InputError
     from mmdpt.export import export_model
     from mmdpt.export.writing import check_out

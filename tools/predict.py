@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdpt.inference.outputs import NUMBERS, PICTURES
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.prediction.outputs import NUMBERS, PICTURES
+from mmdpt.commands.tool import report_input_errors
 
 FILES = '\n'.join(f'  {kind:13} {what}' for kind, what in {**PICTURES, **NUMBERS}.items())
 EPILOG = f"""what --write can name, in files that begin with the name of the image:
@@ -67,10 +67,10 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.apis.inferencer import DPTInferencer
-    from mmdpt.inference.outputs import Outputs
+    from mmdpt.commands.prediction.outputs import Outputs
+    from mmdpt.commands.prediction.run import choose_model, predict
+    from mmdpt.inference.inferencer import DPTInferencer
     from mmdpt.inference.point_cloud import Intrinsics
-    from mmdpt.inference.run import choose_model, predict
 
     model, checkpoint = choose_model(args.model, args.config, args.checkpoint)
     intrinsics = Intrinsics(*args.intrinsics) if args.intrinsics else None

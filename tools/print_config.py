@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 @report_input_errors
@@ -11,7 +11,7 @@ def main() -> None:
     parser.add_argument('config', help='config file, or the name of one of mmdpt')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args()
-    from mmdpt.engine import check_config, load_config
+    from mmdpt.config import check_config, load_config
 
     cfg = load_config(args.config, args.cfg_options)
     print(cfg.pretty_text)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,9 +34,9 @@ def main() -> None:
     from PIL import Image
 
     from mmdpt.apis import init_model
+    from mmdpt.inference.attention_maps import attention_panel, parse_query, read_attention
     from mmdpt.inference.images import read_image
-    from mmdpt.visualization.attention import attention_panel, parse_query, read_attention
-    from mmdpt.visualization.files import picture_path
+    from mmdpt.visualization.picture_files import picture_path
 
     queries = [parse_query(text) for text in args.query] if args.query else None
     image = read_image(args.image)

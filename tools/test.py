@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,7 +35,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.engine import build_runner, load_config, prepare_test, ranks_together
+    from mmdpt.config import load_config, prepare_test
+    from mmdpt.training import build_runner, ranks_together
 
     cfg = load_config(args.config, args.cfg_options)
     prepare_test(cfg, args.checkpoint, args.show_dir, args.out, args.tta)

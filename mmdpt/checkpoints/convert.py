@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mmdpt.checkpoints.compare import name_some
-from mmdpt.checkpoints.detect import LAYOUTS, OURS, detect, is_ours
-from mmdpt.checkpoints.layout import OLDER, Dead, Layout, Pair, StateDict, expand
+from mmdpt.checkpoints.layouts.layout import OLDER, Dead, Layout, Pair, StateDict, expand
 from mmdpt.errors import InputError
+
+from .compare import name_some
+from .detect import LAYOUTS, OURS, detect, is_ours
 
 
 @dataclass

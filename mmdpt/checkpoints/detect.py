@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from mmdpt.checkpoints import depth_anything, dinov2, isl_org, mmseg, smp, timm, transformers
-from mmdpt.checkpoints.compare import MAX_NAMED
-from mmdpt.checkpoints.layout import Layout
+from mmdpt.checkpoints.layouts.layout import Layout
 from mmdpt.errors import InputError
+
+from .compare import MAX_NAMED
+from .layouts import depth_anything, dinov2, isl_org, mmseg, smp, timm, transformers
 
 OURS = 'mmdpt'
 LAYOUTS: tuple[Layout, ...] = (

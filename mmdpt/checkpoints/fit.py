@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from mmdpt.checkpoints.compare import Mismatch, compare
-from mmdpt.checkpoints.layout import StateDict
+from mmdpt.checkpoints.layouts.layout import StateDict
 from mmdpt.errors import InputError
+
+from .compare import Mismatch, compare
 
 
 def check_fit(model: Any, state_dict: StateDict, task: str) -> Mismatch:

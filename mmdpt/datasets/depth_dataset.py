@@ -8,16 +8,11 @@ from mmengine.dataset import BaseDataset
 from mmengine.fileio import list_dir_or_file
 from mmengine.logging import print_log
 
-from mmdpt.datasets.list_files import read_text
-from mmdpt.datasets.seg_dataset import (
-    PREPARATION,
-    check_folders,
-    check_labels_exist,
-    missing_files,
-    name_some,
-)
 from mmdpt.errors import InputError
+from mmdpt.files.list_files import read_text
 from mmdpt.registry import DATASETS
+
+from .seg_dataset import PREPARATION, check_folders, check_labels_exist, missing_files, name_some
 
 NO_DEPTH = 'None'
 """What the Eigen lists of BTS write where KITTI has no ground truth."""

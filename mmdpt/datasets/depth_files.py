@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from mmengine import fileio
 
-from mmdpt.datasets.whole_files import check_whole
 from mmdpt.errors import InputError
-from mmdpt.image_limits import check_file_size, check_image, check_pixels
+from mmdpt.files.image_limits import check_file_size, check_image, check_pixels
+from mmdpt.files.whole_images import check_whole
 
 ENCODINGS = ('raw_float32', 'uint16_rotated_by_3')
 """What a file's suffix does not say about its content, see ``read_depth_file``."""

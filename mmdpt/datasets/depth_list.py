@@ -10,11 +10,12 @@ from typing import Any
 
 from mmengine.dataset import BaseDataset
 
-from mmdpt.datasets.depth_dataset import check_images_exist, path_below
-from mmdpt.datasets.list_files import read_text
-from mmdpt.datasets.seg_dataset import check_folders, check_labels_exist
 from mmdpt.errors import InputError
+from mmdpt.files.list_files import read_text
 from mmdpt.registry import DATASETS
+
+from .depth_dataset import check_images_exist, path_below
+from .seg_dataset import check_folders, check_labels_exist
 
 COLUMNS = ('image', 'depth', 'disparity', 'scale', 'invalid', 'mask', 'intrinsics')
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from mmdpt.datasets.depth_dataset import DepthDataset
-from mmdpt.datasets.seg_dataset import PREPARATION
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
+
+from .depth_dataset import DepthDataset
+from .seg_dataset import PREPARATION
 
 IMAGES = 'images/dslr_images'
 DEPTH = 'ground_truth_depth/dslr_images'

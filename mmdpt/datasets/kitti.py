@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.registry import DATASETS
+
+from .depth_dataset import DepthDataset
 
 
 @DATASETS.register_module()

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from mmdpt.datasets.scenes.classes import CLASSES, PALETTE
-from mmdpt.datasets.scenes.writer import DEPTH_UNIT
-from mmdpt.datasets.seg_dataset import SegDataset, check_labels_exist
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
+from mmdpt.scenes.classes import CLASSES, PALETTE
+from mmdpt.scenes.writer import DEPTH_UNIT
+
+from .seg_dataset import SegDataset, check_labels_exist
 
 DEPTH_SPLITS = {'training': ('train', 1), 'validation': ('test', 2)}
 """Of a folder of images: its folder of depth files, and the first number in their names."""

@@ -8,8 +8,8 @@ from typing import Any
 from mmseg import datasets as mmseg_datasets
 from mmseg.datasets import BaseSegDataset
 
-from mmdpt.datasets.list_files import read_text
 from mmdpt.errors import InputError
+from mmdpt.files.list_files import read_text
 from mmdpt.registry import DATASETS
 
 PREPARATION = 'docs/datasets.md'

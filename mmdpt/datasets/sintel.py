@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.registry import DATASETS
+
+from .depth_dataset import DepthDataset
 
 
 @DATASETS.register_module()

@@ -3,10 +3,11 @@
 import os
 from typing import Any
 
-from mmdpt.datasets.depth_dataset import DepthDataset, check_images_exist, path_below
-from mmdpt.datasets.seg_dataset import PREPARATION
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
+
+from .depth_dataset import DepthDataset, check_images_exist, path_below
+from .seg_dataset import PREPARATION
 
 IMAGES = 'image'
 TOOLBOX_ROOT = 'SUNRGBD/'

@@ -7,7 +7,8 @@ from typing import Any
 from torch.utils.data import Dataset, get_worker_info
 
 from mmdpt.errors import InputError
-from mmdpt.randomness import SUBSTITUTE, derived_number, seed_sample
+
+from .randomness import SUBSTITUTE, derived_number, seed_sample
 
 ON_BAD_SAMPLE = ('stop', 'skip')
 MAX_ATTEMPTS = 20

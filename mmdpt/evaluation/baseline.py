@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from mmdpt.evaluation.iou_metric import IoUMetric
+from .iou_metric import IoUMetric
 
 IGNORE_INDEX = 255
 

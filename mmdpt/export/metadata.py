@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from mmseg.models import BaseSegmentor
 
-from mmdpt.export.module import depth_head_of, output_names, segments
 from mmdpt.inference.preparation import picture_pipeline
 from mmdpt.version import __version__
+
+from .module import depth_head_of, output_names, segments
 
 FILE = 'mmdpt.json'
 """Name inside .pt2 and .pt files."""

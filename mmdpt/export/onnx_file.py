@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.export.metadata import as_strings
-from mmdpt.export.module import INPUT, ExportableModel
+
+from .metadata import as_strings
+from .module import INPUT, ExportableModel
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 GREATEST_FILE = 2**31

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
-from mmdpt.export.metadata import FILE
-from mmdpt.export.module import INPUT, ExportableModel
+from .metadata import FILE
+from .module import INPUT, ExportableModel
 
 
 def write(

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmdpt.export.metadata import FILE
-from mmdpt.export.module import ExportableModel
+from .metadata import FILE
+from .module import ExportableModel
 
 
 def write(

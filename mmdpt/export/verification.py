@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.export.module import ExportableModel
+
+from .module import ExportableModel
 
 TOLERANCE = 1e-4
 """Of the greatest absolute value of an output."""

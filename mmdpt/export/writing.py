@@ -6,12 +6,13 @@ from types import ModuleType
 import torch
 from mmseg.models import BaseSegmentor
 
-from mmdpt.atomic import atomic_path
 from mmdpt.errors import InputError
 from mmdpt.export import onnx_file, torch_export_file, torchscript_file
-from mmdpt.export.metadata import describe
-from mmdpt.export.module import ExportableModel
-from mmdpt.export.verification import Comparison, example_shape, first_line, verified_shapes, verify
+from mmdpt.files.atomic import atomic_path
+
+from .metadata import describe
+from .module import ExportableModel
+from .verification import Comparison, example_shape, first_line, verified_shapes, verify
 
 FORMATS: dict[str, tuple[str, ModuleType]] = {
     'onnx': ('.onnx', onnx_file),

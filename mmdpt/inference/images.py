@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.image_limits import (
+from mmdpt.files.image_limits import (
     FORMATS,
     GREATEST_PIXELS,
     PIXELS_VARIABLE,
@@ -37,7 +37,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Raises:
         InputError: If the file is missing, empty, cut short, no image, without pixels, of numbers
-            with an unknown range, or of more pixels than ``mmdpt.image_limits`` allows.
+            with an unknown range, or of more pixels than ``mmdpt.files.image_limits`` allows.
     """
     path = Path(path)
     if not path.is_file():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdpt.atomic import write_atomically
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import write_atomically
 
 
 def write_pfm(path: str | Path, values: np.ndarray) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import write_atomically
 
 GREATEST = 65535
 MILLIMETRES = 1000

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import write_atomically
 
 AXES = 'metres, x right, y down, z forward from the camera'
 _VERTEX = np.dtype([('points', '<f4', 3), ('colours', 'u1', 3)])

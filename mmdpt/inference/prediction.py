@@ -10,13 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmdpt.atomic import write_atomically
 from mmdpt.errors import InputError
 from mmdpt.evaluation.depth_alignment import fit_scale_and_shift
-from mmdpt.inference.known_points import KnownPoints
-from mmdpt.inference.pfm import write_pfm
-from mmdpt.inference.png import write_labels_png, write_map_png
-from mmdpt.inference.point_cloud import Intrinsics, PointCloud
+from mmdpt.files.atomic import write_atomically
 from mmdpt.visualization.depth import (
     RELATIVE,
     colour_range,
@@ -26,6 +22,11 @@ from mmdpt.visualization.depth import (
 )
 from mmdpt.visualization.layout import beside
 from mmdpt.visualization.segmentation import default_palette, overlay, overlay_with_classes
+
+from .known_points import KnownPoints
+from .pfm import write_pfm
+from .png import write_labels_png, write_map_png
+from .point_cloud import Intrinsics, PointCloud
 
 PLOT_WIDTHS = (240, 960)
 """Least and greatest width of a picture in a plot [px], for the legends to be read."""

@@ -17,10 +17,11 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from mmdpt.addresses import check_address, open_address
 from mmdpt.errors import InputError
-from mmdpt.inference.images import ChannelOrder, as_rgb, decode_image, read_image
-from mmdpt.inference.video import is_video
+from mmdpt.files.addresses import check_address, open_address
+
+from .images import ChannelOrder, as_rgb, decode_image, read_image
+from .video import is_video
 
 IMAGE_SUFFIXES = (
     *('.avif', '.bmp', '.gif', '.jp2', '.jpeg', '.jpg'),

@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mmdpt.atomic import atomic_path
 from mmdpt.errors import InputError
-from mmdpt.image_limits import check_pixels
+from mmdpt.files.atomic import atomic_path
+from mmdpt.files.image_limits import check_pixels
 from mmdpt.visualization.depth import colour_range
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')

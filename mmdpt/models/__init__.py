@@ -7,7 +7,6 @@ from .decode_heads import DepthDPTHead, DPTHead
 from .depth_data_preprocessor import DepthDataPreProcessor
 from .layers import Fusion, Reassemble
 from .losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
-from .pretrained_init import PretrainedInit
 from .segmentors import DepthEstimator, EncoderDecoder, JointEstimator, SegTTAModel
 
 __all__ = [
@@ -20,7 +19,6 @@ __all__ = [
     'Fusion',
     'GradientMatchingLoss',
     'JointEstimator',
-    'PretrainedInit',
     'Reassemble',
     'ResNetV2',
     'SSILoss',

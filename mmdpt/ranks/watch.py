@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from threading import Thread
 from typing import NoReturn
 
-from mmdpt.ranks.launcher import ANOTHER_LOST, LAUNCHER
+from .launcher import ANOTHER_LOST, LAUNCHER
 
 BEAT = 5.0
 """How often a rank shows that its threads run [s]."""

@@ -10,8 +10,8 @@ import matplotlib
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 
-from mmdpt.visualization.files import picture_path
-from mmdpt.visualization.logs import Run, smooth
+from .logs import Run, smooth
+from .picture_files import picture_path
 
 COLUMNS = 3
 PANEL = (5.0, 3.4)

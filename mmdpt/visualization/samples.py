@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from mmdpt.visualization.depth import depth_panel
-from mmdpt.visualization.layout import GAP, below, beside
-from mmdpt.visualization.legend import LINE_HEIGHT, write_line
-from mmdpt.visualization.segmentation import overlay_with_classes
+from .depth import depth_panel
+from .layout import GAP, below, beside
+from .legend import LINE_HEIGHT, write_line
+from .segmentation import overlay_with_classes
 
 LEAST_WIDTH = 240
 """A narrower sample is enlarged [px], for its legend to be read."""

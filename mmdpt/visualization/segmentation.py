@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 
-from mmdpt.visualization.layout import below, beside
-from mmdpt.visualization.legend import class_legend
+from .layout import below, beside
+from .legend import class_legend
 
 ALPHA = 0.7
 """Share of the class colour in a picture of labels."""

@@ -10,9 +10,9 @@ from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
 from mmdpt.apis import init_model
-from mmdpt.apis.inferencer import DPTInferencer
 from mmdpt.datasets.scenes_dataset import ScenesDataset
 from mmdpt.errors import InputError
+from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.registry import TRANSFORMS
 
 SIZES = [(48, 64), (90, 60), (1, 1), (7, 5), (31, 500), (96, 128)]

@@ -6,8 +6,8 @@ from mmseg.models import DPTHead, VisionTransformer
 from safetensors.torch import save_file
 
 from mmdpt.apis import init_model
-from mmdpt.apis.model import build_model
 from mmdpt.checkpoints import detect, read_checkpoint, to_foreign, to_ours
+from mmdpt.inference.model import build_model
 
 HYBRID = (
     'model.backbone.stem.type=ResNetV2',

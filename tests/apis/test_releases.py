@@ -4,15 +4,15 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmdpt.apis import model as api
-from mmdpt.apis.model import build_model, init_model
 from mmdpt.checkpoints import compare, to_foreign, to_ours
-from mmdpt.checkpoints.download import cached_path
-from mmdpt.checkpoints.releases import RELEASES, Release, list_models
+from mmdpt.checkpoints.reading.download import cached_path
+from mmdpt.checkpoints.reading.releases import RELEASES, Release, list_models
+from mmdpt.config import load_config
+from mmdpt.config.machine import use_batch_norm_without_cuda
 from mmdpt.datasets import ScenesDataset
-from mmdpt.engine import load_config
-from mmdpt.engine.devices import use_batch_norm_without_cuda
 from mmdpt.errors import InputError
+from mmdpt.inference import model as api
+from mmdpt.inference.model import build_model, init_model
 from mmdpt.models.segmentors.depth_estimator import DepthEstimator
 from mmdpt.registry import MODELS
 

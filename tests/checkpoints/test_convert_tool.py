@@ -8,8 +8,9 @@ import torch
 from transformers import DPTForDepthEstimation, DPTForSemanticSegmentation
 
 from mmdpt.apis import init_model
-from mmdpt.checkpoints import files, read_checkpoint, to_foreign
-from mmdpt.checkpoints.releases import RELEASES, Release
+from mmdpt.checkpoints import read_checkpoint, to_foreign
+from mmdpt.checkpoints.reading import reader as files
+from mmdpt.checkpoints.reading.releases import RELEASES, Release
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'dpt'
 CONFIG = 'dpt_vit-ti16_scenes-depth'
@@ -191,7 +192,7 @@ def test_an_error_is_printed_and_nothing_written(
 def test_what_transformers_lacks_leaves_nothing_behind(
     convert, released, tmp_path, capsys, monkeypatch
 ):
-    from mmdpt.checkpoints import transformers_folder
+    from mmdpt.checkpoints.layouts import transformers_folder
 
     def fail(*arguments):
         (arguments[2] / 'config.json').touch()

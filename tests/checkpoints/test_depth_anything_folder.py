@@ -6,7 +6,7 @@ import torch
 from transformers import AutoImageProcessor, DepthAnythingForDepthEstimation
 
 from mmdpt.checkpoints import read_checkpoint, to_ours
-from mmdpt.checkpoints.transformers_folder import write_folder
+from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.errors import InputError
 from mmdpt.models import DepthDataPreProcessor
 

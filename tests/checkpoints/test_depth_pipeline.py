@@ -11,8 +11,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, pipeline
 
 import mmdpt.datasets.transforms.resize_as_transformers  # noqa: F401  registers the step
-from mmdpt.checkpoints.transformers_folder import write_folder
-from mmdpt.engine import check_config, load_config
+from mmdpt.checkpoints.layouts.transformers_folder import write_folder
+from mmdpt.config import check_config, load_config
 from mmdpt.registry import MODELS, TRANSFORMS
 
 REPO = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from mmdpt.checkpoints import download as downloads
-from mmdpt.checkpoints.download import cache_root, cached_path, download
+from mmdpt.checkpoints.reading import download as downloads
+from mmdpt.checkpoints.reading.download import cache_root, cached_path, download
 from mmdpt.errors import InputError
 
 CONTENT = bytes(range(256)) * 40

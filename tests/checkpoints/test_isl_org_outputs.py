@@ -11,9 +11,9 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmdpt.checkpoints import to_foreign, to_ours
-from mmdpt.checkpoints.releases import RELEASES
-from mmdpt.engine import load_config
-from mmdpt.engine.devices import use_batch_norm_without_cuda
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.config import load_config
+from mmdpt.config.machine import use_batch_norm_without_cuda
 from mmdpt.registry import MODELS
 
 pytestmark = pytest.mark.parity

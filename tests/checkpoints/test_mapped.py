@@ -7,8 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mmdpt.checkpoints import mapped, read_checkpoint
-from mmdpt.checkpoints.mapped import copy_tensors, has_optimizer
+from mmdpt.checkpoints import read_checkpoint
+from mmdpt.checkpoints.reading import mapped
+from mmdpt.checkpoints.reading.mapped import copy_tensors, has_optimizer
 
 TENSORS = dict(a=torch.arange(3.0), b=torch.ones(2, 2, dtype=torch.float16), c=torch.tensor(7))
 TRAINING = dict(

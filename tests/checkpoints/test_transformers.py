@@ -11,7 +11,7 @@ from transformers import (
 )
 
 from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
-from mmdpt.checkpoints.transformers_folder import write_folder
+from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.errors import InputError
 from mmdpt.models import DepthDataPreProcessor
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmdpt.checkpoints import read_checkpoint
-from mmdpt.checkpoints.whole import check_whole, damage
+from mmdpt.checkpoints.reading.checksums import check_whole, damage
 from mmdpt.errors import InputError
 
 CHECKPOINT = dict(meta=dict(iter=2), state_dict=dict(a=torch.arange(3.0), b=torch.ones(2, 2)))

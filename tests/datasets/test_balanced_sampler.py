@@ -13,9 +13,9 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import DataLoader
 
 import mmdpt.datasets.samplers.balanced_sampler as module
+from mmdpt.config import check_config, load_config
 from mmdpt.datasets.depth_list import DepthListDataset
 from mmdpt.datasets.samplers.balanced_sampler import BalancedSampler
-from mmdpt.engine import check_config, load_config
 from mmdpt.errors import InputError
 from mmdpt.registry import DATA_SAMPLERS
 

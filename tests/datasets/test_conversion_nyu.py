@@ -135,7 +135,7 @@ def test_interrupted_run_leaves_no_half_file_under_a_final_name(files, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr('mmdpt.datasets.conversion.files.os.replace', interrupt)
+        patch.setattr('mmdpt.datasets.conversion.kept_files.os.replace', interrupt)
         with pytest.raises(KeyboardInterrupt):
             convert_nyu(*files)
     assert not list(files[2].rglob('*.jpg'))

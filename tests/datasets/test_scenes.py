@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 from mmseg.datasets import NYUDataset
 
-from mmdpt.datasets.scenes import (
-    CLASSES,
-    LABELS,
-    intrinsics,
-    render,
-    render_sample,
-    write_scenes,
-)
-from mmdpt.datasets.scenes.geometry import Box, Camera, Rectangle, Sphere, occluded
-from mmdpt.datasets.scenes.scene import Body, Light, Scene, Sky
-from mmdpt.datasets.scenes.textures import TEXTURES, Texture
-from mmdpt.datasets.scenes.writer import MARKER, encode_depth
 from mmdpt.datasets.scenes_dataset import ScenesDataset
 from mmdpt.errors import InputError
+from mmdpt.scenes import CLASSES, LABELS, intrinsics, render, render_sample, write_scenes
+from mmdpt.scenes.geometry import Box, Camera, Rectangle, Sphere, occluded
+from mmdpt.scenes.scene import Body, Light, Scene, Sky
+from mmdpt.scenes.textures import TEXTURES, Texture
+from mmdpt.scenes.writer import MARKER, encode_depth
 
 SIZE = (64, 48)
 ODD_SIZE = (65, 49)  # has a pixel on the optical axis

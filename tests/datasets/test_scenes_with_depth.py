@@ -8,9 +8,9 @@ import torch
 from mmengine.registry import init_default_scope
 
 from mmdpt.datasets.nyu import NYUDepthDataset
-from mmdpt.datasets.scenes import write_scenes
 from mmdpt.datasets.scenes_dataset import ScenesDataset, depth_name
 from mmdpt.errors import InputError
+from mmdpt.scenes import write_scenes
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from mmdpt.datasets.transforms.loading import LoadImageFromFile
-from mmdpt.datasets.whole_files import check_whole
 from mmdpt.errors import InputError
+from mmdpt.files.whole_images import check_whole
 
 CUT_SHORT = 'it is a JPEG cut short'
 

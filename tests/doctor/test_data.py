@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmdpt.doctor import data
-from mmdpt.doctor.data import check_all_data, check_config_data, data_roots, where_from
-from mmdpt.engine import load_config
+from mmdpt.commands.doctor import data
+from mmdpt.commands.doctor.data import check_all_data, check_config_data, data_roots, where_from
+from mmdpt.config import load_config
 from mmdpt.errors import InputError
-from mmdpt.places import shipped
+from mmdpt.files.shipped import shipped
 
 REPO = Path(__file__).resolve().parents[2]
 NAME = 'dpt_vit-ti16_scenes'

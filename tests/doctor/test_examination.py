@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdpt.doctor import examination, examine, machine
-from mmdpt.doctor.findings import Finding, format_finding
+from mmdpt.commands.doctor import examination, examine, machine
+from mmdpt.commands.doctor.findings import Finding, format_finding
 from mmdpt.errors import InputError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -94,7 +94,7 @@ def test_failed_import_of_one_package_keeps_cuda_and_leaves_out_the_rest(mended,
 
 
 def test_without_packaging_the_versions_alone_are_not_checked(mended, monkeypatch):
-    monkeypatch.delitem(sys.modules, 'mmdpt.doctor.versions', raising=False)
+    monkeypatch.delitem(sys.modules, 'mmdpt.commands.doctor.versions', raising=False)
     monkeypatch.setitem(sys.modules, 'packaging.requirements', None)
     first, *others = examine('dpt_vit-l16_nyu')
     assert (first.state, first.subject) == ('wrong', 'versions')

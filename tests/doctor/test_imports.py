@@ -4,7 +4,7 @@ from importlib import metadata
 
 import pytest
 
-from mmdpt.doctor.imports import check_imports, check_origin, remedy_for, try_imports
+from mmdpt.commands.doctor.imports import check_imports, check_origin, remedy_for, try_imports
 
 
 @pytest.fixture

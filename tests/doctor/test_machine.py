@@ -8,8 +8,8 @@ from collections import namedtuple
 import pytest
 import torch
 
-from mmdpt.doctor import machine
-from mmdpt.doctor.machine import (
+from mmdpt.commands.doctor import machine
+from mmdpt.commands.doctor.machine import (
     ENOUGH,
     check_cache,
     check_cores,

@@ -8,8 +8,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import mmdpt
-from mmdpt.doctor import versions
-from mmdpt.doctor.versions import (
+from mmdpt.commands.doctor import versions
+from mmdpt.commands.doctor.versions import (
     check_owners,
     check_package,
     check_pair,

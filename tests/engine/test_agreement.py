@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from mmdpt.engine.agreement import Agreement
+from mmdpt.training.agreement import Agreement
 
 NAN = float('nan')
 ROUNDS = ((1.0, 0), (NAN, 0), (2.0, 0), (float('inf'), 15), (3.0, 10))

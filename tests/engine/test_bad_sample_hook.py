@@ -7,9 +7,9 @@ import pytest
 from mmengine.logging import MessageHub
 from mmengine.structures import BaseDataElement
 
-import mmdpt.engine.hooks.bad_sample_hook as module
-from mmdpt.engine.hooks.bad_sample_hook import BAD_SAMPLES, BadSampleHook
+import mmdpt.training.bad_sample_hook as module
 from mmdpt.registry import HOOKS
+from mmdpt.training.bad_sample_hook import BAD_SAMPLES, BadSampleHook
 
 A, B, C = (('a.png', 'label a.png holds [9]'), ('b.png', 'b.png is empty'), ('c.png', 'c.png: odd'))
 

@@ -11,15 +11,15 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.optim import OneCycleLR, PolyLR
 from torch import nn
 
-from mmdpt.engine import checkpoint_contents
-from mmdpt.engine.checkpoint_contents import (
+from mmdpt.errors import InputError
+from mmdpt.training.resume import checkpoint_contents
+from mmdpt.training.resume.checkpoint_contents import (
     read_training_checkpoint,
     restore_log,
     restore_schedules,
     to_plain,
 )
-from mmdpt.engine.checkpoint_files import write_checkpoint
-from mmdpt.errors import InputError
+from mmdpt.training.resume.checkpoint_files import write_checkpoint
 
 
 def checkpoint(**parts):

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from mmdpt.checkpoints.whole import damage
-from mmdpt.engine import checkpoint_files
-from mmdpt.engine.checkpoint_files import (
+from mmdpt.checkpoints.reading.checksums import damage
+from mmdpt.errors import InputError
+from mmdpt.training.resume import checkpoint_files
+from mmdpt.training.resume.checkpoint_files import (
     POINTER,
     durable_file,
     make_folder,
@@ -19,7 +20,6 @@ from mmdpt.engine.checkpoint_files import (
     remove_unfinished,
     write_checkpoint,
 )
-from mmdpt.errors import InputError
 
 CHECKPOINT = dict(meta=dict(iter=2), state_dict=dict(a=torch.arange(3.0), b=torch.ones(2, 2)))
 ITER = 'iter_{}.pth'

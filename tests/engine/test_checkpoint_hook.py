@@ -9,11 +9,11 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from mmdpt.atomic import atomic_path
-from mmdpt.engine.checkpoint_files import POINTER, write_checkpoint
-from mmdpt.engine.hooks.checkpoint_hook import CheckpointHook
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import atomic_path
 from mmdpt.registry import HOOKS
+from mmdpt.training.resume.checkpoint_files import POINTER, write_checkpoint
+from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 
 
 class Run:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdpt.engine import check_config, load_config
+from mmdpt.config import check_config, load_config
 from mmdpt.errors import InputError
 
 NAME = 'dpt_vit-ti16_scenes'

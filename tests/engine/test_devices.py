@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdpt.engine import devices
-from mmdpt.engine.devices import fit_config_to_machine
+from mmdpt.config import machine as devices
+from mmdpt.config.machine import fit_config_to_machine
 
 CONFIG = dict(
     launcher='pytorch',
@@ -38,7 +38,7 @@ def test_with_cuda_nothing_changes(monkeypatch):
 
 @pytest.mark.parametrize('computes', [True, False])
 def test_bfloat16_only_where_the_machine_computes_it(monkeypatch, computes):
-    from mmdpt.engine import optim_wrapper
+    from mmdpt.training.nonfinite import optim_wrapper
 
     monkeypatch.setattr(optim_wrapper, 'computes_bfloat16', lambda: computes)
     model = torch.nn.Linear(2, 2)

@@ -8,8 +8,8 @@ from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from mmdpt.engine import CheckpointMatchHook
 from mmdpt.errors import InputError
+from mmdpt.training import CheckpointMatchHook
 
 
 class Loop(BaseLoop):

@@ -7,9 +7,9 @@ import shutil
 import pytest
 from mmengine.registry import VISBACKENDS as MMENGINE_VISBACKENDS
 
-from mmdpt.engine import log_files
-from mmdpt.engine.log_files import LocalVisBackend, report_once
 from mmdpt.registry import VISBACKENDS
+from mmdpt.training import log_files
+from mmdpt.training.log_files import LocalVisBackend, report_once
 
 
 @pytest.fixture

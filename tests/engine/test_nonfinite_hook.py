@@ -11,10 +11,10 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmdpt.engine.hooks import nonfinite_hook
-from mmdpt.engine.hooks.nonfinite_hook import LEFT_OUT, NonFiniteHook
-from mmdpt.engine.optim_wrapper import OptimWrapper
 from mmdpt.errors import InputError
+from mmdpt.training.nonfinite import nonfinite_hook
+from mmdpt.training.nonfinite.nonfinite_hook import LEFT_OUT, NonFiniteHook
+from mmdpt.training.nonfinite.optim_wrapper import OptimWrapper
 
 NAN = float('nan')
 

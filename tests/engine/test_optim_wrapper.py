@@ -10,7 +10,7 @@ from mmengine.registry import OPTIM_WRAPPERS as ROOT
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmdpt.engine.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
+from mmdpt.training.nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
 
 NAN, INF = float('nan'), float('inf')
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdpt.engine.hooks.output_names import OutputNames
+from mmdpt.training.test_outputs.output_names import OutputNames
 
 
 class Images:

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from mmdpt.engine.process_group import TIMEOUT, timeout_of
+from mmdpt.config.machine import TIMEOUT, timeout_of
 from mmdpt.errors import InputError
 from mmdpt.ranks.launcher import ANOTHER_LOST, free_port
 
@@ -20,7 +20,7 @@ import os, signal, sys, time
 from types import SimpleNamespace
 import torch
 import torch.distributed as dist
-from mmdpt.engine.process_group import (
+from mmdpt.training.process_group import (
     end_process_group, ranks_together, start_process_group_without_cuda, watch_ranks
 )
 
@@ -119,7 +119,7 @@ def test_validation_has_the_buffers_that_rank_0_saves(run_ranks):
     done = run_ranks(
         2,
         """
-from mmdpt.engine.hooks.same_buffers_hook import SameBuffersHook
+from mmdpt.training.same_buffers_hook import SameBuffersHook
 model = torch.nn.parallel.DistributedDataParallel(torch.nn.BatchNorm1d(1, momentum=0.5))
 model(torch.tensor([[2.0 * rank], [4.0 * rank]]))
 before = model.module.running_mean.item(), model.module.num_batches_tracked.item()

@@ -4,14 +4,14 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmdpt.engine import sharded_runner
-from mmdpt.engine.launch import build_runner
-from mmdpt.engine.runner import Runner
-from mmdpt.engine.sharded_runner import ShardedRunner
-from mmdpt.engine.sharding import encoder_layers
 from mmdpt.errors import InputError
 from mmdpt.models.backbones.encoder_layer import EncoderLayer
 from mmdpt.registry import RUNNERS
+from mmdpt.training import sharded_runner
+from mmdpt.training.launch import build_runner
+from mmdpt.training.runner import Runner
+from mmdpt.training.sharded_runner import ShardedRunner
+from mmdpt.training.sharding import encoder_layers
 
 FSDP = 'MMFullyShardedDataParallel'
 

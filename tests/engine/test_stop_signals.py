@@ -9,9 +9,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mmdpt.engine import stop_signals
-from mmdpt.engine.agreement import Agreement
-from mmdpt.engine.stop_signals import STOP_SIGNALS, StopSignals, leave_signals_to_main_process
+from mmdpt.training.agreement import Agreement
+from mmdpt.training.stopping import stop_signals
+from mmdpt.training.stopping.stop_signals import (
+    STOP_SIGNALS,
+    StopSignals,
+    leave_signals_to_main_process,
+)
 
 
 @pytest.fixture

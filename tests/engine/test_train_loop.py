@@ -14,11 +14,11 @@ from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import nn
 
-from mmdpt.engine import Runner
-from mmdpt.engine.hooks.bad_sample_hook import BadSampleHook
-from mmdpt.engine.train_loop import DRAWS, IterBasedTrainLoop
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS, LOOPS, MODELS
+from mmdpt.training import Runner
+from mmdpt.training.bad_sample_hook import BadSampleHook
+from mmdpt.training.train_loop import DRAWS, IterBasedTrainLoop
 
 BATCH = 2
 SEEN = []
@@ -226,7 +226,7 @@ def test_iterators_of_loaders_draw_nothing_from_the_main_process():
 
 
 def test_seed_of_a_sampler_is_the_same_on_ranks_whose_seeds_differ(monkeypatch):
-    monkeypatch.setattr('mmdpt.engine.runner.get_rank', lambda: 2)
+    monkeypatch.setattr('mmdpt.training.runner.get_rank', lambda: 2)
     sampler = dict(type='DefaultSampler', shuffle=True)
     cfg = dict(batch_size=1, dataset=dict(type='NoisyFiles'), sampler=sampler)
     assert Runner.build_dataloader(cfg, seed=7 + 2, diff_rank_seed=True).sampler.seed == 7

@@ -5,11 +5,7 @@ import pytest
 import torch
 from mmseg.evaluation import DepthMetric as MMSegDepthMetric
 
-from mmdpt.evaluation.depth_alignment import (
-    align_depth,
-    fit_median_scale,
-    fit_scale_and_shift,
-)
+from mmdpt.evaluation.depth_alignment import align_depth, fit_median_scale, fit_scale_and_shift
 from mmdpt.evaluation.depth_errors import ERRORS, depth_errors
 
 

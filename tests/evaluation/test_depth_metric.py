@@ -317,7 +317,7 @@ TWO_PROCESSES = """
 import json, sys
 import torch, torch.distributed as dist
 from mmengine.dataset import DefaultSampler
-from mmdpt.engine.process_group import end_process_group
+from mmdpt.training.process_group import end_process_group
 from mmdpt.evaluation.depth_metric import DepthMetric
 
 rank, world, meeting = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdpt.apis.model import build_model
+from mmdpt.inference.model import build_model
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 ARCH = dict(_delete_=True, embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)

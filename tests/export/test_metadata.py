@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mmdpt.apis.model import build_model
 from mmdpt.export.metadata import as_strings, describe, resize_rule
+from mmdpt.inference.model import build_model
 from mmdpt.version import __version__
 
 

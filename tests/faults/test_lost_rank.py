@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdpt.datasets.scenes import write_scenes
+from mmdpt.scenes import write_scenes
 
 REPO = Path(__file__).resolve().parents[2]
 ITERATIONS, INTERVAL, BATCH = 12, 4, 4

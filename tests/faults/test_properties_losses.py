@@ -10,13 +10,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mmdpt.models.losses import (
-    AbsRelLoss,
-    GradientMatchingLoss,
-    SiLogLoss,
-    SSILoss,
-    SSITrimmedLoss,
-)
+from mmdpt.models.losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
 
 LOSSES = {
     'trim': SSITrimmedLoss(),

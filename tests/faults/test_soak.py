@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from mmdpt.datasets.scenes import write_scenes
+from mmdpt.scenes import write_scenes
 
 pytestmark = pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='reads /proc')
 

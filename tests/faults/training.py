@@ -54,7 +54,7 @@ def serve():
     import torch
 
     import mmdpt._openmmlab
-    import mmdpt.engine  # noqa: F401
+    import mmdpt.training  # noqa: F401
 
     torch.set_num_threads(1)
     for line in sys.stdin:
@@ -87,7 +87,7 @@ def train(arguments, log, kill):
 
 def kill_at(what, number, when):
     """Let one call of the main process be its last."""
-    from mmdpt.engine import checkpoint_files
+    from mmdpt.training.resume import checkpoint_files
 
     place = checkpoint_files._NotedFile if what == 'write' else os
     call, calls, main = getattr(place, what), [0], os.getpid()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdpt import addresses
-from mmdpt.addresses import open_address
 from mmdpt.errors import InputError
+from mmdpt.files import addresses
+from mmdpt.files.addresses import open_address
 from mmdpt.inference import sources
 from mmdpt.inference.sources import find_images
 

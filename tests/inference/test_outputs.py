@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmdpt.commands.prediction.outputs import NUMBERS, PICTURES, Outputs
 from mmdpt.errors import InputError
-from mmdpt.inference.outputs import NUMBERS, PICTURES, Outputs
 from mmdpt.inference.point_cloud import Intrinsics
 from mmdpt.inference.prediction import Prediction
 

@@ -10,8 +10,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 
-from mmdpt.checkpoints.releases import RELEASES
-from mmdpt.engine import check_config, load_config
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.config import check_config, load_config
 from mmdpt.errors import InputError
 from mmdpt.inference.preparation import Preparation
 from mmdpt.registry import MODELS, TRANSFORMS

@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from mmdpt import atomic
+from mmdpt.commands.prediction.outputs import Outputs
+from mmdpt.commands.prediction.run import choose_model, predict
 from mmdpt.errors import InputError
-from mmdpt.inference.outputs import Outputs
+from mmdpt.files import atomic
 from mmdpt.inference.prediction import Prediction
-from mmdpt.inference.run import choose_model, predict
 
 CLASSES = ('wall', 'floor', 'sky')
 

@@ -7,14 +7,14 @@ import signal
 import numpy as np
 import pytest
 
+from mmdpt.commands.prediction import video_run
+from mmdpt.commands.prediction.outputs import Outputs
+from mmdpt.commands.prediction.report import RunReport
+from mmdpt.commands.prediction.run import predict
+from mmdpt.commands.prediction.video_run import predict_video
 from mmdpt.errors import InputError
-from mmdpt.inference import video_run
-from mmdpt.inference.outputs import Outputs
 from mmdpt.inference.prediction import Prediction
-from mmdpt.inference.report import RunReport
-from mmdpt.inference.run import predict
 from mmdpt.inference.video import RunningRange, VideoReader, VideoWriter
-from mmdpt.inference.video_run import predict_video
 
 RAMP = np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64)
 GREYS = (40, 80, 120, 160, 200)

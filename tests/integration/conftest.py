@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdpt.datasets.scenes import write_scenes
+from mmdpt.scenes import write_scenes
 
 REPO = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from mmdpt.apis import init_model
-from mmdpt.engine.zero_shot import benchmark_zero_shot, set_config
+from mmdpt.commands.zero_shot_run import benchmark_zero_shot, set_config
 from mmdpt.errors import InputError
 from mmdpt.evaluation.zero_shot import SETS, find_set
 

@@ -9,7 +9,7 @@ import yaml
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
-from mmdpt.engine import check_config, load_config
+from mmdpt.config import check_config, load_config
 from mmdpt.registry import HOOKS, METRICS, MODELS, TRANSFORMS
 
 REPO = Path(__file__).resolve().parents[2]

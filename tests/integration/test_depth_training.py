@@ -82,7 +82,7 @@ def test_two_metrics_of_depth_are_the_projects_own(depth_config):
     """mmseg has a DepthMetric of its own."""
     from mmengine.registry import init_default_scope
 
-    from mmdpt.engine import load_config
+    from mmdpt.config import load_config
     from mmdpt.evaluation import DepthMetric
     from mmdpt.registry import METRICS
 
@@ -123,7 +123,7 @@ def test_variants_of_fewer_iterations_than_the_warm_up(depth_config, run_tool, t
 
 
 def test_tta_averages_with_the_mirror_image(depth_config, tmp_path):
-    from mmdpt.engine import load_config, prepare_test
+    from mmdpt.config import load_config, prepare_test
 
     cfg = load_config(str(depth_config))
     (tmp_path / 'a.pth').touch()

@@ -67,7 +67,7 @@ MODELS_AT_THE_END = """
 import gc, sys
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from mmdpt.engine import build_runner, end_process_group, load_config
+from mmdpt.training import build_runner, end_process_group, load_config
 
 def living():
     return sum(isinstance(o, DistributedDataParallel) for o in gc.get_objects())

@@ -17,8 +17,8 @@ from nbclient import NotebookClient
 from sphinx.util.inventory import InventoryFile
 
 import mmdpt
-from mmdpt.checkpoints.releases import RELEASES
-from mmdpt.engine import check_config, load_config
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.config import check_config, load_config
 
 pytestmark = pytest.mark.timeout(900)  # imports everything three times
 

@@ -8,7 +8,7 @@ import pytest
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from mmdpt.engine import check_config, load_config
+from mmdpt.config import check_config, load_config
 from mmdpt.registry import DATASETS, MODELS
 
 REPO = Path(__file__).resolve().parents[2]

@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 import torch
 
-from mmdpt.apis.model import build_model
-from mmdpt.checkpoints.releases import RELEASES, Release
+from mmdpt.checkpoints.reading.releases import RELEASES, Release
 from mmdpt.export import torch_export_file
+from mmdpt.inference.model import build_model
 
 CONFIG = 'dpt_vit-ti16_scenes'
 

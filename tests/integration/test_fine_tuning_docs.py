@@ -15,12 +15,12 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 from PIL import Image
 
-import mmdpt.apis.model
-import mmdpt.engine
+import mmdpt.inference.model
+import mmdpt.training
 from mmdpt.checkpoints import read_checkpoint, to_foreign
-from mmdpt.checkpoints.download import cached_path
-from mmdpt.checkpoints.releases import RELEASES
-from mmdpt.engine.config import load_config
+from mmdpt.checkpoints.reading.download import cached_path
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.config.loading import load_config
 
 REPO = Path(__file__).resolve().parents[2]
 PAGE = (REPO / 'docs' / 'fine-tuning.md').read_text()
@@ -79,10 +79,10 @@ def released(tmp_path_factory):
     states = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MMDPT_HOME', str(home))
-        patch.setattr(mmdpt.apis.model, 'load_config', tiny_config)
+        patch.setattr(mmdpt.inference.model, 'load_config', tiny_config)
         for seed, (name, source) in enumerate(SOURCES.items()):
             torch.manual_seed(seed)
-            model = mmdpt.apis.model.init_model(RELEASES[name].config)
+            model = mmdpt.inference.model.init_model(RELEASES[name].config)
             for parameter in model.parameters():
                 parameter.data += 0.05 * torch.randn_like(parameter)
             states[name] = model.state_dict()
@@ -164,8 +164,8 @@ class Command:
             self.asked = load_config(name_or_path, options)
             return tiny_config(name_or_path, options)
 
-        monkeypatch.setattr(mmdpt.engine, 'load_config', remember)
-        monkeypatch.setattr(mmdpt.apis.model, 'load_config', remember)
+        monkeypatch.setattr(mmdpt.training, 'load_config', remember)
+        monkeypatch.setattr(mmdpt.inference.model, 'load_config', remember)
         monkeypatch.setattr(sys, 'argv', [tool, *self.arguments])
         # as in a process of its own
         for singletons in (MMLogger, MessageHub, Visualizer, DefaultScope):

@@ -11,7 +11,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmdpt.checkpoints import compare
-from mmdpt.engine import check_config, load_config
+from mmdpt.config import check_config, load_config
 from mmdpt.registry import MODELS, TRANSFORMS
 
 SIZE = (56, 70)

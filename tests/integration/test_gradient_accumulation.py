@@ -2,7 +2,7 @@
 
 import torch
 
-from mmdpt.engine import load_config
+from mmdpt.config import load_config
 
 
 def weights(path):

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from mmdpt.apis import init_model
-from mmdpt.apis.inferencer import DPTInferencer
+from mmdpt.inference.inferencer import DPTInferencer
 
 JOINT = """
 _base_ = ['{config}']

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from mmdpt.datasets.scenes import PALETTE
-from mmdpt.engine import load_config
+from mmdpt.config import load_config
+from mmdpt.scenes import PALETTE
 
 REPO = Path(__file__).resolve().parents[2]
 THIRDS = ([0, 3, 6], [1, 4, 7], [2, 5])

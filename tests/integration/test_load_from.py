@@ -11,10 +11,11 @@ from mmengine.visualization import Visualizer
 
 from mmdpt.apis import init_model
 from mmdpt.checkpoints import read_checkpoint, to_foreign
-from mmdpt.checkpoints.download import cached_path
-from mmdpt.checkpoints.releases import RELEASES, Release
-from mmdpt.engine import IterBasedTrainLoop, build_runner, load_config, prepare_test
+from mmdpt.checkpoints.reading.download import cached_path
+from mmdpt.checkpoints.reading.releases import RELEASES, Release
+from mmdpt.config import load_config, prepare_test
 from mmdpt.errors import InputError
+from mmdpt.training import IterBasedTrainLoop, build_runner
 
 ADDRESS = 'https://models.test/tiny.pt'
 OPTIONS = ('model.decode_head.readout_type=project',)

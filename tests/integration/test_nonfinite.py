@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
-from mmdpt.engine import build_runner, load_config
-from mmdpt.engine.hooks.nonfinite_hook import NonFiniteHook
+from mmdpt.config import load_config
 from mmdpt.errors import InputError
+from mmdpt.training import build_runner
+from mmdpt.training.nonfinite.nonfinite_hook import NonFiniteHook
 
 POISON = '''
 import torch

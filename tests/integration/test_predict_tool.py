@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from mmdpt.apis import init_model
-from mmdpt.apis.inferencer import DPTInferencer
+from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.inference.pfm import read_pfm
 
 REPO = Path(__file__).resolve().parents[2]

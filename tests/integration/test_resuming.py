@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from mmdpt.engine.checkpoint_files import POINTER
+from mmdpt.training.resume.checkpoint_files import POINTER
 
 OLDER, NEWER = 'iter_2.pth', 'iter_4.pth'
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mmdpt.apis import init_model
-from mmdpt.datasets.scenes import CLASSES, write_scenes
+from mmdpt.scenes import CLASSES, write_scenes
 
 IMAGES = 5
 """On 2 and on 3 processes some have one image more than others."""
@@ -124,7 +124,7 @@ def test_every_image_counts_once(alone, joint):
 
 
 def on_intel():
-    """Tell whether MKL's sums do not depend on the number of threads: mmdpt/tool.py."""
+    """Tell whether MKL's sums do not depend on the number of threads: mmdpt/commands/tool.py."""
     cpus = Path('/proc/cpuinfo')
     return torch.backends.mkl.is_available() and (
         cpus.is_file() and 'GenuineIntel' in cpus.read_text()

@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from mmdpt.engine.checkpoint_files import POINTER
+from mmdpt.training.resume.checkpoint_files import POINTER
 
 from .conftest import REPO
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdpt.engine import build_runner, load_config
-from mmdpt.engine.hooks.checkpoint_hook import CheckpointHook
+from mmdpt.config import load_config
+from mmdpt.training import build_runner
+from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 
 REPO = Path(__file__).resolve().parents[2]
 

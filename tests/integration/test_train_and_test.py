@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mmdpt.apis import init_model
-from mmdpt.datasets.scenes import CLASSES
+from mmdpt.scenes import CLASSES
 
 
 def load(path):
@@ -93,7 +93,7 @@ def test_test_gives_the_metrics_of_the_last_validation(trained, config, run_tool
 
 
 def test_pictures_show_the_predicted_labels(trained, config, run_tool, scenes, tmp_path):
-    from mmdpt.datasets.scenes import PALETTE
+    from mmdpt.scenes import PALETTE
 
     done = run_tool(
         *('test.py', config, trained / 'iter_4.pth', '--work-dir', tmp_path / 'work'),

@@ -6,13 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from mmdpt.models.backbones import resnetv2
-from mmdpt.models.backbones.resnetv2 import (
-    MaxPoolSame,
-    ResNetV2,
-    StdConv2d,
-    pad_same,
-    standardize,
-)
+from mmdpt.models.backbones.resnetv2 import MaxPoolSame, ResNetV2, StdConv2d, pad_same, standardize
 
 
 @pytest.mark.parametrize(

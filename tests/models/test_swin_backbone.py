@@ -7,7 +7,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from mmdpt.engine import check_config, load_config
+from mmdpt.config import check_config, load_config
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 from mmdpt.registry import MODELS
 

@@ -5,7 +5,7 @@ import torch
 from mmengine.registry import init_default_scope
 from transformers import BitConfig, DPTConfig, DPTForDepthEstimation
 
-from mmdpt.engine import load_config
+from mmdpt.config import load_config
 from mmdpt.registry import MODELS
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow]

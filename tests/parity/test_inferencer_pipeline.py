@@ -8,8 +8,8 @@ from PIL import Image
 from transformers import pipeline
 
 from mmdpt.apis import init_model
-from mmdpt.apis.inferencer import DPTInferencer
-from mmdpt.checkpoints.transformers_folder import write_folder
+from mmdpt.checkpoints.layouts.transformers_folder import write_folder
+from mmdpt.inference.inferencer import DPTInferencer
 
 REPO = Path(__file__).resolve().parents[2]
 PHOTOGRAPH = 'david-kohler-VFRTXGw1VjU-unsplash.jpg'

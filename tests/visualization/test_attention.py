@@ -7,8 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from mmdpt.errors import InputError
-from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
-from mmdpt.visualization.attention import (
+from mmdpt.inference.attention_maps import (
     Attention,
     attention_panel,
     attention_weights,
@@ -16,6 +15,7 @@ from mmdpt.visualization.attention import (
     read_attention,
     spread,
 )
+from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
 
 ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
 STEM = dict(type='ResNetV2', depths=(1, 1, 1), base_channels=32)

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 
 from mmdpt.errors import InputError
-from mmdpt.visualization.logs import (
-    Curve,
-    best,
-    choose_keys,
-    read_run,
-    read_runs,
-    smooth,
-    summary,
-)
+from mmdpt.visualization.logs import Curve, best, choose_keys, read_run, read_runs, smooth, summary
 
 
 def train(step, loss, **others):

@@ -7,7 +7,7 @@ python tools/dataset_converters/kitti.py data/kitti --train eigen_train_files.tx
 import argparse
 from pathlib import Path
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 LISTS = {'train': 'kitti_eigen_train.txt', 'test': 'kitti_eigen_test.txt'}
 
@@ -26,7 +26,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.datasets.conversion import convert_kitti, progress_bar
+    from mmdpt.commands.progress import progress_bar
+    from mmdpt.datasets.conversion import convert_kitti
 
     for split, name in LISTS.items():
         split_file = getattr(args, split)

@@ -6,7 +6,7 @@ python tools/dataset_converters/mix.py HRWSI data/mix6/hrwsi
 import argparse
 from pathlib import Path
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 SETS = ('ReDWeb', 'HRWSI', 'BlendedMVS', 'MegaDepth', 'TartanAir', 'ApolloScape', 'IRS')
 
@@ -21,7 +21,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.datasets.conversion import convert_mix, progress_bar
+    from mmdpt.commands.progress import progress_bar
+    from mmdpt.datasets.conversion import convert_mix
 
     with progress_bar(args.name) as progress:
         summary = convert_mix(args.name, args.root, progress)

@@ -5,7 +5,7 @@ python tools/dataset_converters/nyu.py nyu_depth_v2_labeled.mat splits.mat data/
 
 import argparse
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,7 +19,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.datasets.conversion import convert_nyu, progress_bar
+    from mmdpt.commands.progress import progress_bar
+    from mmdpt.datasets.conversion import convert_nyu
 
     with progress_bar('NYU') as progress:
         summary = convert_nyu(args.labeled, args.splits, args.root, progress)

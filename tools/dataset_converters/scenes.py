@@ -39,7 +39,7 @@ def main() -> None:
         TimeRemainingColumn,
     )
 
-    from mmdpt.datasets.scenes import write_scenes
+    from mmdpt.scenes import write_scenes
 
     columns = (
         TextColumn('rendering'),

@@ -5,7 +5,7 @@ python tools/dataset_converters/tum.py data/tum/rgbd_dataset_freiburg*
 
 import argparse
 
-from mmdpt.tool import report_input_errors
+from mmdpt.commands.tool import report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,7 +17,8 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
-    from mmdpt.datasets.conversion import convert_tum, progress_bar
+    from mmdpt.commands.progress import progress_bar
+    from mmdpt.datasets.conversion import convert_tum
 
     with progress_bar('TUM') as progress:
         summary = convert_tum(args.sequences, progress)

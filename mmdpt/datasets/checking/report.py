@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mmdpt.datasets.checking.files import Reading
-from mmdpt.datasets.checking.splits import SplitReport
 from mmdpt.datasets.seg_dataset import IGNORE_INDEX, name_some
+
+from .sample_files import Reading
+from .splits import SplitReport
 
 NONE = '-'
 

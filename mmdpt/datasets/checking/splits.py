@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from mmdpt.datasets.checking.files import Reading, Trouble, message, read_files
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
+
+from .sample_files import Reading, Trouble, message, read_files
 
 SPLITS = ('train', 'val', 'test')
 PIPELINE_SAMPLES = 4

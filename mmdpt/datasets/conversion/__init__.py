@@ -4,8 +4,6 @@ A converter keeps the files that are there, writes each new one whole, and raise
 naming what is missing, where the result would not be all of it.
 """
 
-from mmdpt.progress import progress_bar
-
 from .kitti import KITTISummary, convert_kitti
 from .mix import MixSummary, convert_mix
 from .mix_layouts import LAYOUTS, NO_RECIPE, Layout
@@ -24,5 +22,4 @@ __all__ = [
     'convert_mix',
     'convert_nyu',
     'convert_tum',
-    'progress_bar',
 ]

@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdpt.datasets.conversion.files import check_exists, write_text
 from mmdpt.datasets.depth_dataset import NO_DEPTH
-from mmdpt.datasets.list_files import read_text
 from mmdpt.datasets.seg_dataset import missing_files, name_some
 from mmdpt.errors import InputError
-from mmdpt.progress import Report
+from mmdpt.files.list_files import read_text
+
+from .kept_files import Report, check_exists, write_text
 
 IMAGES, DEPTH = 'raw', 'data_depth_annotated'
 """Folders below the root, the ones that ``KITTIDepthDataset`` expects."""

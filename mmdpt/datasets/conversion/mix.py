@@ -6,23 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdpt.datasets.conversion.files import (
+from mmdpt.datasets.seg_dataset import missing_files, name_some
+from mmdpt.errors import InputError
+
+from .kept_files import (
     PREPARATION,
+    Report,
     check_exists,
     check_stays_inside,
     write_csv,
     write_image,
     write_npy,
 )
-from mmdpt.datasets.conversion.mix_layouts import (
-    LAYOUTS,
-    NO_RECIPE,
-    Converter,
-    Layout,
-)
-from mmdpt.datasets.seg_dataset import missing_files, name_some
-from mmdpt.errors import InputError
-from mmdpt.progress import Report
+from .mix_layouts import LAYOUTS, NO_RECIPE, Converter, Layout
 
 LIST_FILE = 'list.csv'
 CONVERTED = 'converted'

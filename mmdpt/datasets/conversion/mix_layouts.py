@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdpt.datasets.conversion.files import check_own_data, optional_module
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.errors import InputError
-from mmdpt.image_limits import check_pixels
+from mmdpt.files.image_limits import check_pixels
+
+from .kept_files import check_own_data, optional_module
 
 Converter = Callable[[Path], NDArray | None]
 """Reads a file that ``DepthListDataset`` cannot; None: there is no depth map in it."""

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdpt.datasets.conversion.files import (
+from mmdpt.errors import InputError
+
+from .kept_files import (
+    Report,
     check_exists,
     check_own_data,
     check_stays_inside,
     optional_module,
     write_image,
 )
-from mmdpt.errors import InputError
-from mmdpt.progress import Report
 
 SPLIT_SIZES = {'train': 795, 'test': 654}
 SIZE = (640, 480)

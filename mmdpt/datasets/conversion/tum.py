@@ -4,11 +4,11 @@ import bisect
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdpt.datasets.conversion.files import check_exists, write_csv
-from mmdpt.datasets.list_files import read_text
 from mmdpt.datasets.seg_dataset import check_below, missing_files, name_some
 from mmdpt.errors import InputError
-from mmdpt.progress import Report
+from mmdpt.files.list_files import read_text
+
+from .kept_files import Report, check_exists, write_csv
 
 LIST_FILE = 'associated.csv'
 DEPTH_SCALE = 5000

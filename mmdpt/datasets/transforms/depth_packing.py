@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdpt.datasets.transforms.packing import PackSegInputs
 from mmdpt.registry import TRANSFORMS
+
+from .packing import PackSegInputs
 
 META_KEYS = (
     'img_path',

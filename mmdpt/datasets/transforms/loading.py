@@ -8,9 +8,9 @@ from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations as MMSegLoadAnnotations
 
 from mmdpt.datasets.seg_dataset import IGNORE_INDEX
-from mmdpt.datasets.whole_files import check_whole
 from mmdpt.errors import InputError
-from mmdpt.image_limits import check_file_size, check_image
+from mmdpt.files.image_limits import check_file_size, check_image
+from mmdpt.files.whole_images import check_whole
 from mmdpt.registry import TRANSFORMS
 
 UNREADABLE = (AssertionError, OSError, ValueError, SyntaxError, cv2.error)

@@ -8,8 +8,9 @@ from torchvision.transforms.v2.functional import (  # type: ignore[import-untype
     resize,
 )
 
-from mmdpt.datasets.transforms.depth_geometry import fit_size
 from mmdpt.registry import TRANSFORMS
+
+from .depth_geometry import fit_size
 
 
 @TRANSFORMS.register_module()

@@ -10,8 +10,9 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from mmdpt.models.backbones.padding import pad_same
 from mmdpt.registry import MODELS
+
+from .padding import pad_same
 
 STANDARDIZATIONS = ('std', 'var')
 GROUPS = 32

@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from mmdpt.errors import InputError
-from mmdpt.models.backbones.attention import Attention
-from mmdpt.models.backbones.encoder_layer import EncoderLayer
-from mmdpt.models.backbones.lora import adapt
-from mmdpt.models.backbones.padding import PadToMultiple
-from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
 from mmdpt.registry import MODELS
+
+from .attention import Attention
+from .encoder_layer import EncoderLayer
+from .lora import adapt
+from .padding import PadToMultiple
+from .position_embedding import INTERPOLATIONS, resize_position_embedding
 
 NUM_TAPS = 4
 NUM_STEM_TAPS = 2

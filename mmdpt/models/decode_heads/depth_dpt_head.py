@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmdpt.models.decode_heads.sizes import cut_to, input_size, padded_size, stride_of
 from mmdpt.models.layers import Fusion, Reassemble
 from mmdpt.models.layers.fusion import double_size
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.models.layers.upsampling import convolve_upsampled
 from mmdpt.registry import MODELS
+
+from .sizes import cut_to, input_size, padded_size, stride_of
 
 UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}
 MIN_DISPARITY = 1e-8

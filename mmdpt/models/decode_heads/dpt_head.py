@@ -14,7 +14,6 @@ from mmseg.models.losses import CrossEntropyLoss, accuracy
 from mmseg.models.losses.cross_entropy_loss import cross_entropy
 from torch import Tensor
 
-from mmdpt.models.decode_heads.sizes import cut_to, input_size, padded_size, stride_of
 from mmdpt.models.layers import Fusion, Reassemble
 from mmdpt.models.layers.fusion import double_size
 from mmdpt.models.layers.reassemble import Tap
@@ -22,6 +21,8 @@ from mmdpt.models.layers.relu_dropout import ReLUDropout
 from mmdpt.models.layers.upsampling import convolve_upsampled
 from mmdpt.models.losses.upsampled_cross_entropy import upsampled_cross_entropy
 from mmdpt.registry import MODELS
+
+from .sizes import cut_to, input_size, padded_size, stride_of
 
 EPSILON = torch.finfo(torch.float32).eps
 """Added to numbers of pixels, as in mmseg: a loss over no pixel is 0."""

@@ -6,14 +6,7 @@ from torch import Tensor
 
 from mmdpt.registry import MODELS
 
-from .alignment import (
-    ALIGNMENTS,
-    REDUCTIONS,
-    aligned_residual,
-    average,
-    check_option,
-    mask_invalid,
-)
+from .alignment import ALIGNMENTS, REDUCTIONS, aligned_residual, average, check_option, mask_invalid
 
 
 @MODELS.register_module()

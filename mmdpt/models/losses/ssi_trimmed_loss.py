@@ -6,14 +6,7 @@ from torch import Tensor
 
 from mmdpt.registry import MODELS
 
-from .alignment import (
-    ALIGNMENTS,
-    REDUCTIONS,
-    aligned_residual,
-    average,
-    check_option,
-    mask_invalid,
-)
+from .alignment import ALIGNMENTS, REDUCTIONS, aligned_residual, average, check_option, mask_invalid
 
 PER_MILLION = 1_000_000
 

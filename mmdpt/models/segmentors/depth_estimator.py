@@ -4,13 +4,10 @@ from mmseg.models.segmentors import DepthEstimator as MMSegDepthEstimator
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from mmdpt.models.segmentors.depth_inference import (
-    average_with_mirror_image,
-    store_depth,
-    whole_or_slide,
-)
-from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
 from mmdpt.registry import MODELS
+
+from .depth_inference import average_with_mirror_image, store_depth, whole_or_slide
+from .encoder_decoder import EncoderDecoder
 
 
 @MODELS.register_module()

@@ -4,8 +4,9 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder as MMSegEncoderDecoder
 from torch import Tensor
 
-from mmdpt.models.segmentors.label_map import label_map
 from mmdpt.registry import MODELS
+
+from .label_map import label_map
 
 
 @MODELS.register_module()

@@ -10,13 +10,10 @@ from mmseg.utils import add_prefix
 from torch import Tensor
 
 from mmdpt.models.layers.reassemble import Tap
-from mmdpt.models.segmentors.depth_inference import (
-    average_with_mirror_image,
-    store_depth,
-    whole_or_slide,
-)
-from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
 from mmdpt.registry import MODELS
+
+from .depth_inference import average_with_mirror_image, store_depth, whole_or_slide
+from .encoder_decoder import EncoderDecoder
 
 
 @MODELS.register_module()

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmdpt.models.segmentors.depth_inference import as_seen
+from .depth_inference import as_seen
 
 CLASSES_AT_ONCE = 8
 """Full-resolution maps in memory together: 150 of a 5 MP photograph take 3 GB.

@@ -187,7 +187,7 @@ def diw_list(path, data, original):
 
 
 def checkpoint(path, data, original):
-    from mmdpt.checkpoints.files import read_checkpoint
+    from mmdpt.checkpoints.reading.reader import read_checkpoint
 
     state_dict = read_checkpoint(path).state_dict
     for name, value in state_dict.items():

@@ -9,12 +9,12 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, get_torch_safe_globals
 
 from mmdpt.checkpoints import read_checkpoint
-from mmdpt.checkpoints.download import cached_path
-from mmdpt.checkpoints.mmengine_loader import use_weights_only_loader
-from mmdpt.checkpoints.releases import RELEASES
-from mmdpt.engine.checkpoint_contents import read_training_checkpoint
+from mmdpt.checkpoints.pretrained_init import PretrainedInit
+from mmdpt.checkpoints.reading.download import cached_path
+from mmdpt.checkpoints.reading.mmengine_loader import use_weights_only_loader
+from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.errors import InputError
-from mmdpt.models.pretrained_init import PretrainedInit
+from mmdpt.training.resume.checkpoint_contents import read_training_checkpoint
 
 TRICKS = (
     *('os.system', 'subprocess', 'eval', 'instance', 'protocol 4', 'torch', 'torch.fx'),

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from mmdpt.checkpoints import read_checkpoint
-from mmdpt.checkpoints.expansion import GREATEST_EXPANSION, check_archive, check_contents
-from mmdpt.checkpoints.whole import damage
-from mmdpt.engine.checkpoint_contents import read_training_checkpoint
+from mmdpt.checkpoints.reading.checksums import damage
+from mmdpt.checkpoints.reading.expansion import GREATEST_EXPANSION, check_archive, check_contents
 from mmdpt.errors import InputError
+from mmdpt.training.resume.checkpoint_contents import read_training_checkpoint
 
 MANY = 1 << 25
 """Floats of a bomb, 128 MiB."""

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import scipy.io
 
+from mmdpt.commands.tool import report_input_errors
 from mmdpt.datasets.conversion import mix, nyu
-from mmdpt.datasets.conversion.files import check_own_data, write_whole
+from mmdpt.datasets.conversion.kept_files import check_own_data, write_whole
 from mmdpt.datasets.conversion.mix import convert_mix
 from mmdpt.datasets.conversion.nyu import open_labeled, read_splits
 from mmdpt.datasets.conversion.tum import convert_tum
@@ -20,10 +21,9 @@ from mmdpt.datasets.depth_list import DepthListDataset
 from mmdpt.datasets.diw import DIWDataset
 from mmdpt.datasets.seg_dataset import SegDataset
 from mmdpt.datasets.sun_rgbd import SUNRGBDDataset
-from mmdpt.engine.hooks.output_names import OutputNames
 from mmdpt.errors import InputError
 from mmdpt.inference.sources import find_images
-from mmdpt.tool import report_input_errors
+from mmdpt.training.test_outputs.output_names import OutputNames
 from mmdpt.visualization.logs import read_run
 
 PAIR = '1,1,2,2,>,3,3'

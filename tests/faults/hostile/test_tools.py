@@ -7,10 +7,10 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 from PIL import Image
 
-from mmdpt.checkpoints.download import cached_path
-from mmdpt.checkpoints.releases import RELEASES
-from mmdpt.datasets.scenes import write_scenes
-from mmdpt.places import shipped
+from mmdpt.checkpoints.reading.download import cached_path
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.files.shipped import shipped
+from mmdpt.scenes import write_scenes
 
 TRICKS = (
     *('os.system', 'subprocess', 'eval', 'instance', 'protocol 4', 'torch', 'torch.fx'),

@@ -6,13 +6,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mmdpt.models.losses import (
-    AbsRelLoss,
-    GradientMatchingLoss,
-    SiLogLoss,
-    SSILoss,
-    SSITrimmedLoss,
-)
+from mmdpt.models.losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
 from mmdpt.registry import MODELS
 
 LOSSES = {

@@ -1,0 +1,95 @@
+"""mmsegmentation's DPT (mmseg 1.2.2, models/decode_heads/dpt_head.py, models/backbones/vit.py)."""
+
+from mmdpt.checkpoints.layouts import decoder
+from mmdpt.errors import InputError
+
+from .layout import AFFINE, BATCH_NORM, NUM_TAPS, WEIGHT, Implied, Layout, Pair, StateDict, modules
+
+NO_BIAS = 'mmseg >= 1.2 embeds patches without a bias'
+
+
+def _encoder() -> list[Pair]:
+    layer = 'backbone.layers.{n}'
+    same = ('ln1', 'ln2', 'ffn.layers.0.0', 'ffn.layers.1')
+    return [
+        Pair('backbone.cls_token', ('backbone.cls_token',), 'encoder'),
+        Pair('backbone.pos_embed', ('backbone.pos_embed',), 'encoder'),
+        *modules(
+            'encoder',
+            ('backbone.patch_embed.projection', 'backbone.patch_embed.projection', WEIGHT),
+            *((f'{layer}.{name}', f'{layer}.{name}', AFFINE) for name in same),
+            (f'{layer}.attn.proj', f'{layer}.attn.attn.out_proj', AFFINE),
+        ),
+        *(
+            Pair(f'{layer}.attn.qkv.{leaf}', (f'{layer}.attn.attn.in_proj_{leaf}',), 'encoder')
+            for leaf in AFFINE
+        ),
+        *modules(
+            'patch bias',
+            ('backbone.patch_embed.projection', 'backbone.patch_embed.projection', ('bias',)),
+        ),
+    ]
+
+
+def _head() -> list[Pair]:
+    theirs, block = 'decode_head.reassemble_blocks', 'decode_head.fusion_blocks.{k}'
+    project = 'decode_head.project'
+    return [
+        *decoder.reassemble(
+            range(NUM_TAPS),
+            f'{theirs}.readout_projects.{{k}}.0',
+            f'{theirs}.projects.{{k}}.conv',
+            f'{theirs}.resize_layers.{{k}}',
+            part='head',
+        ),
+        *decoder.fusion(
+            'decode_head.convs.{k}.conv',
+            f'{block}.project.conv',
+            f'{block}.res_conv_unit{{u}}',
+            'conv{i}.conv',
+            'conv{i}.bn',
+            part='head',
+            bias_part=None,
+            norm_part='norm',
+        ),
+        *modules(
+            'head',
+            (f'{project}.conv', f'{project}.conv', WEIGHT),
+            ('decode_head.conv_seg', 'decode_head.conv_seg', AFFINE),
+        ),
+        *modules('norm', (f'{project}.bn', f'{project}.bn', BATCH_NORM)),
+        *modules('project bias', (f'{project}.conv', f'{project}.conv', ('bias',))),
+    ]
+
+
+def _check(state_dict: StateDict) -> None:
+    """Refuse a final norm: mmseg puts it on the last tap alone, we on every tap or none."""
+    if 'backbone.ln1.weight' in state_dict:
+        raise InputError(
+            'backbone.ln1.weight: this mmseg model has final_norm=True, which normalises the '
+            'last tap alone; VisionTransformerDPT normalises all or none: the numbers would differ'
+        )
+
+
+LAYOUTS = (
+    Layout(
+        source='mmseg',
+        marks=(
+            r'^backbone\.layers\.\d+\.attn\.attn\.in_proj_',
+            r'^decode_head\.reassemble_blocks\.',
+        ),
+        pairs=(*_encoder(), *_head()),
+        required=('encoder', 'head'),
+        task='segmentation',
+        implied=(
+            Implied(
+                'backbone.patch_embed.projection.bias',
+                'backbone.patch_embed.projection.weight',
+                NO_BIAS,
+            ),
+        ),
+        check=_check,
+        settings="backbone: norm_cfg=dict(type='LN', eps=1e-5), interpolate_mode='bicubic'; "
+        'decode_head: align_corners=False, conv_bias=False; mean and std of its own config',
+    ),
+)

@@ -1,0 +1,1 @@
+"""A file becomes tensors: trusted, downloaded, checked, and nothing in it executed."""

@@ -1,0 +1,205 @@
+"""Read a checkpoint file without executing anything in it."""
+
+import pickle
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmdpt.errors import InputError
+
+from .checksums import check_whole
+from .download import download
+from .expansion import check_archive, check_contents
+from .mapped import copy_tensors, has_optimizer
+from .releases import RELEASES
+
+PICKLED = ('.pth', '.pt', '.bin')
+SAFETENSORS = '.safetensors'
+WRAPPED_IN = ('state_dict', 'model')
+"""MMEngine, and a training of isl-org/DPT (dpt/base_model.py), keep the tensors under these."""
+BOOKKEEPING = (
+    'builtins.getattr',
+    'mmengine.logging.history_buffer.HistoryBuffer',
+    'numpy._core.multiarray._reconstruct',
+    'numpy._core.multiarray.scalar',
+    'numpy.core.multiarray._reconstruct',
+    'numpy.core.multiarray.scalar',
+    'numpy.dtype',
+    'numpy.ndarray',
+)
+"""What MMEngine pickles beside tensors: the log's history. Read as nothing, see ``_Ignored``."""
+
+_UNPICKLING = Lock()
+"""torch keeps what it may unpickle for all threads."""
+
+
+class Checkpoint(NamedTuple):
+    """Tensors of a file, and what MMEngine says about them ({} in other files)."""
+
+    state_dict: dict[str, Tensor]
+    meta: dict[str, Any]
+
+
+class _Ignored:
+    """Stands in for a pickled object that is not needed, and calls nothing."""
+
+    def __init__(self, *args: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def read_checkpoint(source: str | Path) -> Checkpoint:
+    """Read .pth, .pt and .bin by weights-only unpickling, or .safetensors.
+
+    Args:
+        source: Local path; or https address, or the name of a release (``list_models``), which is
+            kept in mmdpt's cache, see ``download``.
+
+    Raises:
+        InputError: If the file is missing, of another kind, damaged, would execute code, or holds
+            no tensors.
+    """
+    path = local_path(str(source))
+    if path.suffix not in (*PICKLED, SAFETENSORS):
+        raise InputError(
+            f'{source}: a checkpoint ends in {", ".join((*PICKLED, SAFETENSORS))}, or is a name of '
+            'mmdpt.apis.list_models()'
+        )
+    if not path.is_file():
+        raise InputError(f'no checkpoint file {source}')
+    check_whole(path)
+    loaded = _read_safetensors(path) if path.suffix == SAFETENSORS else _unpickle_model(path)
+    if not isinstance(loaded, Mapping):
+        raise InputError(f'{source} holds a {type(loaded).__name__}, not tensors by name')
+    state_dict = state_dict_of(loaded)
+    if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
+        others = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
+        raise InputError(f'{source} is no state dict: {others[:8] or "it is empty"}')
+    meta: Any = loaded.get('meta', {})
+    meta = dict(meta) if isinstance(meta, Mapping) else {}
+    meta['dataset_meta'] = _names_and_colours(meta.get('dataset_meta'))
+    return Checkpoint(state_dict, meta)
+
+
+def _names_and_colours(said: Any) -> dict[str, Any] | None:
+    """Keep class names that are text and colours that are numbers, None where there are none.
+
+    They go into pictures, JSON and other checkpoints; a pickle can put anything in their place.
+    """
+    if not isinstance(said, Mapping):
+        return None
+    classes, palette = said.get('classes'), said.get('palette')
+    kept: dict[str, Any] = {}
+    if _all_are(classes, lambda name: type(name) is str):
+        kept['classes'] = classes
+    if _all_are(palette, lambda colour: _all_are(colour, lambda level: type(level) is int)):
+        kept['palette'] = palette
+    return kept or None
+
+
+def _all_are(values: Any, holds: Callable[[Any], bool]) -> bool:
+    return isinstance(values, list | tuple) and all(map(holds, values))
+
+
+def state_dict_of(loaded: Mapping[str, Any]) -> dict[str, Any]:
+    """Unwrap the tensors of a loaded file, without a parallel model's ``module.`` prefix."""
+    for name in WRAPPED_IN:
+        if isinstance(loaded.get(name), Mapping):
+            loaded = loaded[name]
+            break
+    if not all(isinstance(key, str) for key in loaded):
+        return {str(key): None for key in loaded}  # no names of tensors
+    prefix = 'module.' if all(key.startswith('module.') for key in loaded) else ''
+    return {key.removeprefix(prefix): value for key, value in loaded.items()}
+
+
+def local_path(source: str) -> Path:
+    """Give the local file of a path, an address or the name of a release; it may be missing."""
+    release = RELEASES.get(source)
+    source = source if release is None else release.address
+    return download(source) if '://' in source else Path(source)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise InputError(f'{path}: pip install safetensors to read it') from error
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Tensor]]:
+        with safe_open(path, 'pt') as file:
+            yield file.get_tensor
+
+    try:
+        with safe_open(path, 'pt') as file:
+            names = list(file.keys())
+        return copy_tensors(names, path.stat().st_size, opened)
+    except SafetensorError as error:
+        raise InputError(f'{path} is damaged: {error}') from error
+
+
+def _unpickle_model(path: Path) -> Any:
+    """Unpickle a file; of a training's, whose optimiser may be twice the model, the model alone."""
+    if not has_optimizer(path):
+        return unpickle(path)
+    loaded = unpickle(path, mapped=True)
+    state_dict = state_dict_of(loaded) if isinstance(loaded, Mapping) else {}
+    if not all(isinstance(value, Tensor) for value in state_dict.values()):
+        return loaded
+    names, size = list(state_dict), sum(value.nbytes for value in state_dict.values())
+    meta, first = loaded.get('meta'), [state_dict]
+    del loaded, state_dict  # that the mapping ends with its part
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[str], Tensor]]:
+        mapped = first.pop() if first else state_dict_of(unpickle(path, mapped=True))
+        yield mapped.__getitem__
+
+    return dict(state_dict=copy_tensors(names, size, opened), meta=meta)
+
+
+def unpickle(path: Path, mapped: bool = False) -> Any:
+    """Read a .pth file by weights-only unpickling, see ``read_checkpoint``; or map its tensors."""
+    check_archive(path)
+    try:
+        with _ignoring_bookkeeping():
+            loaded = torch.load(path, map_location='cpu', weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:
+        named = re.search(r'GLOBAL ([\w.]+)', str(error))
+        what = f'would call {named[1]}' if named else 'is no pickle of tensors alone'
+        raise InputError(
+            f'{path} {what}: only files of tensors are read, nothing in them is executed. '
+            'Where you trust it, save its state dict with the code base that it comes from'
+        ) from error
+    except Exception as error:  # the unpickler raises whatever changed bytes make go wrong
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f'{path} cannot be read: {reason}') from error
+    check_contents(path, loaded)
+    return loaded
+
+
+@contextmanager
+def _ignoring_bookkeeping() -> Iterator[None]:
+    """Let weights-only unpickling read MMEngine's own files, with stand-ins that do nothing."""
+    inert: list[Any] = []
+    for path in BOOKKEEPING:
+        module, _, name = path.rpartition('.')
+        inert.append(type(name, (_Ignored,), dict(__module__=module, __qualname__=name)))
+    with _UNPICKLING:
+        before = torch.serialization.get_safe_globals()
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(inert)
+        try:
+            yield
+        finally:
+            torch.serialization.clear_safe_globals()
+            torch.serialization.add_safe_globals(before)

@@ -1,0 +1,1 @@
+"""``tools/predict.py``: everything that a source names becomes files."""

@@ -1,0 +1,189 @@
+"""Which files a prediction becomes."""
+
+import dataclasses
+import io
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from mmdpt.errors import InputError
+from mmdpt.files.atomic import write_atomically
+from mmdpt.inference.point_cloud import Intrinsics, PointCloud
+
+if TYPE_CHECKING:  # what --help needs is imported in no time
+    from mmdpt.inference.prediction import Prediction
+
+PICTURES = {
+    'colour': 'the map in colours, bright is near (_colour); the labels over the image (_overlay)',
+    'side-by-side': 'the image beside these, with scale and class names (_side-by-side)',
+}
+"""JPEG; of a video, mp4."""
+NUMBERS = {
+    'png': '16 bits: millimetres, or a disparity that text in the file says how to invert; labels',
+    'pfm': 'the map as float32, bottom row first',
+    'npy': 'the map as float32; labels',
+    'ply': 'point cloud [m]: x right, y down, z forward',
+}
+"""Named after what they hold: _depth, _disparity or _relative, _labels, _points."""
+QUALITY = 95
+
+Writer = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where predictions go and what is written of each.
+
+    A file is called by the name of its image, then '_', then what it holds, without another '_':
+    so files of two images, whose names differ, differ too.
+
+    Args:
+        folder: Made where it is missing, see ``make_folder``.
+        kinds: Of ``PICTURES`` and ``NUMBERS``.
+        intrinsics: Of the camera: this or ``field_of_view`` for a point cloud, and for it alone.
+        field_of_view: Horizontal [deg].
+
+    Raises:
+        InputError: If a kind is unknown or there is none, or the camera is missing, out of range
+            or not needed.
+    """
+
+    folder: Path
+    kinds: Collection[str] = tuple(PICTURES)
+    intrinsics: Intrinsics | None = None
+    field_of_view: float | None = None
+
+    def __post_init__(self) -> None:
+        known = [*PICTURES, *NUMBERS]
+        if not self.kinds or not set(self.kinds) <= set(known):
+            raise InputError(f'what is written is some of {", ".join(known)}, got {self.kinds}')
+        cameras = (self.intrinsics is not None) + (self.field_of_view is not None)
+        if cameras != ('ply' in self.kinds):
+            raise InputError(
+                'a point cloud (ply) needs either the intrinsics of the camera or its field of '
+                'view, and nothing else does'
+            )
+        if self.field_of_view is not None:
+            Intrinsics.from_field_of_view(self.field_of_view, width=1, height=1)
+        if self.intrinsics is not None:
+            PointCloud.from_depth(np.ones((1, 1)), np.zeros((1, 1, 3), np.uint8), self.intrinsics)
+
+    def check_model(self, output: str | None, name: str = 'the model') -> None:
+        """Refuse what a model's predictions cannot become, before they are made.
+
+        Args:
+            output: Of the map, after an alignment; None for labels alone.
+            name: What the message calls the model.
+
+        Raises:
+            InputError: If there is such a kind.
+        """
+        for kind in self.kinds:
+            if kind in ('pfm', 'ply') and output is None:
+                raise InputError(f'{name} predicts labels, which are not written as {kind}')
+        if 'ply' in self.kinds and output == 'relative':
+            raise InputError(
+                f'{name} predicts relative disparity, of which a point cloud cannot be made: align '
+                'it to known points'
+            )
+
+    def make_folder(self) -> None:
+        """Make the folder, and see whether a file can be written in it.
+
+        Raises:
+            InputError: If not, naming it.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise InputError(f'{self.folder} is a file, not a folder to write in') from error
+        except OSError as error:
+            raise InputError(f'cannot make the folder {self.folder}: {error.strerror}') from error
+        try:
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(bytes(4096))
+                file.flush()
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f'cannot write in the folder {self.folder}: {reason}') from error
+
+    def path(self, name: str, ending: str) -> Path:
+        """Give the place of a file about an image."""
+        return self.folder / f'{name}_{ending}'
+
+    def write(self, prediction: 'Prediction') -> list[Path]:
+        """Write every kind; each file is whole or not there.
+
+        Raises:
+            InputError: If a kind cannot be made of the prediction, or a file not be written.
+        """
+        files = [*self._pictures(prediction), *self._numbers(prediction)]
+        return self._write(prediction, files)
+
+    def write_numbers(self, prediction: 'Prediction') -> list[Path]:
+        """Write what is no picture, as ``write``."""
+        return self._write(prediction, self._numbers(prediction))
+
+    def _write(self, prediction: 'Prediction', files: Collection[tuple[str, Writer]]) -> list[Path]:
+        paths = [self.path(prediction.name, ending) for ending, _ in files]
+        for path, (_, write) in zip(paths, files, strict=True):
+            write(path)
+        return paths
+
+    def _pictures(self, prediction: 'Prediction') -> Iterator[tuple[str, Writer]]:
+        if 'colour' in self.kinds:
+            for ending, picture in coloured(prediction):
+                yield f'{ending}.jpg', partial(_write_jpeg, picture)
+        if 'side-by-side' in self.kinds:
+            yield 'side-by-side.jpg', partial(_write_jpeg, lambda: np.asarray(prediction.plot()))
+
+    def _numbers(self, prediction: 'Prediction') -> list[tuple[str, Writer]]:
+        files: list[tuple[str, Writer]] = []
+        save = partial(
+            prediction.save, intrinsics=self.intrinsics, field_of_view=self.field_of_view
+        )
+        for kind in (kind for kind in NUMBERS if kind in self.kinds):
+            if kind == 'ply':
+                files.append(('points.ply', save))
+            elif prediction.map is not None:
+                files.append((f'{prediction.output}.{kind}', save))
+            if prediction.labels is not None and kind in ('png', 'npy'):
+                files.append((f'labels.{kind}', prediction.save_labels))
+        return files
+
+
+def coloured(
+    prediction: 'Prediction', low: float | None = None, high: float | None = None
+) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+    """Give the coloured pictures of a prediction, (H, W, 3) uint8 RGB, by what they show.
+
+    Args:
+        prediction: With a map, labels or both.
+        low: As of ``Prediction.colour_map``.
+        high: As of ``Prediction.colour_map``.
+    """
+    if prediction.map is not None:
+        yield 'colour', partial(prediction.colour_map, low, high)
+    if prediction.labels is not None:
+        labels_alone = dataclasses.replace(
+            prediction, map=None, output=None, unit='', is_metric=False
+        )
+        yield 'overlay', labels_alone.colour_map
+
+
+def _write_jpeg(picture: Callable[[], np.ndarray], path: Path) -> None:
+    image, buffer = Image.fromarray(picture()), io.BytesIO()
+    try:
+        # Colours at full resolution: halved, text and thin lines get coloured fringes.
+        image.save(buffer, 'JPEG', quality=QUALITY, subsampling=0)
+    except (OSError, ValueError) as error:  # of a side beyond 65535 px
+        raise InputError(
+            f'{path}: {image.width} x {image.height} px are no JPEG: {error}'
+        ) from None
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,214 @@
+"""Predict everything that a source names and write what is asked for."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmdpt.checkpoints.reading.releases import list_models
+from mmdpt.commands.progress import Report, progress_bar
+from mmdpt.config.names import nearest_names
+from mmdpt.errors import InputError
+from mmdpt.inference.inferencer import DPTInferencer
+from mmdpt.inference.known_points import KnownPoints, read_known_points
+from mmdpt.inference.prediction import Prediction
+from mmdpt.inference.sources import NamedImage, find_images
+from mmdpt.inference.video import VideoReader, is_video
+
+from .outputs import Outputs
+from .report import RunReport
+from .video_run import Predict, predict_video
+
+DEFAULT_MODEL = 'dpt-hybrid-midas'
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of a shell."""
+OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
+
+_Loaded = tuple[NamedImage, np.ndarray]
+
+
+def choose_model(
+    release: str | None = None, config: str | None = None, checkpoint: str | None = None
+) -> tuple[str, str | None]:
+    """Give the model and the checkpoint of ``DPTInferencer``; never one of random weights.
+
+    Args:
+        release: Name of a released model; None: ``DEFAULT_MODEL``, where there is no config.
+        config: Name or path of a config, which goes with a checkpoint.
+        checkpoint: Weights, of a release too, which then are not downloaded.
+
+    Raises:
+        InputError: If they do not go together, or no release has the name.
+    """
+    if config is not None:
+        if checkpoint is None:
+            raise InputError(f'the weights of config {config} are missing: name a checkpoint')
+        return config, checkpoint
+    if checkpoint is not None and release is None:
+        raise InputError(f'the config of checkpoint {checkpoint} is missing: name it, or a release')
+    release = release or DEFAULT_MODEL
+    known = list_models()
+    if release not in known:
+        close = nearest_names(release, known) or known
+        raise InputError(
+            f'no released model is named {release}; the nearest names: {", ".join(close)}'
+        )
+    return release, checkpoint
+
+
+def predict(
+    inputs: Sequence[str],
+    outputs: Outputs,
+    load: Callable[[], DPTInferencer],
+    batch_size: int = 1,
+    known_points: str | None = None,
+    as_json: bool = False,
+) -> int:
+    """Predict images, or a video or camera; print a summary, and failures to standard error.
+
+    What can be wrong with the command is looked at before the model is loaded. Images of several
+    that lie in the folder of the outputs are left out: an earlier run has written them.
+
+    Args:
+        inputs: Paths, folders, globs and addresses as of ``find_images``, or one video or camera.
+        outputs: What is written, and where.
+        load: Gives the model.
+        batch_size: How many images are read and predicted at a time.
+        known_points: CSV of pixels whose depth is known; every map is aligned to them.
+        as_json: Print a line of JSON for each image, and nothing else, to standard output.
+
+    Returns:
+        Exit code: 0; 1 if an image failed, the others being done; 130 after Ctrl-C.
+
+    Raises:
+        InputError: If nothing is there to predict, or the model, the known points or the outputs
+            do not fit; on the way, if no file can be written any more or a frame fails.
+    """
+    if batch_size < 1:
+        raise InputError(f'the batch size must be at least 1, got {batch_size}')
+    points = None if known_points is None else read_known_points(known_points)
+    report = RunReport(outputs.folder, sys.stdout if as_json else None, known_points)
+    hidden = as_json and sys.stdout.isatty()  # lines and bar would run into each other
+    with contextlib.ExitStack() as stack:
+        if as_json:  # what libraries print is no line of ours
+            stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        source = inputs[0] if len(inputs) == 1 else list(inputs)
+        video = stack.enter_context(VideoReader(inputs[0])) if is_video(source) else None
+        images = [] if video else _outside(find_images(source), outputs.folder)
+        outputs.make_folder()
+        inferencer = load()
+        _check_model(inferencer, outputs, points)
+        run = partial(_predict, inferencer, points)
+        try:
+            with progress_bar('predicting', hidden) as progress:
+                if video is not None:
+                    report.what = 'frame'
+                    predict_video(video, inputs[0], run, outputs, report, batch_size, progress)
+                else:
+                    predict_pictures(images, run, outputs, report, batch_size, progress)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        finally:
+            report.finish()
+    return 1 if report.failures else 0
+
+
+def predict_pictures(
+    images: Sequence[NamedImage],
+    run: Predict,
+    outputs: Outputs,
+    report: RunReport,
+    batch_size: int,
+    progress: Report,
+) -> None:
+    """Predict images batch by batch and write their files; those that fail are reported.
+
+    Raises:
+        InputError: If no file can be written any more.
+    """
+    for start in range(0, len(images), batch_size):
+        progress(start, len(images))
+        began = time.perf_counter()
+        loaded = _load(images[start : start + batch_size], report)
+        results = _predict_each(run, loaded) if loaded else []
+        share = (time.perf_counter() - began) / max(1, len(loaded))
+        for (image, _), result in zip(loaded, results, strict=True):
+            began = time.perf_counter()
+            try:
+                if isinstance(result, Exception):
+                    raise result
+                files = outputs.write(result)
+            except InputError as error:
+                if isinstance(error.__cause__, OSError):  # so will the next ones
+                    raise
+                report.failed(image.name, image.source, error)
+            else:
+                seconds = share + time.perf_counter() - began
+                report.done(result, image.source, files, seconds)
+    progress(len(images), len(images))
+
+
+def _outside(images: Sequence[NamedImage], folder: Path) -> Sequence[NamedImage]:
+    """Leave out those of several images that lie in a folder."""
+    if len(images) == 1:
+        return images
+    inside = os.path.realpath(folder)
+    outside = [
+        image
+        for image in images
+        if os.path.commonpath([inside, os.path.realpath(image.source)]) != inside
+    ]
+    if not outside:
+        raise InputError(
+            f'all images lie in {folder}, where the outputs go: name another folder for these'
+        )
+    if len(outside) < len(images):
+        number = len(images) - len(outside)
+        print(f'{number} images in {folder}, where the outputs go, left out', file=sys.stderr)
+    return outside
+
+
+def _check_model(inferencer: DPTInferencer, outputs: Outputs, points: KnownPoints | None) -> None:
+    head = inferencer.depth_head
+    if head is None and points is not None:
+        raise InputError('the model predicts labels, not depth: there is nothing to align')
+    outputs.check_model(head and ('depth' if points is not None else head.output))
+
+
+def _predict(
+    inferencer: DPTInferencer,
+    points: KnownPoints | None,
+    images: Sequence[np.ndarray],
+    names: Sequence[str],
+) -> list[Prediction]:
+    predictions = inferencer.predict_images(images, names)
+    return predictions if points is None else [each.align(points) for each in predictions]
+
+
+def _load(images: Sequence[NamedImage], report: RunReport) -> list[_Loaded]:
+    loaded = []
+    for image in images:
+        try:
+            loaded.append((image, image.load()))
+        except (InputError, MemoryError) as error:
+            report.failed(image.name, image.source, error)
+    return loaded
+
+
+def _predict_each(run: Predict, loaded: Sequence[_Loaded]) -> list[Prediction | InputError]:
+    """Predict a batch, or one by one where it fails, so that one does not take the others along."""
+    try:
+        return [*run([pixels for _, pixels in loaded], [image.name for image, _ in loaded])]
+    except (InputError, *OUT_OF_MEMORY) as error:
+        if len(loaded) > 1:
+            return [result for item in loaded for result in _predict_each(run, [item])]
+        if isinstance(error, OUT_OF_MEMORY):
+            height, width = loaded[0][1].shape[:2]
+            error = InputError(f'{width} x {height} px do not fit into memory: {error}')
+        return [error]

@@ -1,0 +1,73 @@
+"""Fit a config to the machine: without CUDA, gloo and BatchNorm instead of nccl and SyncBN."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.logging import print_log
+
+from mmdpt.errors import InputError
+
+TIMEOUT = 600.0
+"""How long a rank may keep the others waiting [s], where the config does not say: nccl's."""
+
+
+def fit_config_to_machine(cfg: Config) -> None:
+    """Change a config, in place and saying so, to what runs without CUDA.
+
+    With CUDA nothing changes.
+    """
+    if torch.cuda.is_available():
+        return
+    changes = ['no CUDA: training on the CPU']
+    if use_batch_norm_without_cuda(cfg):
+        changes.append('BN for SyncBN')
+    if cfg.get('launcher', 'none') != 'none':
+        cfg.setdefault('env_cfg', {})['dist_cfg'] = dict(backend='gloo', timeout=timeout_of(cfg))
+        cfg.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel'))
+        if cfg.model_wrapper_cfg.type == 'MMDistributedDataParallel':
+            # MMEngine would give some, which a model on the CPU must not have
+            cfg.model_wrapper_cfg.device_ids = None
+        changes.append('gloo for nccl')
+    if cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
+        cfg.optim_wrapper.type = 'Bf16OptimWrapper'
+        cfg.optim_wrapper.pop('loss_scale', None)
+        changes.append('bfloat16 autocast for float16')
+    if is_main_process():
+        print_log(', '.join(changes), logger='current')
+
+
+def timeout_of(cfg: Mapping) -> float:
+    """Give ``env_cfg.dist_cfg.timeout`` of a config, how long a rank may keep others waiting [s].
+
+    Raises:
+        InputError: If it is no number above 0.
+    """
+    timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', TIMEOUT)
+    if not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise InputError(f'env_cfg.dist_cfg.timeout must be seconds above 0, got {timeout!r}')
+    return timeout
+
+
+def use_batch_norm_without_cuda(cfg: Config) -> bool:
+    """Replace SyncBN, which computes on CUDA alone; tell whether there was any to replace."""
+    return not torch.cuda.is_available() and _replace_type(cfg._cfg_dict, 'SyncBN', 'BN')
+
+
+def _replace_type(node: Any, old: str, new: str) -> bool:
+    """Replace ``type=old`` by ``type=new`` throughout a tree of dicts and lists."""
+    found = False
+    if isinstance(node, dict):
+        if node.get('type') == old:
+            node['type'] = new
+            found = True
+        children: Any = node.values()
+    elif isinstance(node, (list, tuple)):
+        children = node
+    else:
+        return False
+    for child in children:
+        found = _replace_type(child, old, new) or found
+    return found

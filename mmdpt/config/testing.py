@@ -1,0 +1,62 @@
+"""What a test adds to a config."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.errors import InputError
+
+
+def prepare_test(
+    cfg: Config,
+    checkpoint: str,
+    show_dir: str | None = None,
+    out_dir: str | None = None,
+    tta: bool = False,
+) -> None:
+    """Set a config, in place, to test a checkpoint.
+
+    Args:
+        cfg: The config.
+        checkpoint: Path or address of the checkpoint, or the name of a release.
+        show_dir: Folder for pictures of every image, None for none.
+        out_dir: Folder for the predictions, label maps as PNG and depth as NPY, None for none.
+        tta: Average the predictions over the config's ``tta_pipeline``; without one, of the
+            image and its mirror image.
+
+    Raises:
+        InputError: If the checkpoint is missing, or the config lacks what ``tta`` needs.
+    """
+    known = checkpoint in RELEASES or '://' in checkpoint
+    if not known and not Path(checkpoint).is_file():
+        raise InputError(f'no checkpoint file {checkpoint}')
+    cfg.load_from = checkpoint
+    # the checkpoint replaces initial weights, so that none are downloaded
+    cfg.model.backbone.init_cfg = None
+    hooks = []
+    if show_dir is not None:
+        hooks.append(dict(type='ComparisonHook', out_dir=show_dir))
+    if out_dir is not None:
+        evaluators = cfg.test_evaluator
+        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+            if evaluator.type == 'DepthMetric':
+                hooks.append(dict(type='DepthWriterHook', out_dir=out_dir))
+            else:
+                evaluator.output_dir = out_dir
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), *hooks]
+    if tta:
+        _augment(cfg)
+
+
+def _augment(cfg: Config) -> None:
+    if 'tta_pipeline' in cfg and 'tta_model' in cfg:
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    elif 'flip' in cfg.model.test_cfg:
+        cfg.model.test_cfg.flip = True
+    else:
+        raise InputError(
+            f'--tta needs tta_pipeline and tta_model, or model.test_cfg.flip, in config '
+            f'{cfg.filename}'
+        )

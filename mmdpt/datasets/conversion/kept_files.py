@@ -1,0 +1,102 @@
+"""Files that are whole or absent, and what every converter shares."""
+
+import csv
+import importlib
+import io
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdpt.errors import InputError
+from mmdpt.files.atomic import write_atomically
+
+Report = Callable[[int, int | None], None]
+"""Called with what is done and how much there is; None: nobody knows."""
+PREPARATION = 'docs/datasets-depth.md'
+
+
+def optional_module(name: str, needed_for: str) -> ModuleType:
+    """Import a package that mmdpt does not depend on.
+
+    Raises:
+        InputError: If it is not installed, with the command that installs it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition('.')[0]
+        raise InputError(f'{needed_for} needs {package}: pip install {package}') from error
+
+
+def check_exists(path: str | os.PathLike, what: str) -> Path:
+    """Return the path, or raise InputError naming it if nothing is there."""
+    if not Path(path).exists():
+        raise InputError(f'{what} {path} does not exist; how to prepare data: {PREPARATION}')
+    return Path(path)
+
+
+def check_stays_inside(path: Path, root: Path) -> Path:
+    """Return a path to write, or raise InputError where a link on the way leads out of the root.
+
+    An unpacked archive may hold links.
+    """
+    if not path.parent.resolve().is_relative_to(root.resolve()):
+        raise InputError(f'{path} would be written outside of {root}: a link leads there')
+    return path
+
+
+def check_own_data(dataset: Any, path: str | os.PathLike) -> None:
+    """Raise InputError where an HDF5 data set takes its numbers from other files.
+
+    h5py says so by ``external``, ``is_virtual`` and the ``file`` behind an external link.
+    """
+    name = getattr(getattr(dataset, 'file', None), 'filename', path)
+    if (
+        getattr(dataset, 'external', None)
+        or getattr(dataset, 'is_virtual', False)
+        or os.path.realpath(os.fsdecode(name)) != os.path.realpath(path)
+    ):
+        raise InputError(f'{path} takes numbers from another file: not read')
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write under another name first: under its own a file is whole; a link is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)
+
+
+def write_image(path: Path, pixels: NDArray) -> None:
+    """Encode by suffix, JPEG with OpenCV's quality of 95; colours in the order BGR."""
+    encoded, data = cv2.imencode(path.suffix, pixels)
+    if not encoded:
+        raise OSError(f'OpenCV cannot encode {path}')
+    write_whole(path, data.tobytes())
+
+
+def write_npy(path: Path, values: NDArray) -> None:
+    """Write an array as NPY."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, values, allow_pickle=False)
+    write_whole(path, buffer.getvalue())
+
+
+def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
+    """Write a list file of ``DepthListDataset``; untouched where it says the same already."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file; untouched where it says the same already."""
+    data = text.encode()
+    if not path.exists() or path.read_bytes() != data:
+        write_whole(path, data)

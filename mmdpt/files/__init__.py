@@ -1,0 +1,1 @@
+"""Bytes from outside are checked; bytes of ours are written whole."""

@@ -1,0 +1,247 @@
+"""From pictures to predictions in their own pixels, in one line."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.infer import BaseInferencer
+from mmengine.model import BaseModel
+from mmseg.structures import SegDataSample
+
+from mmdpt.errors import InputError
+from mmdpt.models.decode_heads import DepthDPTHead
+from mmdpt.models.segmentors.depth_inference import whole_or_slide
+
+from .devices import Precision, store_weights_in, usable_device, usable_dtype
+from .images import ChannelOrder
+from .labels import classes_and_palette
+from .model import init_model
+from .prediction import Prediction
+from .preparation import Preparation
+from .sources import find_images, is_single
+from .video import VideoReader, is_video, named_frames
+
+MOST_OF_8_BIT = 255
+"""Classes of a label map of 8 bits, in which 255 stands for ignored pixels."""
+
+
+class DPTInferencer(BaseInferencer):
+    """Predict pictures with a model of mmdpt.
+
+    A picture is prepared by the test pipeline of the model's config, see ``Preparation``, and the
+    result is in the picture's own pixels. Several threads may share one inferencer.
+
+    Args:
+        model: Name of a release or of a config, or path of a config, as of ``init_model``.
+        checkpoint: Path or address of the weights, as of ``init_model``.
+        device: Where the model runs, such as 'cpu' or 'cuda:1'; None: CUDA where there is one.
+        precision: Of the network: 'fp32', or 'bf16' or 'fp16' by autocast. Whatever it is, the
+            way to the picture's size is float32.
+        compile: Compile encoder and heads, at the first pictures, for any size.
+        cfg_options: Overrides of the config, 'key=value'.
+
+    Raises:
+        InputError: If model, checkpoint or device cannot be had, or the device does not compute
+            in the precision.
+        ValueError: If the precision is none of the three.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        checkpoint: str | None = None,
+        device: str | None = None,
+        precision: Precision = 'fp32',
+        compile: bool = False,
+        cfg_options: Sequence[str] = (),
+    ) -> None:
+        self.device = usable_device(device)
+        self.dtype = usable_dtype(precision, self.device)
+        self._loaded = init_model(model, checkpoint, str(self.device), cfg_options)
+        if self.dtype is not None:
+            store_weights_in(self.dtype, self._loaded)
+        super().__init__(
+            self._loaded.cfg, device=str(self.device), scope='mmdpt', show_progress=False
+        )
+        head = self.model.decode_head
+        self.segments = not isinstance(head, DepthDPTHead)
+        self.depth_head: DepthDPTHead | None = (
+            getattr(self.model, 'depth_head', None) if self.segments else head
+        )
+        if self.segments:
+            self.classes, self.palette = classes_and_palette(
+                self.model.dataset_meta, head.num_classes
+            )
+        if compile:
+            parts = [self.model.backbone, head]
+            if self.segments and self.depth_head is not None:
+                parts.append(self.depth_head)
+            for part in parts:  # their forward, which mmseg's heads call without __call__
+                part.forward = torch.compile(part.forward, dynamic=True)
+
+    def __call__(  # type: ignore[override]
+        self, inputs: Any, batch_size: int = 1, channel_order: ChannelOrder = 'rgb'
+    ) -> Prediction | list[Prediction]:
+        """Predict one picture or several.
+
+        Args:
+            inputs: Path of an image, folder, glob, https address, array, PIL image, tensor, or a
+                list of these, as of ``find_images``; or a video file.
+            batch_size: How many pictures are read, and of equal prepared size predicted, at a time.
+            channel_order: 'rgb' or 'bgr', of arrays and tensors.
+
+        Returns:
+            The prediction for one picture; for a folder, glob, list, batch or video a list in
+            order.
+
+        Raises:
+            InputError: If there is nothing to predict, a picture cannot be read, or the input is a
+                camera, which has no end.
+            ValueError: If batch size or channel order are wrong.
+        """
+        if is_video(inputs) and not os.path.exists(str(inputs)):
+            raise InputError(f'{inputs} is no file; a camera has no end: use stream()')
+        predictions = list(self.stream(inputs, batch_size, channel_order))
+        return predictions[0] if is_single(inputs) else predictions
+
+    def stream(
+        self, inputs: Any, batch_size: int = 1, channel_order: ChannelOrder = 'rgb'
+    ) -> Iterator[Prediction]:
+        """Predict pictures, or the frames of a video or camera, one by one in constant memory.
+
+        Args:
+            inputs: As of a call, or the index of a camera.
+            batch_size: As of a call.
+            channel_order: As of a call.
+
+        Raises:
+            InputError: At once, if there is nothing to predict; on the way, at a picture that
+                cannot be read.
+            ValueError: If batch size or channel order are wrong.
+        """
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        if is_video(inputs):
+            images = _frames(VideoReader(inputs), Path(str(inputs)).stem)
+        else:
+            found = find_images(inputs, channel_order)
+            images = ((image.load(), image.name) for image in found)
+        return self._stream(images, batch_size)
+
+    def predict_images(
+        self, images: Sequence[np.ndarray], names: Sequence[str]
+    ) -> list[Prediction]:
+        """Predict images in memory, those of equal prepared size in one batch.
+
+        Args:
+            images: (H, W, 3) uint8 RGB, of any sizes.
+            names: Of the predictions.
+
+        Returns:
+            Predictions in the order of the images.
+
+        Raises:
+            InputError: If an image cannot be prepared.
+        """
+        done: dict[int, SegDataSample] = {}
+        for positions, batch in self.preprocess(zip(images, names, strict=True)):
+            done.update(zip(positions, self.forward(batch), strict=True))
+        samples = [done[position] for position in range(len(images))]
+        return self.postprocess(samples, images=images, names=names)
+
+    def _stream(
+        self, images: Iterator[tuple[np.ndarray, str]], batch_size: int
+    ) -> Iterator[Prediction]:
+        while chunk := list(islice(images, batch_size)):
+            yield from self.predict_images(*zip(*chunk, strict=True))
+
+    def preprocess(  # type: ignore[override]
+        self, inputs: Iterable[tuple[np.ndarray, str]], batch_size: int = 1, **kwargs: Any
+    ) -> Iterator[tuple[list[int], dict]]:
+        """Prepare named images; give the positions and the batch of each prepared size."""
+        groups: dict[tuple[int, ...], tuple[list[int], list[dict]]] = {}
+        for position, (image, name) in enumerate(inputs):
+            packed = self.pipeline(image, name)
+            positions, members = groups.setdefault(tuple(packed['inputs'].shape), ([], []))
+            positions.append(position)
+            members.append(packed)
+        for positions, members in groups.values():
+            yield positions, self.collate_fn(members)
+
+    @torch.inference_mode()
+    def forward(self, inputs: dict, **kwargs: Any) -> list[SegDataSample]:  # type: ignore[override]
+        """Predict a batch; its samples get ``pred_depth_map`` and ``pred_sem_seg``, (1, H, W)."""
+        data = self.model.data_preprocessor(inputs, False)
+        samples = data['data_samples']
+        with self._autocast():
+            metas = [sample.metainfo for sample in samples]
+            outputs = whole_or_slide(self.model, data['inputs'], metas)
+        return self.model.postprocess_result(outputs.float(), samples)
+
+    def visualize(  # type: ignore[override]
+        self, inputs: list, preds: list[Prediction], show: bool = False, **kwargs: Any
+    ) -> list[np.ndarray]:
+        """Draw each prediction beside its picture; a call leaves this to ``Prediction.plot``."""
+        return [np.asarray(prediction.plot()) for prediction in preds]
+
+    def postprocess(  # type: ignore[override]
+        self,
+        preds: Sequence[SegDataSample],
+        visualization: Sequence[np.ndarray] = (),
+        return_datasample: bool = False,
+        *,
+        images: Sequence[np.ndarray],
+        names: Sequence[str],
+    ) -> list[Prediction]:
+        """Join images, names and what was predicted of them."""
+        return [
+            Prediction(image=image, name=name, **self._depth_of(sample), **self._labels_of(sample))
+            for sample, image, name in zip(preds, images, names, strict=True)
+        ]
+
+    def _depth_of(self, sample: SegDataSample) -> dict[str, Any]:
+        if self.depth_head is None:
+            return dict(map=None, output=None, unit='', is_metric=False)
+        return dict(
+            map=sample.pred_depth_map.data[0].cpu().numpy(),
+            output=self.depth_head.output,
+            unit=self.depth_head.unit,
+            is_metric=self.depth_head.is_metric,
+        )
+
+    def _labels_of(self, sample: SegDataSample) -> dict[str, Any]:
+        if not self.segments:
+            return dict(labels=None, classes=(), palette=())
+        labels = sample.pred_sem_seg.data[0].cpu().numpy()
+        dtype = np.uint8 if len(self.classes) <= MOST_OF_8_BIT else np.uint16
+        return dict(labels=labels.astype(dtype), classes=self.classes, palette=self.palette)
+
+    def _autocast(self) -> AbstractContextManager:
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> BaseModel:
+        """Give the model that is loaded already: mmengine's loading knows no names of ours."""
+        return self._loaded
+
+    def _init_pipeline(self, cfg: Config) -> Preparation:
+        return Preparation(cfg)
+
+    def _init_collate(self, cfg: Config) -> Callable:
+        return pseudo_collate
+
+    def _init_visualizer(self, cfg: Config) -> None:
+        """Build none: it would be another writer of files."""
+
+
+def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str]]:
+    with reader:
+        yield from named_frames(reader, stem)

@@ -1,0 +1,36 @@
+"""What MMEngine lacks for training: exact resuming, whole checkpoints, stops that save."""
+
+from .bad_sample_hook import BadSampleHook
+from .checkpoint_match_hook import CheckpointMatchHook
+from .launch import build_runner
+from .nonfinite.nonfinite_hook import NonFiniteHook
+from .nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
+from .process_group import end_process_group, ranks_together
+from .resume.checkpoint_hook import CheckpointHook
+from .runner import Runner
+from .same_buffers_hook import SameBuffersHook
+from .sharded_runner import ShardedRunner
+from .stopping.stop_signal_hook import StopSignalHook
+from .test_outputs.comparison_hook import ComparisonHook
+from .test_outputs.depth_writer_hook import DepthWriterHook
+from .train_loop import IterBasedTrainLoop
+
+__all__ = [
+    'AmpOptimWrapper',
+    'BadSampleHook',
+    'Bf16OptimWrapper',
+    'CheckpointHook',
+    'CheckpointMatchHook',
+    'ComparisonHook',
+    'DepthWriterHook',
+    'IterBasedTrainLoop',
+    'NonFiniteHook',
+    'OptimWrapper',
+    'Runner',
+    'SameBuffersHook',
+    'ShardedRunner',
+    'StopSignalHook',
+    'build_runner',
+    'end_process_group',
+    'ranks_together',
+]

@@ -1,0 +1,49 @@
+"""From a config to a runner that is ready to train or test."""
+
+import warnings
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmdpt.config.check import check_config
+from mmdpt.config.machine import fit_config_to_machine, timeout_of
+from mmdpt.errors import InputError
+from mmdpt.registry import RUNNERS
+from mmdpt.training.resume.checkpoint_files import make_folder
+
+from .process_group import start_process_group_without_cuda
+from .runner import Runner
+
+
+def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none') -> Runner:
+    """Check a config, fit it to the machine and build its runner: ``Runner`` or ``runner_type``.
+
+    Args:
+        cfg: The config; changed in place where the machine has no CUDA.
+        work_dir: Folder for logs and checkpoints, before the config's own ``work_dir`` and
+            ``work_dirs/<config name>``.
+        launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Raises:
+        InputError: If the config names a component or an argument that does not exist, or the
+            work dir cannot be written.
+    """
+    runner_type = _runner_type(cfg.get('runner_type', 'Runner'))
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}'
+    check_config(cfg)
+    make_folder(cfg.work_dir)
+    start_process_group_without_cuda(launcher, timeout_of(cfg))
+    fit_config_to_machine(cfg)
+    # mmseg's reminder; with class weights its loss is averaged over valid pixels either way
+    warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
+    # two classes are two logits here, as in every other data set
+    warnings.filterwarnings('ignore', message='For binary segmentation, we suggest')
+    return runner_type.from_cfg(cfg)
+
+
+def _runner_type(name: str) -> type[Runner]:
+    runner_type = RUNNERS.get(name)
+    if runner_type is None:
+        raise InputError(f'runner_type: there is no runner {name!r}')
+    return runner_type

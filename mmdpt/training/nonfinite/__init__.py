@@ -1,0 +1,1 @@
+"""What happens where a loss or a gradient is NaN or infinite."""

@@ -1,0 +1,149 @@
+"""MMEngine's optimiser wrappers, which leave out an update that is not finite."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn as nn
+from mmengine.logging import print_log
+from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
+from mmengine.optim import OptimWrapper as MMEngineOptimWrapper
+from torch import Tensor
+
+from mmdpt.registry import OPTIM_WRAPPERS
+from mmdpt.training.agreement import Agreement
+
+GRAD_NORM = 'grad_norm'
+"""MMEngine's name of the norm that it computes where it clips by it."""
+
+
+@OPTIM_WRAPPERS.register_module()
+class OptimWrapper(MMEngineOptimWrapper):
+    """MMEngine's wrapper, which knows whether loss and gradient are finite before it updates.
+
+    With ``leaves_out_nonfinite``, which ``NonFiniteHook`` sets, no update is made of a loss that
+    is NaN or infinite on any rank, nor of such a gradient; with gradient accumulation, none of any
+    batch of that update. ``finding`` says so to the hook. The norm of the gradient is the one that
+    it is clipped by, if it is; one whose float32 norm overflows is not finite either.
+    """
+
+    checks_gradient = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.agreement = Agreement()
+        self.leaves_out_nonfinite = False
+        self._spoilt = False  # a loss since the last update was not finite
+        self._norm: Tensor | float = 0.0
+
+    @property
+    def finding(self) -> str | None:
+        """'loss' or 'gradient' if that of the last iteration was not finite, the same on all ranks.
+
+        With CUDA and a fused optimiser this is where the host waits for the gradient.
+        """
+        if not self.leaves_out_nonfinite:
+            return None
+        if self.agreement.nonfinite:
+            return 'loss'
+        return None if torch.isfinite(torch.as_tensor(self._norm)) else 'gradient'
+
+    def update_params(
+        self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
+    ) -> None:
+        """Accumulate the gradient; where an update is due and finite, make it."""
+        self._norm = 0.0
+        self.agreement.begin(loss)
+        self.backward(self.scale_loss(loss))
+        self.agreement.end()
+        self._spoilt |= self.agreement.nonfinite
+        if not self.should_update():
+            return
+        if not (self._spoilt and self.leaves_out_nonfinite):
+            self.step(**(step_kwargs or {}))
+        self.zero_grad(**(zero_kwargs or {}))
+        self._spoilt = False
+
+    def step(self, **kwargs: Any) -> None:
+        """Clip the gradient and update the weights, unless the gradient is not finite."""
+        if not (self.leaves_out_nonfinite and self.checks_gradient):
+            super().step(**kwargs)
+            return
+        self._norm = self._clipped_norm()
+        if isinstance(self._norm, Tensor) and is_fused(self.optimizer):
+            # The optimiser reads the flag where it computes, as torch's GradScaler has it do
+            # (torch/amp/grad_scaler.py, _maybe_opt_step): the host does not wait.
+            self.optimizer.found_inf = (~torch.isfinite(self._norm)).float()
+            try:
+                self.optimizer.step(**kwargs)
+            finally:
+                del self.optimizer.found_inf
+        elif torch.isfinite(torch.as_tensor(self._norm)):
+            self.optimizer.step(**kwargs)
+
+    def _clipped_norm(self) -> Tensor | float:
+        """Clip the gradient if so configured; give its norm before that."""
+        if self.clip_grad_kwargs and self.grad_name == GRAD_NORM:
+            self._clip_grad()  # reads the norm for the log, so that the host has it
+            return self.message_hub.get_scalar(f'train/{GRAD_NORM}').current()
+        gradients = [
+            parameter.grad
+            for group in self.optimizer.param_groups
+            for parameter in group['params']
+            if parameter.grad is not None
+        ]
+        if not gradients:
+            return 0.0
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if self.clip_grad_kwargs:
+            self._clip_grad()
+        return norm
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpOptimWrapper(OptimWrapper, MMEngineAmpOptimWrapper):
+    """MMEngine's mixed precision in float16 and loss scaling, for CUDA.
+
+    Gradients are its GradScaler's to check, to which infinite ones are part of finding the scale.
+    """
+
+    checks_gradient = False
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bf16OptimWrapper(OptimWrapper):
+    """Run the forward pass under bfloat16 autocast where the machine computes bfloat16.
+
+    bfloat16 has float32's range, so that no loss scaling is needed. Weights, gradients and the
+    optimiser stay in float32. A machine that would emulate bfloat16 computes in float32.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.enabled = computes_bfloat16()
+        if not self.enabled:
+            print_log('this machine has no bfloat16 arithmetic: training in float32', 'current')
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast the forward pass; accumulate gradients as the base class does."""
+        device = next(model.parameters()).device.type
+        with (
+            super().optim_context(model),
+            torch.autocast(device, dtype=torch.bfloat16, enabled=self.enabled),
+        ):
+            yield
+
+
+def computes_bfloat16() -> bool:
+    """Tell whether the device multiplies bfloat16 natively."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # torch < 2.6 cannot tell; float32 is always right
+    return getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)()
+
+
+def is_fused(optimizer: torch.optim.Optimizer) -> bool:
+    """Tell whether an optimiser leaves out its step by a flag that it finds on the device."""
+    return getattr(optimizer, '_step_supports_amp_scaling', False)

@@ -1,0 +1,1 @@
+"""Checkpoints that a training continues from, bit for bit."""

@@ -1,0 +1,173 @@
+"""What a checkpoint of a training holds: tensors, numbers and text, nothing that is to be called.
+
+MMEngine pickles its log's buffers, NumPy's scalars and functions of schedules as objects; reading
+them back needs an unpickler that calls. Here weights-only unpickling reads all of a checkpoint.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub, print_log
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import weights_to_cpu
+from torch import Tensor
+
+from mmdpt.checkpoints import state_dict_of
+from mmdpt.checkpoints.reading.checksums import check_whole
+from mmdpt.checkpoints.reading.reader import unpickle
+from mmdpt.errors import InputError
+
+BUFFER_KEYS = ('log_history', 'count_history', 'max_length')
+LEFT_OUT = object()
+
+
+def to_plain(value: Any, name: str) -> Any:
+    """Turn a part of a checkpoint into dicts, lists, tuples, tensors on the CPU, numbers and text.
+
+    Functions, such as the curve of a schedule, are code and no state: they are left out. So are
+    objects of other classes, and the log says which.
+    """
+    left_out: list[str] = []
+    plain = _plain(value, name, left_out)
+    if left_out:
+        print_log(f'no part of a checkpoint: {", ".join(sorted(set(left_out)))}', 'current')
+    return plain
+
+
+def contents_of(
+    runner: Runner, meta: dict[str, Any], optimizer: bool = True, schedules: bool = True
+) -> dict[str, Any]:
+    """Collect a checkpoint, under MMEngine's keys.
+
+    Args:
+        runner: The runner.
+        meta: ``epoch`` and ``iter`` to resume at, and what else is to be noted.
+        optimizer: Whether to include the optimiser.
+        schedules: Whether to include the schedules.
+    """
+    notes = dict(
+        cfg=runner.cfg.pretty_text,
+        seed=runner.seed,
+        experiment_name=runner.experiment_name,
+        time=time.strftime('%Y%m%d_%H%M%S'),
+        mmengine_version=mmengine.__version__,
+        dataset_meta=dataset_meta(runner),
+    )
+    weights, state = runner.states(optimizer)
+    checkpoint = dict(
+        meta=to_plain({**notes, **meta}, 'meta'),
+        state_dict=weights_to_cpu(weights),
+        message_hub=to_plain(runner.message_hub.state_dict(), 'message_hub'),
+    )
+    if state is not None:
+        checkpoint['optimizer'] = to_plain(state, 'optimizer')
+    if schedules:
+        states = _states(runner.param_schedulers or [])
+        checkpoint['param_schedulers'] = to_plain(states, 'param_schedulers')
+    return checkpoint
+
+
+def dataset_meta(runner: Runner) -> dict[str, Any] | None:
+    """Give classes and palette of the training data."""
+    return getattr(runner.train_dataloader.dataset, 'metainfo', None)
+
+
+def read_training_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint to go on from, by weights-only unpickling.
+
+    Raises:
+        InputError: If it is missing, damaged, would execute code, or lacks what a training saves.
+    """
+    if not path.is_file():
+        raise InputError(f'no checkpoint file {path}')
+    check_whole(path)
+    loaded = unpickle(path)
+    found = loaded if isinstance(loaded, dict) else {}
+    missing = [
+        key for key in ('state_dict', 'meta', 'message_hub') if not isinstance(found.get(key), dict)
+    ]
+    if not missing:
+        counters = [found['meta'].get(key) for key in ('epoch', 'iter')]
+        missing = [] if all(type(n) is int and n >= 0 for n in counters) else ['epoch and iter']
+    if missing:
+        raise InputError(
+            f'checkpoint {path} is of no training to resume: it holds no {", ".join(missing)}. '
+            'Start from it with load_from'
+        )
+    state_dict = state_dict_of(found)
+    if not all(isinstance(value, Tensor) for value in state_dict.values()):
+        raise InputError(f'checkpoint {path} holds more than tensors as its weights')
+    parts = {key: to_plain(found[key], key) for key in found if key != 'state_dict'}
+    return dict(state_dict=state_dict, **parts)
+
+
+def restore_schedules(schedules: Any, saved: Any) -> None:
+    """Give schedules, or lists of them by optimiser, their states back.
+
+    Raises:
+        ValueError: If their number differs.
+    """
+    if isinstance(schedules, dict):
+        for key, part in schedules.items():
+            restore_schedules(part, saved[key])
+        return
+    if len(schedules) != len(saved):
+        raise ValueError(f'it holds {len(saved)} schedules, the config {len(schedules)}')
+    for schedule, state in zip(schedules, saved, strict=True):
+        schedule.load_state_dict(state)
+
+
+def restore_log(hub: MessageHub, saved: Mapping[str, Any]) -> None:
+    """Give the message hub its scalars and information back; what is no buffer is passed over."""
+    scalars = {
+        key: HistoryBuffer(
+            value['log_history'].numpy(), value['count_history'].numpy(), value['max_length']
+        )
+        for key, value in saved.get('log_scalars', {}).items()
+        if isinstance(value, Mapping) and set(value) == set(BUFFER_KEYS)
+    }
+    information = dict(saved.get('runtime_info', {}))
+    resumed = {
+        key: value
+        for key, value in saved.get('resumed_keys', {}).items()
+        if key in scalars or key in information
+    }
+    hub.load_state_dict(dict(log_scalars=scalars, runtime_info=information, resumed_keys=resumed))
+
+
+def _states(schedules: Any) -> Any:
+    if isinstance(schedules, dict):
+        return {key: _states(part) for key, part in schedules.items()}
+    return [schedule.state_dict() for schedule in schedules]
+
+
+def _plain(value: Any, name: str, left_out: list[str]) -> Any:
+    if value is None or isinstance(value, (bool, bytes)):
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, Tensor):
+        return value.detach().cpu()
+    if isinstance(value, (np.generic, np.ndarray)):
+        return _plain(value.tolist(), name, left_out)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, HistoryBuffer):
+        buffer = (*map(torch.from_numpy, value.data), value.max_length)
+        return dict(zip(BUFFER_KEYS, buffer, strict=True))
+    if isinstance(value, Mapping):
+        parts = {key: _plain(part, f'{name}.{key}', left_out) for key, part in value.items()}
+        return {key: part for key, part in parts.items() if part is not LEFT_OUT}
+    if isinstance(value, (list, tuple)):
+        items = [_plain(item, name, left_out) for item in value]
+        items = [item for item in items if item is not LEFT_OUT]
+        return tuple(items) if isinstance(value, tuple) else items
+    if not callable(value) or isinstance(value, type):
+        left_out.append(name)
+    return LEFT_OUT

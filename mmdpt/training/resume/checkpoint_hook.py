@@ -1,0 +1,282 @@
+"""Save checkpoints so that no fault leaves the run without one."""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process, master_only
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+
+from mmdpt.checkpoints.reading.reader import unpickle
+from mmdpt.errors import InputError
+from mmdpt.registry import HOOKS
+
+from .checkpoint_files import (
+    Newest,
+    is_local,
+    make_folder,
+    newest_whole,
+    point_at,
+    remove_unfinished,
+    write_checkpoint,
+)
+
+POLICIES = ('stop', 'continue')
+VALIDATED = 'last_validation'
+"""Key in the message hub, which is part of a checkpoint: iteration of the last validation done."""
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMEngineCheckpointHook):
+    """MMEngine's hook in an order that survives a kill at any moment.
+
+    The new checkpoint is whole, then ``last_checkpoint`` names it, then older ones are removed;
+    for a moment there is one more than ``max_keep_ckpts``. So it is with the best checkpoints.
+    Where gradients are accumulated, a checkpoint waits until they have been used.
+
+    Args:
+        on_save_error: Where a checkpoint cannot be written (full disk, read-only or vanished
+            folder): 'stop' the training, or 'continue' to the next one, with an error in the log.
+            The last checkpoint of a training is always a reason to stop.
+        save_retries: How often to try again before that.
+        retry_wait: Time before each further try [s].
+        **kwargs: MMEngine's arguments: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ...
+    """
+
+    out_dir: Any
+    last_ckpt: str | None
+    keep_ckpt_ids: deque[int]
+
+    def __init__(
+        self,
+        *args: Any,
+        on_save_error: str = 'stop',
+        save_retries: int = 3,
+        retry_wait: float = 10.0,
+        **kwargs: Any,
+    ) -> None:
+        if on_save_error not in POLICIES:
+            raise ValueError(f'on_save_error must be one of {POLICIES}, got {on_save_error!r}')
+        if save_retries < 0:
+            raise ValueError(f'save_retries must be >= 0, got {save_retries}')
+        super().__init__(*args, **kwargs)
+        self.due = False
+        self.on_save_error = on_save_error
+        self.save_retries = save_retries
+        self.retry_wait = retry_wait
+
+    def newest(self, runner: Runner) -> Newest:
+        """Find the checkpoint to resume, see ``newest_whole``; before the training starts."""
+        return newest_whole(Path(runner.work_dir), self._folder(runner), self.filename_tmpl)
+
+    def before_train(self, runner: Runner) -> None:
+        """Remove what a killed process of the run left behind."""
+        super().before_train(runner)
+        if is_main_process() and is_local(self.out_dir):
+            make_folder(self.out_dir)
+            for folder in {self.out_dir, runner.work_dir}:
+                remove_unfinished(Path(folder))
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Save where an interval or the training ends, after the update that is then complete."""
+        if self.by_epoch:
+            return
+        last = self.save_last and self.is_last_train_iter(runner)
+        if last or self.every_n_train_iters(runner, self.interval, self.save_begin):
+            self.due = True
+        if self.due and _is_updated(runner):
+            self.due = False
+            runner.logger.info(f'Saving checkpoint at {runner.iter + 1} iterations')
+            self._save_checkpoint(runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
+        """Save the best checkpoint; note that this validation needs no repeating."""
+        runner.message_hub.update_info(VALIDATED, runner.iter)
+        super().after_val_epoch(runner, metrics)
+
+    def save(self, runner: Runner, iteration: int) -> None:
+        """Save a checkpoint after ``iteration`` iterations, between two of its own.
+
+        Raises:
+            InputError: If it cannot be written, whatever the policy.
+        """
+        policy, self.on_save_error = self.on_save_error, 'stop'
+        try:
+            meta = dict(epoch=runner.epoch, iter=iteration)
+            self._save_checkpoint_with_step(runner, iteration, meta)
+        finally:
+            self.on_save_error = policy
+
+    def _folder(self, runner: Runner) -> Path:
+        """Give the folder of the checkpoints, before MMEngine's hook has set ``out_dir`` to it."""
+        work_dir = Path(runner.work_dir)
+        if self.out_dir is None or str(self.out_dir) == runner.work_dir:
+            return work_dir
+        return Path(self.out_dir) / work_dir.name
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        hub = runner.message_hub
+        before = self.last_ckpt, hub.runtime_info.get('keep_ckpt_ids', [])
+        ids = []
+        if self.max_keep_ckpts > 0:
+            ids = [*(i for i in self.keep_ckpt_ids if i != step), step]
+            # with those to be removed: a run that is killed before that removes them when resumed
+            hub.update_info('keep_ckpt_ids', ids)
+        name = self.filename_tmpl.format(step)
+        path = self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        hub.update_info('last_ckpt', path)
+
+        def write() -> None:
+            self._save_as(runner, name, meta, self.by_epoch, **self._contents())
+            if is_main_process():
+                point_at(Path(path), Path(runner.work_dir))
+
+        last_step = runner.max_epochs if self.by_epoch else runner.max_iters
+        if not self._written(runner, write, may_continue=step < last_step):
+            self.last_ckpt = before[0]
+            hub.update_info('last_ckpt', before[0])
+            hub.update_info('keep_ckpt_ids', before[1])
+            return
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque(ids, self.max_keep_ckpts)
+            for outdated in ids[: -self.max_keep_ckpts]:
+                name = self.filename_tmpl.format(outdated)
+                self._remove(runner, self.file_backend.join_path(self.out_dir, name))
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
+        if 'auto' in self.key_indicators:
+            self._init_rule(self.rules, [next(iter(metrics))])
+        step, unit = (runner.epoch, 'epoch') if self.by_epoch else (runner.iter, 'iter')
+        meta = dict(epoch=runner.epoch, iter=runner.iter)
+        outdated = []
+        for metric in self.key_indicators:
+            name = f'best_{metric}_{self.filename_tmpl.format(step)}'.replace('/', '_')
+            replaced = self._save_if_best(runner, metric, metrics[metric], name, meta)
+            if replaced is None:
+                continue
+            outdated.append(replaced)
+            runner.logger.info(
+                f'The best checkpoint with {metrics[metric]:0.4f} {metric} at {step} {unit} is '
+                f'saved to {name}.'
+            )
+        # again, since it names the best ones
+        if outdated and self.last_ckpt is not None and _is_updated(runner):
+            self._save_checkpoint_with_step(runner, step, meta)
+        for path in filter(None, outdated):
+            self._remove(runner, path)
+
+    def _save_if_best(
+        self, runner: Runner, metric: str, score: Any, name: str, meta: dict
+    ) -> str | None:
+        """Save a better checkpoint; give the path of the one before ('' for none), or None."""
+        hub = runner.message_hub
+        only = len(self.key_indicators) == 1
+        score_key, path_key = (
+            ('best_score', 'best_ckpt') if only else (f'best_score_{metric}', f'best_ckpt_{metric}')
+        )
+        before = {key: hub.runtime_info.get(key) for key in (score_key, path_key)}
+        best = before[score_key]
+        if score is None or not (best is None or self.is_better_than[metric](score, best)):
+            return None
+        path = self.file_backend.join_path(self.out_dir, name)
+        hub.update_info_dict({score_key: score, path_key: path})
+        contents = dict(save_optimizer=False, save_param_scheduler=False)
+
+        def write() -> None:
+            self._save_as(runner, name, meta, by_epoch=False, **contents)
+
+        if not self._written(runner, write, may_continue=True):
+            hub.update_info_dict(before)
+            return None
+        if only:
+            self.best_ckpt_path = path
+        else:
+            self.best_ckpt_path_dict[metric] = path
+        replaced = before[path_key] or ''
+        return '' if replaced == path else replaced
+
+    def _contents(self) -> dict[str, Any]:
+        return dict(
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            **self.args,
+        )
+
+    def _save_as(
+        self, runner: Runner, name: str, meta: dict, by_epoch: bool, **contents: Any
+    ) -> None:
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            self.file_client_args,
+            meta=meta,
+            by_epoch=by_epoch,
+            backend_args=self.backend_args,
+            **contents,
+        )
+
+    def _written(self, runner: Runner, write: Callable[[], None], may_continue: bool) -> bool:
+        """Write, by the policy; tell whether it was written."""
+        for further in range(self.save_retries, -1, -1):
+            try:
+                write()
+                return True
+            except InputError as error:
+                if not isinstance(error.__cause__, OSError):
+                    raise
+                failure = error
+            if further:
+                runner.logger.warning(
+                    f'{failure}; trying again in {self.retry_wait:g} s, {further} more times'
+                )
+                time.sleep(self.retry_wait)
+        if self.on_save_error == 'stop' or not may_continue:
+            raise InputError(
+                f'{failure}; earlier checkpoints are as they were, and --resume goes on from the '
+                'newest'
+            ) from failure
+        runner.logger.error(f'{failure}; training goes on without this checkpoint')
+        return False
+
+    @master_only
+    def _remove(self, runner: Runner, path: str) -> None:
+        try:
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+            elif self.file_backend.isdir(path):  # DeepSpeed's checkpoints
+                self.file_backend.rmtree(path)
+        except OSError as error:
+            runner.logger.warning(f'cannot remove {path}: {error.strerror or error}')
+
+    @master_only
+    def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
+        """Write ``published_keys`` of a checkpoint beside it, named by its checksum."""
+        path = Path(ckpt_path)
+        kept = {key: part for key, part in unpickle(path).items() if key in self.published_keys}
+        unnamed = path.with_name(f'{path.stem}-published.pth')
+        write_checkpoint(kept, unnamed)
+        with unnamed.open('rb') as file:
+            digest = hashlib.sha256()
+            for chunk in iter(lambda: file.read(1 << 20), b''):
+                digest.update(chunk)
+        published = unnamed.rename(path.with_name(f'{path.stem}-{digest.hexdigest()[:8]}.pth'))
+        runner.logger.info(f'{path} is published as {published}')
+
+
+def _is_updated(runner: Runner) -> bool:
+    """Tell whether the weights hold all gradients so far; what is accumulated is not saved."""
+    wrapper = runner.optim_wrapper
+    return isinstance(wrapper, OptimWrapperDict) or wrapper.should_update()

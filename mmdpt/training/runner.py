@@ -1,0 +1,282 @@
+"""MMEngine's runner with a readable console, which starts from any checkpoint that is read here."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast_object_list, get_rank, is_main_process, master_only
+from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner as MMEngineRunner
+from mmengine.runner import find_latest_checkpoint
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmdpt.checkpoints import read_checkpoint, to_ours
+from mmdpt.checkpoints.compare import leave_out_reshaped
+from mmdpt.checkpoints.detect import is_foreign
+from mmdpt.checkpoints.reading.reader import local_path
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.config.machine import timeout_of
+from mmdpt.errors import InputError
+from mmdpt.registry import RUNNERS
+from mmdpt.training.resume.checkpoint_contents import (
+    contents_of,
+    dataset_meta,
+    read_training_checkpoint,
+    restore_log,
+    restore_schedules,
+    to_plain,
+)
+from mmdpt.training.resume.checkpoint_files import is_local, write_checkpoint
+from mmdpt.training.resume.checkpoint_hook import CheckpointHook
+from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
+
+from .log_files import report_once
+from .process_group import watch_ranks
+from .wrapped_model import unwrap
+
+DDP = 'MMDistributedDataParallel'
+LOG_FILE_ONLY = (
+    'System environment:',
+    'Config:\n',
+    'Hooks will be executed in the following order',
+    'Distributed training is not used',
+    'init_weights of ',
+    'paramwise_options',
+    'The prefix is not set in metric class',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
+
+
+@RUNNERS.register_module()
+class Runner(MMEngineRunner):
+    """MMEngine's runner; environment, config and hook list go to the log file alone.
+
+    ``load_from`` takes what ``read_checkpoint`` takes, the name of a release among it, and converts
+    foreign files; nothing in them is executed. Checkpoints are written whole or not at all, and a
+    damaged one is refused, see ``checkpoint_files``.
+    """
+
+    _load_from: str | None
+    _resume: bool
+    _has_loaded: bool
+    optim_wrapper: Any
+    param_schedulers: Any
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Start the process group and watch its ranks."""
+        super().setup_env(env_cfg)
+        watch_ranks(timeout_of(dict(env_cfg=env_cfg)))
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger and filter its console."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(_fits_the_console)
+            elif isinstance(handler, logging.FileHandler):
+                report_once(handler)
+        logger.info(f'log file: {logger.log_file}')
+        return logger
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap as MMEngine does; on several processes gradients lie where DDP exchanges them.
+
+        MMEngine's own defaults hold whether the config names a wrapper or none.
+        """
+        if self.distributed and not is_model_wrapper(model):
+            cfg = dict(model_wrapper_cfg or {})
+            if cfg.setdefault('type', DDP) == DDP:
+                cfg.setdefault('broadcast_buffers', False)
+                cfg.setdefault(
+                    'find_unused_parameters', self.cfg.get('find_unused_parameters', False)
+                )
+                cfg.setdefault('gradient_as_bucket_view', True)
+            model_wrapper_cfg = cfg
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """Build a data loader that draws nothing from the random numbers of the training.
+
+        With ``diff_rank_seed`` MMEngine gives samplers a random seed; here it is rank 0's.
+        """
+        if seed is not None and diff_rank_seed:
+            seed -= get_rank()
+        loader = MMEngineRunner.build_dataloader(dataloader, seed)
+        if seed is not None and loader is not dataloader:
+            loader.generator = torch.Generator().manual_seed(seed)
+        if loader is not dataloader:
+            leave_signals_to_main_process(loader)
+        return loader
+
+    def train(self) -> nn.Module:
+        """Train; however that ends, signals are left to whom they belonged before."""
+        try:
+            return super().train()
+        finally:
+            self.call_hook('release_signals')
+
+    def load_or_resume(self) -> None:
+        """Start from ``load_from``, or resume the newest whole checkpoint of the work dir.
+
+        MMEngine would resume ``load_from``: here it is where training starts, in a config that is
+        resumed, too.
+
+        Raises:
+            InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
+        """
+        if self._has_loaded:
+            return
+        newest = self._newest_checkpoint() if self._resume else None
+        self._resume = newest is not None
+        if newest is not None:
+            self._load_from = newest
+            self.resume(newest)
+        elif self._load_from is not None:
+            self._start_from(self._load_from)
+        self._has_loaded = True
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: Any = 'default',
+    ) -> None:
+        """Go on from a checkpoint that a training wrote; nothing in the file is executed.
+
+        Args:
+            filename: Its path.
+            resume_optimizer: Whether the optimiser goes on, too.
+            resume_param_scheduler: Whether the schedules go on, too.
+            map_location: Not needed: every part goes to where the training has it.
+
+        Raises:
+            InputError: If it is damaged, of no training, or does not fit the model.
+        """
+        path = local_path(filename)
+        checkpoint = read_training_checkpoint(path)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        unwrap(self.model).load_state_dict(checkpoint['state_dict'], strict=False)
+        meta = checkpoint['meta']
+        self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
+        self._go_on_with_seed(meta.get('seed'))
+        if meta.get('dataset_meta') != to_plain(dataset_meta(self), 'dataset_meta'):
+            self.logger.warning(f'{path} was trained on data of other classes or another palette')
+        restore_log(self.message_hub, checkpoint['message_hub'])
+        try:
+            if resume_optimizer and 'optimizer' in checkpoint:
+                self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+                self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
+            if resume_param_scheduler and 'param_schedulers' in checkpoint:
+                self.param_schedulers = self.build_param_scheduler(self.param_schedulers or [])
+                restore_schedules(self.param_schedulers, checkpoint['param_schedulers'])
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f'checkpoint {path} does not fit the optimiser or its schedules: {error}'
+            ) from error
+        self.logger.info(f'resumed {path}, epoch: {self.epoch}, iter: {self.iter}')
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Write a checkpoint that is whole under its name, or not there at all.
+
+        Args:
+            out_dir: Its folder; an address goes to MMEngine's backends, without that promise.
+            filename: Its name.
+            file_client_args: Of MMEngine's backends, deprecated there.
+            save_optimizer: Whether to save the optimiser.
+            save_param_scheduler: Whether to save the schedules.
+            meta: Further information; ``epoch`` and ``iter`` are those of the end of this one.
+            by_epoch: Whether this is the end of an epoch or of an iteration.
+            backend_args: Of MMEngine's backends.
+
+        Raises:
+            InputError: For any OSError, such as a full disk; an older file of that name stays.
+        """
+        if not is_local(out_dir) or file_client_args or backend_args:
+            super().save_checkpoint(
+                out_dir, filename, file_client_args, save_optimizer, save_param_scheduler, meta,
+                by_epoch, backend_args,
+            )  # fmt: skip
+            return
+        counters = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch))
+        checkpoint = contents_of(
+            self, {**counters, **(meta or {})}, save_optimizer, save_param_scheduler
+        )
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        write_checkpoint(checkpoint, Path(out_dir) / filename)
+
+    def states(self, optimizer: bool) -> tuple[dict, dict | None]:
+        """Give the weights and, where asked for, the optimiser's state, for a checkpoint."""
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        return model.state_dict(), self.optim_wrapper.state_dict() if optimizer else None
+
+    def _newest_checkpoint(self) -> str | None:
+        """Find the newest whole checkpoint of the work dir, the same one for every process."""
+        found: list[Any] = [None]
+        if is_main_process():
+            found = [self._look_for_checkpoint()]
+        broadcast_object_list(found)
+        if isinstance(found[0], InputError):
+            raise found[0]
+        return found[0]
+
+    def _look_for_checkpoint(self) -> str | InputError | None:
+        hook = next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
+        if hook is None or not is_local(hook.out_dir or ''):
+            return find_latest_checkpoint(self.work_dir)
+        newest, damaged = hook.newest(self)
+        if newest is None and damaged:
+            return InputError(
+                f'no whole checkpoint to resume in {self.work_dir}: {"; ".join(damaged)}. Without '
+                '--resume the training starts anew'
+            )
+        for line in damaged:
+            self.logger.warning(f'left out of resuming: {line}')
+        return None if newest is None else str(newest)
+
+    def _start_from(self, source: str) -> None:
+        state_dict, meta = read_checkpoint(source)
+        if is_foreign(state_dict):
+            state_dict, report = to_ours(state_dict)
+            self.logger.info(f'{source} is of {report}')
+        release = RELEASES.get(source)
+        if release is not None and release.options:
+            self.logger.info(
+                f'{source}, for equal numbers: --cfg-options {" ".join(release.options)}'
+            )
+        self.call_hook('after_load_checkpoint', checkpoint=dict(state_dict=state_dict, meta=meta))
+        model = unwrap(self.model)
+        model.load_state_dict(leave_out_reshaped(model, state_dict), strict=False)
+        self.logger.info(f'Load checkpoint from {source}')
+
+    def _go_on_with_seed(self, seed: int | None) -> None:
+        asked = self._randomness_cfg.get('seed')
+        if seed is None or seed == asked:
+            return
+        if asked is not None:
+            self.logger.warning(f'seed {seed} of the checkpoint, instead of {asked} of the config')
+        self._randomness_cfg.update(seed=seed)
+        self.set_randomness(**self._randomness_cfg)
+
+
+def _fits_the_console(record: logging.LogRecord) -> bool:
+    start = record.getMessage().lstrip('\n -')
+    return not start.startswith(LOG_FILE_ONLY)

@@ -1,0 +1,1 @@
+"""Signals that ask a training to save and end."""

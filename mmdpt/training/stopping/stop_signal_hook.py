@@ -1,0 +1,108 @@
+"""Save and end where the machine is about to be taken away."""
+
+import os
+import signal
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import EMAHook, Hook
+from mmengine.runner import IterBasedTrainLoop, Runner
+
+from mmdpt.registry import HOOKS
+from mmdpt.training.agreement import Agreement
+from mmdpt.training.nonfinite.optim_wrapper import OptimWrapper
+from mmdpt.training.resume.checkpoint_hook import CheckpointHook
+
+from .stop_signals import StopSignals
+
+STOPPED_FILE = 'MMDPT_STOPPED_FILE'
+"""Environment variable of a file to write then, which tells a job script to go on later."""
+
+
+class ValidationBrokenOff(Exception):
+    """Ends a validation before its end."""
+
+
+@HOOKS.register_module()
+class StopSignalHook(Hook):
+    """On SIGTERM or SIGUSR1 to any rank, save a checkpoint and end the training without an error.
+
+    The iteration is finished, and with gradient accumulation the update; a validation is broken
+    off. The ``CheckpointHook`` saves. A second signal, after two seconds, ends the process at once.
+    """
+
+    priority = 'LOWEST'  # the CheckpointHook may have saved this iteration
+    active = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Start to catch the signals."""
+        wrapper = runner.optim_wrapper
+        self.asks_itself = not isinstance(wrapper, OptimWrapper)
+        self.agreement: Agreement = Agreement() if self.asks_itself else wrapper.agreement
+        self.signals = StopSignals(self.agreement)
+        self.active = isinstance(runner.train_loop, IterBasedTrainLoop) and self.signals.catch()
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Stop once an update is complete, unless nothing is left to do."""
+        if not self.active:
+            return
+        stop = self.agreement.stop_now() if self.asks_itself else self.agreement.stop
+        done = runner.iter + 1
+        unfinished = done < runner.max_iters or runner.val_loop is not None
+        if stop and unfinished and runner.optim_wrapper.should_update():
+            self._stop(runner, done)
+
+    def before_val(self, runner: Runner) -> None:
+        """Find out how many batches every rank has; some may have one more."""
+        if self.active:
+            self.shared_batches = self.agreement.least(len(runner.val_dataloader))
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: list | None = None,
+    ) -> None:
+        """Break a validation off by ``ValidationBrokenOff``; a resumed training makes up for it."""
+        if self.active and batch_idx < self.shared_batches and self.agreement.stop_now():
+            runner.logger.warning(f'the validation after iteration {runner.iter} is broken off')
+            for hook in runner.hooks:
+                if isinstance(hook, EMAHook):  # has exchanged the weights for it
+                    hook.after_val_epoch(runner)
+            self._stop(runner, runner.iter)
+            raise ValidationBrokenOff
+
+    def release_signals(self, runner: Runner) -> None:
+        """Leave the signals alone again; the runner calls it whatever ended the training."""
+        if self.active:
+            self.signals.release()
+        self.active = False
+
+    def _stop(self, runner: Runner, done: int) -> None:
+        """Save, say so, and let the train loop end after ``done`` iterations."""
+        saved = _save(runner, done)
+        runner.train_loop.stop_training = True
+        name = signal.Signals(self.agreement.stop).name
+        runner.logger.warning(
+            f'{name}: the training ends after iteration {done}; {saved}; the same command with '
+            '--resume goes on'
+        )
+        if STOPPED_FILE in os.environ and is_main_process():
+            Path(os.environ[STOPPED_FILE]).write_text(f'{saved}\n', encoding='utf-8')
+
+
+def _save(runner: Runner, done: int) -> str:
+    """Save through the checkpoint hook unless it has; say what there is."""
+    hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+    if hook is None:
+        return 'there is no CheckpointHook, nothing is saved'
+    if Path(hook.last_ckpt or '').name != hook.filename_tmpl.format(done):
+        hook.save(runner, done)
+    return f'checkpoint {hook.last_ckpt}'

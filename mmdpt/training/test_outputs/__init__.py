@@ -1,0 +1,1 @@
+"""What a test writes about each image."""

@@ -1,0 +1,175 @@
+"""A training whose iterations depend on seed and number alone, so that it can be resumed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from mmengine.dist import get_rank, get_world_size
+from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
+from torch import nn
+from torch.utils.data import BatchSampler, DataLoader
+
+from mmdpt.datasets.randomness import seed_iteration
+from mmdpt.datasets.samplers.positions import LaterBatches, PositionSampler
+from mmdpt.datasets.training_samples import TrainingSamples
+from mmdpt.registry import LOOPS
+from mmdpt.training.resume.checkpoint_hook import VALIDATED
+from mmdpt.training.stopping.stop_signal_hook import ValidationBrokenOff
+
+from .bad_sample_hook import BadSampleHook
+
+DRAWS = 'train_draws'
+"""Key in the message hub, which is part of a checkpoint: samples drawn on all ranks."""
+
+_WORKER_TROUBLE = re.compile(r'DataLoader (?:worker \(pid(?:\(s\))? ([\d, ]+)\)|timed out)')
+"""What torch's data loader says (torch 2.14, utils/data/dataloader.py and DataLoader.cpp)."""
+
+
+@LOOPS.register_module()
+class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
+    """MMEngine's loop, in which every sample and every iteration has random numbers of its own.
+
+    A sample's are a function of seed and position among the draws of all ranks, an iteration's of
+    seed, rank and number. So a resumed run is the uninterrupted one, with any number of workers,
+    and starts its data where it stopped without reading any of it again. On another number of
+    processes it goes on with the samples after the last ones seen.
+
+    Args:
+        runner: The runner.
+        dataloader: Data loader, or its config.
+        max_iters: Iterations of the training.
+        on_bad_sample: 'stop' with an error that names a sample that cannot be read; 'skip' to
+            train on another in its place, all left out being listed at the end. See
+            ``TrainingSamples``.
+        **kwargs: Further arguments of MMEngine's loop: ``val_interval``, ``val_begin``, ...
+    """
+
+    dataloader: DataLoader
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: DataLoader | dict,
+        max_iters: int,
+        on_bad_sample: str = 'stop',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(runner, dataloader, max_iters, **kwargs)
+        self.built_seed = self._seed()
+        self.samples = TrainingSamples(
+            self.dataloader.dataset, self.built_seed, on_bad_sample, self.dataloader.num_workers
+        )
+        self.dataloader = _with_positions(self.dataloader, self.samples)
+        self.dataloader_iterator: Any = None
+        if on_bad_sample == 'skip' and not any(isinstance(h, BadSampleHook) for h in runner.hooks):
+            runner.register_hook(BadSampleHook())
+
+    def run(self) -> nn.Module:
+        """Train.
+
+        Raises:
+            RuntimeError: Naming the file that a worker was reading when it died.
+        """
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        self._start_data()
+        seed, rank = self._seed(), get_rank()
+        with _naming_what_workers_read(self.samples):
+            if self._iter > 0 and self.runner.message_hub.runtime_info.get(VALIDATED) != self._iter:
+                self._validate()  # what ended the run came before the end of it
+            while self._iter < self._max_iters and not self.stop_training:
+                self.runner.model.train()
+                batch = next(self.dataloader_iterator)
+                self._draws += self._draws_per_iteration()
+                self.runner.message_hub.update_info(DRAWS, self._draws)
+                seed_iteration(seed, rank, self._iter)
+                self.run_iter(batch)
+                self._validate()
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _validate(self) -> None:
+        self._decide_current_val_interval()
+        if self._validates():
+            with suppress(ValidationBrokenOff):
+                self.runner.val_loop.run()
+
+    def _validates(self) -> bool:
+        return (
+            self.runner.val_loop is not None
+            and not self.stop_training
+            and self._iter >= self.val_begin
+            and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)
+        )
+
+    def _seed(self) -> int:
+        """The run's seed without what ``diff_rank_seed`` adds."""
+        differs = self.runner._randomness_cfg.get('diff_rank_seed', False)
+        return self.runner.seed - (get_rank() if differs else 0)
+
+    def _draws_per_iteration(self) -> int:
+        """Samples of all ranks; of a batch sampler of the config, the batches are counted."""
+        return (self.dataloader.batch_size or 0) * get_world_size()
+
+    def _start_data(self) -> None:
+        """Start the workers at the first sample that was not seen."""
+        self._draws = self._iter * self._draws_per_iteration()
+        if self._iter > 0:  # of a checkpoint by another number of processes, or batch size
+            self._draws = self.runner.message_hub.runtime_info.get(DRAWS, self._draws)
+        self.samples.seed = self._seed()
+        batches: Any = self.dataloader.batch_sampler
+        sampler = batches.sampler.sampler
+        if getattr(sampler, 'seed', None) == self.built_seed:  # a resumed run has its first seed
+            sampler.seed = self._seed()
+        if isinstance(batches, LaterBatches):
+            batches.start = self._iter
+        else:
+            batches.sampler.start = -(-self._draws // get_world_size())
+        self.dataloader_iterator = iter(self.dataloader)
+
+
+def _with_positions(loader: DataLoader, samples: TrainingSamples) -> DataLoader:
+    """Give a data loader these samples and positions in its draws."""
+    batches: Any = loader.batch_sampler
+    if type(batches) is BatchSampler:
+        order: dict[str, Any] = dict(
+            batch_size=loader.batch_size, sampler=PositionSampler(loader.sampler)
+        )
+    else:
+        batches.sampler = PositionSampler(batches.sampler)
+        order = dict(batch_sampler=LaterBatches(batches))
+    return DataLoader(
+        samples,
+        **order,
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory,
+        timeout=loader.timeout,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        generator=loader.generator,
+        prefetch_factor=loader.prefetch_factor,
+        persistent_workers=loader.persistent_workers,
+    )
+
+
+@contextmanager
+def _naming_what_workers_read(samples: TrainingSamples) -> Iterator[None]:
+    """Add the files to torch's errors of dead workers, which any line may raise (SIGCHLD)."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = _WORKER_TROUBLE.match(str(error))
+        if found is None:
+            raise
+        reading = samples.reading()
+        if found[1]:
+            dead = {int(number) for number in found[1].split(',')}
+            reading = {process: name for process, name in reading.items() if process in dead}
+        if not reading:  # the workers of a validation
+            raise
+        names = ', '.join(name for name in reading.values() if name) or 'no sample'
+        text = str(error).rstrip(' .')
+        raise RuntimeError(f'{text}. Reading at that time: {names}') from error

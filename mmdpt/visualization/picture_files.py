@@ -1,0 +1,30 @@
+"""Where pictures are written."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmdpt.errors import InputError
+from mmdpt.files.atomic import atomic_path
+
+
+@contextmanager
+def picture_path(out: str | Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """Give a path to write a picture to; it is ``out`` once it is whole, see ``atomic_path``.
+
+    Args:
+        out: The picture; its folder is made.
+        suffixes: Those that can be written, such as '.png'.
+
+    Raises:
+        InputError: If the suffix is another, or it cannot be written there.
+    """
+    out = Path(out)
+    if out.suffix.lower() not in suffixes:
+        raise InputError(f'cannot write {out}: pictures end in {", ".join(sorted(suffixes))}')
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'cannot write {out}: {error.strerror or error}') from error
+    with atomic_path(out) as unfinished:
+        yield unfinished
