@@ -16,7 +16,10 @@ DOCS = ['furo', 'myst-nb', 'nbclient', 'sphinx']
 ONNX = ['onnx', 'onnxruntime', 'onnxscript']
 PEERS = ['segmentation-models-pytorch', 'timm', 'transformers']
 TENSORBOARD = ['tensorboard']
-TOOLS = ['build', 'hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'ruff', 'setuptools>=77']
+TOOLS = [
+    *('build', 'hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'pytest-xdist', 'ruff'),
+    'setuptools>=77',
+]
 
 
 class BuildPyWithMim(build_py):

@@ -1,15 +1,18 @@
-"""What all tests share: two threads, the folder of real data, tools and a forbidden folder."""
+"""What all tests share: one thread each, real data, tools, tiny scenes, a forbidden folder."""
 
 import os
 import runpy
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-# Before torch is imported, and inherited by the processes that tests start.
-os.environ.setdefault('OMP_NUM_THREADS', str(min(2, os.cpu_count() or 1)))
+# Before torch is imported, and inherited by the processes that tests start: two workers run them.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+from server import Finished, Server, exit_code
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -24,19 +27,74 @@ def data_root() -> Path:
     return root
 
 
-@pytest.fixture
-def call_tool(monkeypatch):
-    """Run a tool in this process, give its exit code."""
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory) -> Path:
+    """Eight training and three validation scenes of 64 x 48 px."""
+    from mmdpt.scenes import write_scenes
 
-    def call(tool, *arguments):
+    root = tmp_path_factory.mktemp('scenes')
+    write_scenes(root, num_train=8, num_val=3, size=(64, 48), workers=1)
+    return root
+
+
+@pytest.fixture
+def forget_runs():
+    """Forget what MMEngine keeps of a run for the whole process, as a new process has none."""
+
+    def forget():
+        from mmengine.logging import MessageHub, MMLogger
+        from mmengine.registry import DefaultScope
+        from mmengine.visualization import Visualizer
+
+        for singletons in (MMLogger, MessageHub, Visualizer, DefaultScope):
+            singletons._instance_dict.clear()
+
+    forget()
+    yield forget
+    forget()
+
+
+@pytest.fixture
+def call_tool(monkeypatch, forget_runs):
+    """Run a tool in this process, give its exit code: the quickest way to an error message."""
+
+    def call(tool, *arguments) -> int:
+        forget_runs()
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
         try:
             runpy.run_path(str(REPO / 'tools' / tool), run_name='__main__')
         except SystemExit as stop:
-            return stop.code
+            return exit_code(stop)
         return 0
 
     return call
+
+
+@pytest.fixture(scope='session')
+def tools():
+    """The server that runs tools as children, see ``server.Server``."""
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope='session')
+def run_tool(tools):
+    """Run a tool as a user does; give exit code and output. A shell script is a process anew."""
+
+    def run(tool, *arguments, cwd=None, **environment) -> Finished:
+        if tool.endswith('.py'):
+            return tools.run(tool, *arguments, cwd=cwd, **environment)
+        done = subprocess.run(
+            [str(REPO / 'tools' / tool), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, 'PYTHON': sys.executable, **environment},
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return run
 
 
 @pytest.fixture

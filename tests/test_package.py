@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.wheel
+pytestmark = pytest.mark.nightly
 
 REPO = Path(__file__).resolve().parents[1]
 NOT_SOURCE = ('.*', '__pycache__', '*.egg-info', 'build', 'dist', 'data', 'work_dirs')

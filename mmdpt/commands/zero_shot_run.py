@@ -14,13 +14,13 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
-from mmdpt.apis import init_model
 from mmdpt.config.check import check_config
 from mmdpt.config.loading import configs_root, load_config, parse_options
 from mmdpt.errors import InputError
 from mmdpt.evaluation.depth_alignment import OUTPUTS
 from mmdpt.evaluation.depth_metric import bootstrap_interval
 from mmdpt.evaluation.zero_shot import SETS, ZeroShotSet, zero_shot_table
+from mmdpt.inference.model import init_model
 
 from .tool import own_message
 

@@ -20,7 +20,7 @@ def assert_equal(actual, expected):
     assert (actual - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize('kind', KINDS)
 def test_one_graph_without_break_serves_every_padded_size(build_tiny, kind):
     """'eager' runs the captured graph with eager's kernels."""
@@ -33,7 +33,7 @@ def test_one_graph_without_break_serves_every_padded_size(build_tiny, kind):
                 assert_equal(actual, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize('kind', ['vit', 'hybrid', 'depth-anything'])
 def test_multiples_of_the_patch_do_not_break_the_graph(build_tiny, kind):
     """They may have a graph of their own, in which nothing is cut off."""

@@ -57,7 +57,7 @@ def exported(build_tiny, tmp_path_factory):
     return export
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.filterwarnings('ignore:`torch.jit:FutureWarning')
 @pytest.mark.parametrize(('kind', 'format_name'), PAIRS)
 def test_equals_eager_at_sizes_that_were_not_verified(exported, kind, format_name):

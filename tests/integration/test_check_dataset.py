@@ -73,7 +73,7 @@ def test_depth_is_checked_and_browsed(run_tool, scenes, tmp_path):
     assert len(np.unique(picture[:-LEGEND, width + GAP :].reshape(-1, 3), axis=0)) > 20
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_real_data_passes(data_root, run_tool, tmp_path):
     for name, folder, row in (
         ('dpt_vit-ti16_camvid', 'camvid', 'labels seen                0..10        0..10'),

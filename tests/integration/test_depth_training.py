@@ -90,7 +90,7 @@ def test_two_metrics_of_depth_are_the_projects_own(depth_config):
     assert isinstance(METRICS.build(load_config(str(depth_config)).test_evaluator), DepthMetric)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_variants_are_compared_with_their_base(depth_config, run_tool, tmp_path):
     """One variant trains, one is the base tested at another size, a third is the base itself."""
     (tmp_path / 'readout-add.py').write_text(

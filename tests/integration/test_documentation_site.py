@@ -60,7 +60,7 @@ def public_names():
             yield from ((module, name) for name in getattr(module, '__all__', ()))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_public_name_is_on_an_api_page(site):
     inventory = InventoryFile.loads((site / 'objects.inv').read_bytes(), uri='')
     described = {}
@@ -107,7 +107,7 @@ def test_the_notebook_is_stored_without_outputs():
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_notebook_runs(tmp_path, monkeypatch):
     for name in ('http_proxy', 'https_proxy'):  # nothing is fetched
         monkeypatch.setenv(name, 'http://127.0.0.1:9')

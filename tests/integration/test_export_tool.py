@@ -27,7 +27,7 @@ def export(call_tool):
     return partial(call_tool, 'export.py')
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ('format_name', 'name'),
     [('onnx', 'm.onnx'), ('torch-export', 'm.pt2'), ('torchscript', 'm.pt')],

@@ -10,7 +10,7 @@ def data_options(root, *loaders):
     return [f'{loader}_dataloader.dataset.data_root={root}' for loader in loaders]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_camvid_trains_and_is_evaluated(data_root, run_tool, tmp_path):
     done = run_tool(
         *('train.py', 'dpt_vit-ti16_camvid', '--work-dir', tmp_path, '--cfg-options'),
@@ -23,7 +23,7 @@ def test_camvid_trains_and_is_evaluated(data_root, run_tool, tmp_path):
     assert 'mIoU' in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ade20k_with_dpt_large(data_root, run_tool, tmp_path):
     """Two iterations and an evaluation on the three images of the sample, without CUDA."""
     done = run_tool(

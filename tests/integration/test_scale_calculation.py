@@ -4,8 +4,7 @@ import runpy
 import sys
 
 import pytest
-
-from .conftest import REPO
+from tiny import REPO
 
 SCRIPT = REPO / 'benchmarks' / 'scale_calculation.py'
 
@@ -50,7 +49,7 @@ def test_seconds_of_a_step_of_two_images(script, gpus, sharded, expected):
     assert names['seconds'](model, machine, gpus, 2, sharded) == pytest.approx(expected)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_page_shows_what_the_script_prints(monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     monkeypatch.setattr(sys, 'argv', [str(SCRIPT)])

@@ -5,12 +5,11 @@ import re
 
 import pytest
 import torch
+from tiny import REPO
 
 from mmdpt.training.resume.checkpoint_files import POINTER
 
-from .conftest import REPO
-
-pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.distributed, pytest.mark.nightly, pytest.mark.timeout(900)]
 
 OLDER, NEWER = 'iter_2.pth', 'iter_4.pth'
 

@@ -8,7 +8,7 @@ from transformers import BitConfig, DPTConfig, DPTForDepthEstimation
 from mmdpt.config import load_config
 from mmdpt.registry import MODELS
 
-pytestmark = [pytest.mark.parity, pytest.mark.slow]
+pytestmark = [pytest.mark.parity, pytest.mark.nightly]
 
 SIZES = [(384, 384), (384, 512)]
 LARGE = dict(

@@ -117,7 +117,7 @@ def check_forward() -> Iterator[Finding]:
     """Run a tiny DPT of random weights on the CPU and, where there is one, the GPU."""
     import torch
 
-    from mmdpt.apis import init_model
+    from mmdpt.inference.model import init_model
 
     for device in ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']:
         model: Any = init_model(TINY, device=device)

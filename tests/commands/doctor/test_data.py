@@ -11,7 +11,7 @@ from mmdpt.config import load_config
 from mmdpt.errors import InputError
 from mmdpt.files.shipped import shipped
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 NAME = 'dpt_vit-ti16_scenes'
 
 

@@ -12,7 +12,7 @@ from mmdpt.commands.doctor import examination, examine, machine
 from mmdpt.commands.doctor.findings import Finding, format_finding
 from mmdpt.errors import InputError
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 SAID = dict(
     runtime_error=(RuntimeError('broken'), ('wrong', 'it', 'RuntimeError: broken', '')),
     input_error=(InputError('no file x'), ('wrong', 'it', 'no file x', '')),
@@ -56,7 +56,7 @@ def mended(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, 'check_forward', lambda: [Finding('ok', 'forward pass', '')])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_sound_installation_ends_with_code_zero(doctor):
     done = doctor()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -107,7 +107,7 @@ def test_override_without_a_config_is_refused(doctor):
     assert done.returncode == 2 and '--cfg-options needs a config' in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_broken_torch_is_told_and_does_not_keep_the_doctor_from_starting(doctor):
     done = doctor(torch='raise ImportError("libcudart.so.13: cannot open")\n')
     assert done.returncode == 1 and done.stderr == ''
@@ -119,7 +119,7 @@ def test_broken_torch_is_told_and_does_not_keep_the_doctor_from_starting(doctor)
     assert 'forward pass, cpu' not in done.stdout and 'CUDA ' not in done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_json_holds_the_findings_and_the_exit_code_stays(doctor):
     done = doctor('dpt_vit-ti16_scenes', '--json')
     findings = [Finding(**found) for found in json.loads(done.stdout)]

@@ -235,7 +235,7 @@ def test_half_precision_is_of_the_network_alone(written, inferencer, precision, 
     assert (exact != exact.to(half.dtype)).any()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)  # the C++ compiler runs for two minutes
 def test_compiled_parts_give_the_same_numbers(written, inferencer):
     """At two sizes."""

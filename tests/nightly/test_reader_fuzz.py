@@ -37,7 +37,7 @@ def read_mutants(folder, first, last):
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize('mutants', [500, pytest.param(22_000, marks=pytest.mark.faults)])
+@pytest.mark.parametrize('mutants', [500, pytest.param(22_000, marks=pytest.mark.nightly)])
 def test_damaged_files_are_read_right_or_refused_by_name(tmp_path, record, mutants):
     counts, wrong = read_mutants(tmp_path, 0, mutants)
     assert not wrong, '\n'.join(wrong)

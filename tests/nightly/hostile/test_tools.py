@@ -156,7 +156,7 @@ def test_a_released_model_in_the_cache_executes_nothing(
     assert 'would call posix.system' in capsys.readouterr().err
 
 
-@pytest.mark.faults
+@pytest.mark.nightly
 @pytest.mark.timeout(1800)
 def test_no_tool_executes_any_trick_anywhere(run, record):
     """Every trick on every way; in every place, where that needs no runner, which takes seconds."""

@@ -97,7 +97,7 @@ def check(out, warm, last, files_on_their_way=0):
     return growth
 
 
-@pytest.mark.faults
+@pytest.mark.nightly
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize('iterations', [int(os.environ.get('MMDPT_SOAK_ITERATIONS', 3000))])
 def test_training_holds_what_it_held(config, tmp_path, record, iterations):
@@ -118,7 +118,7 @@ custom_hooks = [{measure}]
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize('pictures', [300, pytest.param(5000, marks=pytest.mark.faults)])
+@pytest.mark.parametrize('pictures', [300, pytest.param(5000, marks=pytest.mark.nightly)])
 def test_prediction_holds_what_it_held(config, scenes, tmp_path, record, pictures):
     """And gives the same answers again, from one thread and from eight."""
     checkpoint, out = tmp_path / 'model.pth', tmp_path / 'measurements.jsonl'

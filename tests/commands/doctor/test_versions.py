@@ -20,7 +20,7 @@ from mmdpt.commands.doctor.versions import (
 )
 from mmdpt.errors import InputError
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[3]
 NEEDED = Requirement('torch>=2.4')
 TESTED = SpecifierSet('==2.14.1')
 

@@ -7,8 +7,9 @@ import torch
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 
 from mmdpt.checkpoints import to_foreign
+from mmdpt.checkpoints.pretrained_init import PretrainedInit
 from mmdpt.errors import InputError
-from mmdpt.models import DepthDPTHead, PretrainedInit, VisionTransformerDPT
+from mmdpt.models import DepthDPTHead, VisionTransformerDPT
 
 ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
 

@@ -80,7 +80,7 @@ def own_file_system(tmp_path):
     return folder, command
 
 
-@pytest.mark.faults
+@pytest.mark.nightly
 @pytest.mark.parametrize('policy', ['stop', 'continue'])
 @pytest.mark.parametrize('way', WAYS)
 def test_work_dir_that_breaks(config, own_file_system, tmp_path, record, way, policy):

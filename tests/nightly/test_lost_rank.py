@@ -180,7 +180,7 @@ def assert_goes_on(config, processes, killed_with, stopped, work_dir, uninterrup
             torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_a_killed_rank_is_named_and_one_process_goes_on(config, uninterrupted, tmp_path):
     stopped = tmp_path / 'stopped'
@@ -192,7 +192,7 @@ def test_a_killed_rank_is_named_and_one_process_goes_on(config, uninterrupted, t
     assert_goes_on(config, 1, 2, stopped, tmp_path / 'on', uninterrupted)
 
 
-@pytest.mark.faults
+@pytest.mark.nightly
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize('processes', [2, 4])
 def test_any_rank_may_be_lost_and_any_number_goes_on(
@@ -216,7 +216,7 @@ def test_any_rank_may_be_lost_and_any_number_goes_on(
     )
 
 
-@pytest.mark.faults
+@pytest.mark.nightly
 @pytest.mark.timeout(900)
 def test_under_torchrun_rank_0_names_the_lost_one(config, tmp_path, record):
     training = Training(config, 2, tmp_path / 'work', launcher='torchrun')

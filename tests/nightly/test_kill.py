@@ -153,7 +153,7 @@ def differences(own, expected, name=''):
 
 
 @pytest.mark.timeout(2700)
-@pytest.mark.faults
+@pytest.mark.nightly
 @pytest.mark.parametrize('kills', [3, 30])
 def test_a_killed_training_ends_as_if_it_had_not_been(
     trainings, config, whole, tmp_path, record, kills

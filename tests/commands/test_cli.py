@@ -10,7 +10,7 @@ import mmdpt
 from mmdpt.commands import cli
 from mmdpt.files.shipped import shipped
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 ECHO = '''"""Print the arguments.
 
 And nothing else.

@@ -88,7 +88,7 @@ def test_a_header_beyond_the_limit_is_refused_by_every_reader(tmp_path, reader, 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
-@pytest.mark.faults
+@pytest.mark.nightly
 def test_no_reader_decodes_a_bomb(tmp_path, record):
     """Headers from one pixel beyond the limit to the greatest that each format can say."""
     sizes = [(1, GREATEST_PIXELS + 1), (13378, 13378), (20000, 30000), (65535, 65535)]

@@ -1,0 +1,109 @@
+"""The tiny models and scenes that tests share: images of 64 x 48 px, four layers of 24 channels."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+REPO = Path(__file__).resolve().parents[1]
+SIZE = (64, 48)
+"""Width and height of the images [px]."""
+LAYERS = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
+ARCH = dict(_delete_=True, **LAYERS)
+"""In place of the base config's architecture."""
+TAPS = (0, 1, 2, 3)
+BACKBONE = dict(arch=ARCH, img_size=SIZE[::-1], out_indices=TAPS)
+HEAD = dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8)
+BASES = {
+    'segmentation': 'dpt_vit-ti16_scenes',
+    'depth': 'dpt_vit-ti16_scenes-depth',
+    'joint': 'dpt_vit-ti16_scenes-joint',
+}
+"""The config of each task that the tiny one inherits."""
+
+
+def config_text(task: str, scenes: Path | str | None = None, more: str = '') -> str:
+    """Give the text of a config as a user would inherit it.
+
+    Args:
+        task: 'segmentation', 'depth' or 'joint'.
+        scenes: Folder of the ``scenes`` fixture, for training and tests; None: no data is set.
+        more: Lines that follow.
+    """
+    heads = dict(decode_head=HEAD) | (dict(depth_head=HEAD) if task == 'joint' else {})
+    model = dict(data_preprocessor=dict(size=SIZE[::-1]), backbone=BACKBONE, **heads)
+    text = f"""
+_base_ = ['{REPO}/configs/dpt/{BASES[task]}.py']
+model = {model!r}
+test_pipeline = _base_.test_pipeline
+for step in test_pipeline:
+    if 'scale' in step:
+        step.scale = {SIZE}
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+"""
+    if scenes is not None:
+        text += _training_text(task, scenes)
+    return text + more
+
+
+def _training_text(task: str, scenes: Path | str) -> str:
+    root = Path(scenes) / 'nyu' if task == 'depth' else scenes
+    return f"""
+data_root = '{root}'
+train_dataloader = _base_.train_dataloader
+train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
+thirds = ([0, 3, 6], [1, 4, 7], [2, 5])  # of eight scenes: both labels, classes, depth
+parts = train_dataloader.dataset.get('datasets', [train_dataloader.dataset])
+for number, part in enumerate(parts):
+    part.data_root = data_root
+    if len(parts) > 1:
+        part.indices = thirds[number]
+    for step in part.pipeline:
+        if 'scale' in step:
+            step.scale = {SIZE}
+val_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(data_root=data_root, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+optim_wrapper = dict(type='OptimWrapper')
+train_cfg = dict(max_iters=4, val_interval=4)
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=2, max_keep_ckpts=-1))
+randomness = dict(seed=0, deterministic=True)
+env_cfg = dict(cudnn_benchmark=False)
+"""
+
+
+def write_config(
+    folder: Path, task: str, scenes: Path | str | None = None, more: str = '', name: str = ''
+) -> Path:
+    """Write ``config_text`` to a file below a folder; give its path."""
+    path = Path(folder) / f'{name or task}.py'
+    path.write_text(config_text(task, scenes, more))
+    return path
+
+
+def randomise(model: Any, seed: int = 0) -> Any:
+    """Give weights and statistics with which every picture gets several labels and depths."""
+    torch.manual_seed(seed)
+    for name, value in model.state_dict().items():
+        if name.endswith('running_var'):
+            value.uniform_(0.5, 1.5)
+        elif value.is_floating_point():
+            value.normal_(std=max(value[0].numel(), 1) ** -0.5 if value.ndim > 1 else 0.2)
+    for name, value in model.named_parameters():
+        if name.endswith('predictor.conv3.weight'):  # so that the ReLU passes something
+            value.data.abs_()
+        if name.endswith('conv_seg.weight'):  # so that no class is every pixel's
+            value.data -= value.data.mean(dim=1, keepdim=True)
+        if name.endswith('conv_seg.bias'):
+            nn.init.zeros_(value)
+    return model
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a model's weights as a checkpoint, with its classes."""
+    meta = dict(dataset_meta=getattr(model, 'dataset_meta', None))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
