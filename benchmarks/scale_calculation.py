@@ -4,15 +4,13 @@ python benchmarks/scale_calculation.py [--share 0.4] [--link 300] [--gpus 1 8 64
 
 For P parameters, float32, AdamW, N GPUs, and bfloat16 autocast:
 
-    memory     DDP   4 P weights + 8 P moments + 4 P buckets of gradients where N > 1 + the step
-               FSDP  16 P / N + 4 x (parameters gathered at a time) + the step
+    memory     4 P weights + 8 P moments + 4 P buckets of gradients where N > 1 + the step
     the step   a + b x pixels: how far the peak of a forward and a backward pass is above the
                weights, gradients included; fitted to two measurements on a CPU (--measure)
     computing  operations of the pass / (share x peak)
-    exchange   DDP   2 (N - 1) / N x 4 P / link, a ring's all-reduce, beside the backward pass
-               FSDP  (N - 1) / N x 4 P / link beside the forward pass, twice that beside the other
-    update     28 P / memory rate: AdamW reads 16 and writes 12 bytes a parameter; FSDP 1 / N of it
-    step       max(forward, its exchange) + max(backward, its exchange) + update
+    exchange   2 (N - 1) / N x 4 P / link, a ring's all-reduce, beside the backward pass
+    update     28 P / memory rate: AdamW reads 16 and writes 12 bytes a parameter
+    step       forward + max(backward, exchange) + update
 """
 
 import argparse
@@ -58,7 +56,6 @@ class Model:
 
     Attributes:
         parameters: Number of them.
-        gathered: Parameters that FSDP has whole at a time.
         forward: Operations of one image's forward pass.
         backward: Operations of its backward pass.
         held: Memory of a step that does not grow with the images [bytes].
@@ -66,32 +63,26 @@ class Model:
     """
 
     parameters: int
-    gathered: int
     forward: float
     backward: float
     held: float
     of_image: float
 
 
-def memory(model: Model, gpus: int, batch: int, sharded: bool) -> float:
+def memory(model: Model, gpus: int, batch: int) -> float:
     """Calculate the memory of a GPU [bytes]."""
-    step = model.held + batch * model.of_image
-    if sharded:
-        return FLOAT32 * (4 * model.parameters / gpus + model.gathered) + step
     copies = 4 if gpus > 1 else 3
-    return FLOAT32 * copies * model.parameters + step
+    return FLOAT32 * copies * model.parameters + model.held + batch * model.of_image
 
 
-def seconds(model: Model, machine: Machine, gpus: int, batch: int, sharded: bool) -> float:
+def seconds(model: Model, machine: Machine, gpus: int, batch: int) -> float:
     """Calculate the time of a training step [s]."""
     rate = machine.share * machine.peak
     forward, backward = (batch * work / rate for work in (model.forward, model.backward))
-    # a ring sends (N - 1) / N of the bytes to gather them, and as much to reduce and scatter them
-    once = (gpus - 1) / gpus * FLOAT32 * model.parameters / machine.link_of(gpus)
+    # a ring sends (N - 1) / N of the bytes to reduce and scatter them, and as much to gather them
+    exchange = 2 * (gpus - 1) / gpus * FLOAT32 * model.parameters / machine.link_of(gpus)
     update = 7 * FLOAT32 * model.parameters / machine.memory_rate
-    if sharded:
-        return max(forward, once) + max(backward, 2 * once) + update / gpus
-    return forward + max(backward, 2 * once) + update
+    return forward + max(backward, exchange) + update
 
 
 def describe(config: str, side: int) -> Model:
@@ -100,22 +91,15 @@ def describe(config: str, side: int) -> Model:
 
     model = rivals.build_on_meta(config, [f'model.backbone.img_size={side}'])
     forward, backward = rivals.operations_of_step(model, side)
-    parameters = count(model)
-    layers = [count(layer) for layer in model.backbone.layers]
     (small, least), (large, most) = sorted(MEASURED[config].items())
     of_pixel = (most - least) / (large**2 - small**2) * 1e6
     return Model(
-        parameters=parameters,
-        gathered=parameters - sum(layers) + 2 * max(layers),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
         forward=forward,
         backward=backward,
         held=most * 1e6 - of_pixel * large**2,
         of_image=of_pixel * side**2,
     )
-
-
-def count(module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def measure(config: str, side: int) -> float:
@@ -152,24 +136,17 @@ def table(
 ) -> str:
     """Write the table of all of them, in Markdown."""
     lines = [
-        '| model | images per GPU | GPUs | batch | DDP: memory [GB] | images/s | of N x one GPU '
-        '| FSDP: memory [GB] | images/s |',
-        '|---|---|---|---|---|---|---|---|---|',
+        '| model | images per GPU | GPUs | batch | memory [GB] | images/s | of N x one GPU |',
+        '|---|---|---|---|---|---|---|',
     ]
     for name, model in models.items():
         for batch in batches:
             for number in gpus:
-                one = batch / seconds(model, machine, 1, batch, sharded=False)
+                one = batch / seconds(model, machine, 1, batch)
+                held = memory(model, number, batch) / 1e9
+                rate = number * batch / seconds(model, machine, number, batch)
                 cells = [name, batch, number, number * batch]
-                for sharded in (False, True):
-                    held = memory(model, number, batch, sharded) / 1e9
-                    rate = number * batch / seconds(model, machine, number, batch, sharded)
-                    if number == 1 and sharded:
-                        cells += ['-', '-']
-                        continue
-                    cells += [f'{held:.1f}', f'{rate:,.0f}']
-                    if not sharded:
-                        cells.append(f'{rate / (number * one):.2f}')
+                cells += [f'{held:.1f}', f'{rate:,.0f}', f'{rate / (number * one):.2f}']
                 lines.append('| ' + ' | '.join(map(str, cells)) + ' |')
     return '\n'.join(lines)
 

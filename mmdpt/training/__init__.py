@@ -9,7 +9,6 @@ from .process_group import end_process_group, ranks_together
 from .resume.checkpoint_hook import CheckpointHook
 from .runner import Runner
 from .same_buffers_hook import SameBuffersHook
-from .sharded_runner import ShardedRunner
 from .stopping.stop_signal_hook import StopSignalHook
 from .test_outputs.comparison_hook import ComparisonHook
 from .test_outputs.depth_writer_hook import DepthWriterHook
@@ -28,7 +27,6 @@ __all__ = [
     'OptimWrapper',
     'Runner',
     'SameBuffersHook',
-    'ShardedRunner',
     'StopSignalHook',
     'build_runner',
     'end_process_group',

@@ -223,11 +223,6 @@ class Runner(MMEngineRunner):
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         write_checkpoint(checkpoint, Path(out_dir) / filename)
 
-    def states(self, optimizer: bool) -> tuple[dict, dict | None]:
-        """Give the weights and, where asked for, the optimiser's state, for a checkpoint."""
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        return model.state_dict(), self.optim_wrapper.state_dict() if optimizer else None
-
     def _newest_checkpoint(self) -> str | None:
         """Find the newest whole checkpoint of the work dir, the same one for every process."""
         found: list[Any] = [None]

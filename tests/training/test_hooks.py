@@ -4,12 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmdpt.errors import InputError
 from mmdpt.training import CheckpointMatchHook
+from mmdpt.training.launch import build_runner
 
 
 class Loop(BaseLoop):
@@ -65,3 +67,8 @@ def test_training_refuses_another_architecture():
         CheckpointMatchHook().after_load_checkpoint(
             runner(model(), training=True), {'state_dict': {'conv.weight': torch.zeros(1)}}
         )
+
+
+def test_a_runner_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="runner_type: there is no runner 'Shared'"):
+        build_runner(Config(dict(runner_type='Shared')))

@@ -13,6 +13,7 @@ import mmengine
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub, print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from torch import Tensor
@@ -58,14 +59,14 @@ def contents_of(
         mmengine_version=mmengine.__version__,
         dataset_meta=dataset_meta(runner),
     )
-    weights, state = runner.states(optimizer)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     checkpoint = dict(
         meta=to_plain({**notes, **meta}, 'meta'),
-        state_dict=weights_to_cpu(weights),
+        state_dict=weights_to_cpu(model.state_dict()),
         message_hub=to_plain(runner.message_hub.state_dict(), 'message_hub'),
     )
-    if state is not None:
-        checkpoint['optimizer'] = to_plain(state, 'optimizer')
+    if optimizer:
+        checkpoint['optimizer'] = to_plain(runner.optim_wrapper.state_dict(), 'optimizer')
     if schedules:
         states = _states(runner.param_schedulers or [])
         checkpoint['param_schedulers'] = to_plain(states, 'param_schedulers')
