@@ -111,6 +111,7 @@ def test_the_image_processor_keeps_the_ratio_and_normalises_as_ours(tmp_path, bu
         ({}, dict(readout_type='project'), "has no decode_head.readout_type='project'"),
         ({}, dict(norm_cfg=dict(type='BN')), 'has no normalisation in the fusion'),
         ({}, dict(output='depth', inversion=(0.1, 0.2)), 'has no decode_head.inversion'),
+        ({}, dict(output='depth', median_depth=5.0), 'has no decode_head.median_depth'),
         ({}, dict(output='depth', max_depth=6.5), 'has no decode_head.max_depth=6.5'),
     ],
 )

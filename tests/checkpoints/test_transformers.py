@@ -107,6 +107,7 @@ def test_a_model_without_auxiliary_output_has_none_there(tmp_path, build_model):
         (dict(img_size=(96, 64)), {}, r'has no position embedding of \(96, 64\)'),
         ({}, dict(output='depth', max_depth=10.0), 'has no decode_head.max_depth=10.0'),
         ({}, dict(output='depth', inversion=(0.1, 0.2)), 'has no decode_head.inversion'),
+        ({}, dict(output='depth', median_depth=5.0), 'has no decode_head.median_depth'),
     ],
 )
 def test_what_transformers_does_not_compute_is_refused(

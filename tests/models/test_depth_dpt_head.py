@@ -65,6 +65,36 @@ def test_sigmoid_times_max_depth():
     torch.testing.assert_close(head(taps()), 20 * raw_output(head).sigmoid())
 
 
+def test_exp_times_median_depth():
+    head = build(output='depth', median_depth=4.0)
+    head.predictor.conv3.weight.data *= 0.01
+    depth = head(taps())
+    torch.testing.assert_close(depth, 4 * raw_output(head).exp())
+    assert depth.log().std() > 0.1 and head.unit == 'm'
+
+
+def test_an_untrained_head_predicts_about_the_median_depth():
+    torch.manual_seed(0)
+    head = DepthDPTHead(
+        'depth', DIMS, reassemble_channels=(4, 5, 6, 7), channels=8, median_depth=5.0
+    )
+    torch.testing.assert_close(head(taps()).median(), torch.tensor(5.0), rtol=0.25, atol=0)
+
+
+@pytest.mark.parametrize('kwargs', [dict(max_depth=65.0), dict(median_depth=5.0)])
+def test_depth_is_computed_in_float32_under_autocast(kwargs):
+    head = build(output='depth', **kwargs)
+    head.predictor.conv3.weight.data *= 0.01
+    raw = []
+    head.predictor.register_forward_hook(lambda module, inputs, output: raw.append(output))
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        depth = head(taps())
+    assert raw[0].dtype == torch.bfloat16 and depth.dtype == torch.float32
+    x = raw[0].float()
+    expected = 65 * x.sigmoid() if 'max_depth' in kwargs else 5 * x.exp()
+    torch.testing.assert_close(depth, expected, rtol=0, atol=0)
+
+
 def test_disparity_has_its_unit():
     assert build(output='disparity').unit == '1/m'
 
@@ -81,7 +111,10 @@ def test_clamp_bounds_predictions():
         (dict(output='metric'), "one of .*'metric'"),
         (dict(output='relative', max_depth=10.0), "output is 'relative'"),
         (dict(output='disparity', inversion=(1.0, 0.0)), "output is 'disparity'"),
+        (dict(output='relative', median_depth=5.0), "output is 'relative'"),
         (dict(output='depth', max_depth=1.0, inversion=(1.0, 0.0)), 'exclude each other'),
+        (dict(output='depth', max_depth=1.0, median_depth=5.0), 'exclude each other'),
+        (dict(output='depth', median_depth=0.0), 'must be positive, got 0.0'),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(kwargs, message):

@@ -130,7 +130,9 @@ def _check(model: Any) -> None:
     backbone, head = model.backbone, model.decode_head
     stem = getattr(backbone, 'stem', None)
     mode = backbone.interpolate_mode
-    max_depth, inversion = getattr(head, 'max_depth', None), getattr(head, 'inversion', None)
+    max_depth, inversion, median_depth = (
+        getattr(head, name, None) for name in ('max_depth', 'inversion', 'median_depth')
+    )
     _refuse(
         'DPT',
         (backbone.norm_taps, 'backbone.norm_taps=True'),
@@ -141,6 +143,7 @@ def _check(model: Any) -> None:
         ),
         (max_depth is not None, f'decode_head.max_depth={max_depth}'),
         (inversion is not None, f'decode_head.inversion={inversion}'),
+        (median_depth is not None, f'decode_head.median_depth={median_depth}'),
         (
             stem is not None and stem.conv.standardization != 'var',
             "stem standardization='std' (transformers has 'var')",
@@ -217,6 +220,7 @@ def _check_depth_anything(model: Any, width: int, swiglu: bool) -> None:
             'normalisation in the fusion',
         ),
         (head.inversion is not None, f'decode_head.inversion={head.inversion}'),
+        (head.median_depth is not None, f'decode_head.median_depth={head.median_depth}'),
         (
             int(head.max_depth or 1) != (head.max_depth or 1),
             f'decode_head.max_depth={head.max_depth}, it is a whole number',

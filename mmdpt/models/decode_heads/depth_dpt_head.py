@@ -49,7 +49,10 @@ class DepthDPTHead(BaseModule):
 
     How they come out of the last convolution x:
 
-    - ``max_depth``: ``sigmoid(x) * max_depth``, as Depth Anything's metric models.
+    - ``max_depth``: ``sigmoid(x) * max_depth``, as Depth Anything's metric models. Near depths lie
+      in the flat foot of the curve.
+    - ``median_depth``: ``exp(x) * median_depth``: x is a logarithm, so that a step of x is the same
+      ratio of depths near and far, and an untrained head predicts about the median.
     - ``inversion=(scale, shift)``: ``1 / max(scale * relu(x) + shift, 1e-8)``, as the NYU and
       KITTI checkpoints of isl-org/DPT; 'depth' only.
     - neither: ``relu(x)``.
@@ -66,19 +69,20 @@ class DepthDPTHead(BaseModule):
         norm_cfg: Normalisation in the fusion, None (the paper's choice for depth) for none.
         conv_bias: Bias in the fusion's 3x3 convolutions. None: where there is no normalisation.
         max_depth: Upper end of the sigmoid [m].
+        median_depth: Depth at x = 0 [m], best the median of the training set.
         inversion: Scale and shift before inverting.
         clamp: Least and greatest prediction, in its unit; None for no bound. Not in training.
         loss_decode: One or several losses, called as ``loss(pred, target)`` on (N, 1, H, W) with
             NaN where the target is invalid.
 
     Raises:
-        ValueError: If ``output`` is none of the three, both or a misplaced parametrisation is
-            given, or a reassemble setting does not fit.
+        ValueError: If ``output`` is none of the three, several or a misplaced parametrisation are
+            given, ``median_depth`` is not positive, or a reassemble setting does not fit.
     """
 
     num_classes = out_channels = 1
     align_corners = False
-    """Of the resizing to the original image."""
+    """Whether resizing to the original image aligns corners."""
 
     def __init__(
         self,
@@ -95,17 +99,30 @@ class DepthDPTHead(BaseModule):
         inversion: tuple[float, float] | None = None,
         clamp: tuple[float | None, float | None] = (None, None),
         loss_decode: dict | Sequence[dict] = (),
+        median_depth: float | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if output not in UNITS:
             raise ValueError(f'output must be one of {list(UNITS)}, got {output!r}')
-        if output != 'depth' and (max_depth is not None or inversion is not None):
-            raise ValueError(f'max_depth and inversion give depth [m]: output is {output!r}')
-        if max_depth is not None and inversion is not None:
-            raise ValueError('max_depth and inversion exclude each other')
+        given = [
+            name
+            for name, value in (
+                ('max_depth', max_depth),
+                ('median_depth', median_depth),
+                ('inversion', inversion),
+            )
+            if value is not None
+        ]
+        if output != 'depth' and given:
+            raise ValueError(f'{given[0]} gives depth [m]: output is {output!r}')
+        if len(given) > 1:
+            raise ValueError(f'{" and ".join(given)} exclude each other')
+        if median_depth is not None and not median_depth > 0:
+            raise ValueError(f'median_depth must be positive, got {median_depth}')
         self.output = output
         self.max_depth = max_depth
+        self.median_depth = median_depth
         self.inversion = inversion
         low, high = clamp
         # of one type, which torch.onnx needs
@@ -133,6 +150,10 @@ class DepthDPTHead(BaseModule):
         """Predict (N, 1, H, W) for the image padded to the patch, non-negative."""
         fused, _ = self.fusion.fuse_to_finest(self.reassemble(taps))
         x = self.predictor(fused, padded_size(double_size(fused), self.output_stride))
+        # not in half precision: a depth would have three digits, and exp(x) might overflow
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        if self.median_depth is not None:
+            return x.exp() * self.median_depth
         if self.max_depth is not None:
             return x.sigmoid() * self.max_depth
         x = F.relu(x)

@@ -20,6 +20,7 @@ LOSSES = {
     'grad': GradientMatchingLoss(),
     'grad_lstsq_batch': GradientMatchingLoss(alignment='lstsq', reduction='batch'),
     'grad_none': GradientMatchingLoss(alignment='none'),
+    'grad_log': GradientMatchingLoss(alignment='none', space='log'),
     'abs_rel': AbsRelLoss(),
     'abs_rel_batch': AbsRelLoss(reduction='batch'),
     'silog': SiLogLoss(),

@@ -1,5 +1,6 @@
 """Gradient matching by hand."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,3 +62,20 @@ def test_edges_of_the_mask_are_no_gradients():
     target[..., 2:5, 3:6] = torch.nan
     loss = GradientMatchingLoss(alignment='none')
     assert loss(torch.full_like(target, 5.0), target) == 0
+
+
+def test_log_space_equals_numpy_where_pixels_are_missing_or_not_positive():
+    generator = np.random.default_rng(0)
+    pred, target = generator.uniform(0.5, 60, (2, 3, 1, 9, 11))
+    target[generator.random(target.shape) < 0.3] = np.nan
+    target[0, 0, 4, 5], target[1, 0, 2, 3] = 0, -1
+    pred[0, 0, 0, 0] = 0  # has no logarithm
+    with np.errstate(invalid='ignore', divide='ignore'):
+        residual = np.log(np.maximum(pred, 1e-3)) - np.log(np.where(target > 0, target, np.nan))
+    expected = 0
+    for image in residual[:, 0]:
+        for level in (image[::stride, ::stride] for stride in (1, 2, 4)):
+            total = sum(np.nansum(abs(np.diff(level, axis=axis))) for axis in (0, 1))
+            expected += total / max(np.isfinite(level).sum(), 1) / 3
+    loss = GradientMatchingLoss(scales=3, alignment='none', space='log')
+    assert loss(torch.tensor(pred), torch.tensor(target)).item() == pytest.approx(expected)
