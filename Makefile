@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CONSTRAINTS := requirements/constraints.txt
-# Also what pip installs to build with, which --constraint does not reach.
+# PIP_CONSTRAINT and PIP_BUILD_CONSTRAINT also reach what pip installs to build with. The log is a
+# file that a failure names: what pip says of a mirror or its cache is nothing a newcomer can mend.
+SETUP_LOG := $(VENV)/setup.log
 PIP := PIP_CONSTRAINT='$(CURDIR)/$(CONSTRAINTS)' PIP_BUILD_CONSTRAINT='$(CURDIR)/$(CONSTRAINTS)' \
-  $(BIN)/python -m pip
+  PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
 # Two workers with a thread each; a file's tests stay together and share what they prepare.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
@@ -16,7 +18,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 .PHONY: help setup demo test test-nightly bench lint types unit docs linkcheck format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(STAMP) ## Create .venv with the tested versions (PYTHON=python3.11 chooses the Python)
 
@@ -31,12 +33,12 @@ $(STAMP): setup.py $(CONSTRAINTS)
 	@echo "Installing the tested versions into $(VENV): about 2 minutes and 6 GB" \
 	  "(torch for Linux comes with CUDA); once only."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --quiet --disable-pip-version-check \
-	  --editable '.[tests]' --constraint $(CONSTRAINTS)
-	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
-	  $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
-	  $(PIP) install --quiet --disable-pip-version-check --force-reinstall \
-	    --no-deps opencv-python-headless --constraint $(CONSTRAINTS); }
+	@{ $(PIP) install --editable '.[tests]' && { $(BIN)/python -c 'import cv2' || { \
+	    $(BIN)/python -m pip uninstall --yes opencv-python && \
+	    $(PIP) install --force-reinstall --no-deps opencv-python-headless; }; } \
+	} >$(SETUP_LOG) 2>&1 || { \
+	  grep -E '^ *(ERROR|error):' $(SETUP_LOG) | tail -n 3 >&2; \
+	  echo "Installing failed. The whole log is in $(SETUP_LOG)." >&2; exit 1; }
 	@touch $@
 
 demo: setup ## Show what mmdpt does, on a picture
