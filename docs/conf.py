@@ -25,6 +25,9 @@ extensions = [
 exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'mmdpt {release}'
+html_static_path = ['_static']
+html_css_files = ['narrow.css']
+highlight_language = 'bash'  # of a block that names none
 
 # Pages: the same files are read on the forge, so that headings are linked as it links them.
 myst_heading_anchors = 3

@@ -128,6 +128,7 @@ def commands():
     """Calls of this project's tools on the pages of recipes."""
     for page in RECIPES:
         for block in re.findall(r'```bash\n(.*?)```', (DOCS / page).read_text(), re.DOTALL):
+            block = block.replace('\\\n', ' ')
             yield from re.findall(r'^(?:python )?tools/.*', block, re.MULTILINE)
 
 

@@ -49,8 +49,8 @@ def test_own_data_as_the_page_configures_it(tmp_path):
         assert dataset.metainfo['classes'] == ('background', 'crop', 'weed')
 
 
-def test_experiment_of_the_readme(tmp_path):
-    block = next(b for b in python_blocks('README.md') if '_base_' in b)
+def test_experiment_of_the_page(tmp_path):
+    block = next(b for b in python_blocks('docs/components.md') if '_base_' in b)
     cfg = as_config(block, tmp_path)
     check_config(cfg)
     assert cfg.model.decode_head.readout_type == 'add'
@@ -74,8 +74,8 @@ def test_links_lead_somewhere(page):
             assert (REPO / page).parent.joinpath(target).exists(), f'{page}: {target}'
 
 
-def test_tensorboard_by_the_lines_of_the_readme(config, run_tool, tmp_path):
-    block = next(b for b in python_blocks('README.md') if 'TensorboardVisBackend' in b)
+def test_tensorboard_by_the_lines_of_the_page(config, run_tool, tmp_path):
+    (block,) = python_blocks('docs/tools.md')
     path = tmp_path / 'with_tensorboard.py'
     path.write_text(f"_base_ = ['{config}']\n{block}")
     done = run_tool('train.py', path, '--work-dir', tmp_path / 'work')

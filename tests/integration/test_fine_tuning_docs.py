@@ -44,9 +44,9 @@ def commands_by_section():
     sections = {}
     for part in re.split(r'^##+ ', PAGE, flags=re.MULTILINE)[1:]:
         blocks = re.findall(r'```bash\n(.*?)```', part, re.DOTALL)
-        lines = [line for block in blocks for line in block.splitlines() if line]
-        if lines:
-            sections[part.partition('\n')[0]] = lines
+        lines = '\n'.join(blocks).replace('\\\n', ' ').split('\n')
+        if blocks:
+            sections[part.partition('\n')[0]] = [line for line in lines if line]
     return sections
 
 
