@@ -3,7 +3,7 @@
 Importing this module first registers the host packages' components and keeps two kinds of lines
 off the console that a user can do nothing about: mmseg and mmpretrain print "Could not import
 OneDL" when an optional company package is absent, and mmcv warns that its compiled operators,
-which nothing here needs, are absent. It also replaces MMEngine's loader of checkpoints.
+which nothing here needs, are absent.
 """
 
 import contextlib
@@ -11,8 +11,6 @@ import importlib
 import io
 import sys
 import warnings
-
-from mmdpt.checkpoints.reading.mmengine_loader import use_weights_only_loader
 
 HOST_MODULES = (
     'mmpretrain.engine',
@@ -32,5 +30,3 @@ with contextlib.redirect_stdout(io.StringIO()) as _printed, warnings.catch_warni
 for _line in _printed.getvalue().splitlines():
     if 'Could not import OneDL' not in _line:
         print(_line, file=sys.stderr)
-
-use_weights_only_loader()

@@ -34,7 +34,7 @@ def main() -> None:
     import torch
 
     from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
-    from mmdpt.checkpoints.fit import check_fit
+    from mmdpt.checkpoints.load import check_fit
     from mmdpt.errors import InputError
     from mmdpt.inference.model import build_model
     from mmdpt.models.backbones.lora import has_updates, merge_updates
@@ -51,7 +51,10 @@ def main() -> None:
     model = None
     if args.config is not None:
         model = build_model(args.config)
-        print(f'{args.config}: {check_fit(model, state_dict, report.task)}')
+        # initial weights fill the backbone alone
+        part, prefix = (model.backbone, 'backbone.') if report.task == 'backbone' else (model, '')
+        weights = {key.removeprefix(prefix): value for key, value in state_dict.items()}
+        print(f'{args.config}: {check_fit(part, weights, args.src, "exactly")}')
         model.dataset_meta = checkpoint.meta.get('dataset_meta') or model.dataset_meta
     named_by = None if report.task == 'backbone' else model
     if args.to != 'mmdpt' and has_updates(state_dict):

@@ -6,7 +6,6 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    checkpoint_match=dict(type='CheckpointMatchHook'),
     nonfinite=dict(type='NonFiniteHook', skip_up_to=0),
     same_buffers=dict(type='SameBuffersHook'),
     stop_signal=dict(type='StopSignalHook'),

@@ -9,8 +9,7 @@ from torch import Tensor
 from mmdpt.checkpoints.layouts.layout import OLDER, Dead, Layout, Pair, StateDict, expand
 from mmdpt.errors import InputError
 
-from .compare import name_some
-from .detect import LAYOUTS, OURS, detect, is_ours
+from .detect import LAYOUTS, OURS, detect, is_ours, name_some
 
 
 @dataclass

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from mmdpt.checkpoints.layouts.layout import Layout
 from mmdpt.errors import InputError
 
-from .compare import MAX_NAMED
 from .layouts import depth_anything, dinov2, isl_org, mmseg, smp, timm, transformers
 
+MAX_NAMED = 8
 OURS = 'mmdpt'
 LAYOUTS: tuple[Layout, ...] = (
     *isl_org.LAYOUTS,
@@ -40,7 +40,7 @@ def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
     """Find the layout of a foreign checkpoint.
 
     Args:
-        keys: Of its tensors.
+        keys: Names of its tensors.
         source: One of ``SOURCES``; 'auto' for any.
 
     Raises:
@@ -55,3 +55,9 @@ def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
     named = ', '.join(keys[:MAX_NAMED]) + (', ...' if len(keys) > MAX_NAMED else '')
     kind = 'no known layout' if source == 'auto' else f'no layout of {source}'
     raise InputError(f'{kind} (known: {", ".join(SOURCES)}) has these keys: {named}')
+
+
+def name_some(keys: list[str]) -> str:
+    """Name the first keys and count the others."""
+    more = f', and {len(keys) - MAX_NAMED} more' if len(keys) > MAX_NAMED else ''
+    return ', '.join(keys[:MAX_NAMED]) + more

@@ -10,10 +10,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
-from mmdpt.checkpoints import compare, read_checkpoint, to_ours
-from mmdpt.checkpoints.detect import is_foreign
-from mmdpt.checkpoints.filling import ParametersUnset, fill
-from mmdpt.checkpoints.fit import check_fit
+from mmdpt.checkpoints import load_weights, read_weights
+from mmdpt.checkpoints.filling import ParametersUnset
+from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.config import check_config, load_config
 from mmdpt.config.loading import own_configs
@@ -34,8 +33,9 @@ def init_model(
     Args:
         config: Path of a config, the name of one of mmdpt, such as 'dpt_vit-l16_ade20k', or of a
             released checkpoint, such as 'dpt-large-midas', see ``list_models``.
-        checkpoint: Path or address of its weights, of mmdpt's layout or of one that it converts.
-            None: the released checkpoint, downloaded the first time; of a config, random weights.
+        checkpoint: Path or address of its weights, in mmdpt's layout or in one that it converts.
+            None: a release's own checkpoint, downloaded the first time; random weights for a
+            config.
         device: Where the model goes.
         cfg_options: Overrides, 'key=value'.
 
@@ -60,10 +60,10 @@ def init_model(
 
 
 def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
-    """Build the model of a config or of a released checkpoint's name; read and download no weights.
+    """Build the model of a config or of a released checkpoint's name, without reading weights.
 
     Args:
-        config: As of ``init_model``.
+        config: See ``init_model``.
         cfg_options: Overrides, 'key=value'.
 
     Returns:
@@ -82,7 +82,8 @@ def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
     use_batch_norm_without_cuda(cfg)
     init_default_scope(cfg.default_scope)
     cfg.model.backbone.init_cfg = None
-    model = MODELS.build(cfg.model)
+    with reading_safely():
+        model = MODELS.build(cfg.model)
     model.cfg = cfg
     model.dataset_meta = _dataset_meta(cfg, model.decode_head.num_classes)
     return model
@@ -110,16 +111,11 @@ def _dataset_meta(cfg: Config, num_classes: int) -> dict[str, Any] | None:
 
 
 def _fill(model: nn.Module, checkpoint: str, tell_settings: bool) -> None:
-    state_dict, meta = read_checkpoint(checkpoint)
-    if is_foreign(state_dict):
-        state_dict, report = to_ours(state_dict)
-        if report.task == 'backbone':
-            raise InputError(f'{checkpoint} holds an encoder alone: give it as initial weights')
-        check_fit(model, state_dict, report.task)
-        if tell_settings and report.settings:
-            print_log(f'{checkpoint}, for equal numbers: {report.settings}', 'current')
-    elif not (mismatch := compare(model, state_dict)).fills:
-        raise InputError(f'checkpoint {checkpoint} does not fit the model: {mismatch}')
-    fill(model, state_dict)
+    state_dict, meta, report = read_weights(checkpoint)
+    if report is not None and report.task == 'backbone':
+        raise InputError(f'{checkpoint} holds an encoder alone: give it as initial weights')
+    load_weights(model, state_dict, checkpoint, fit='whole' if report is None else 'exactly')
+    if report is not None and report.settings and tell_settings:
+        print_log(f'{checkpoint}, for equal numbers: {report.settings}', 'current')
     if meta.get('dataset_meta') is not None:
         model.dataset_meta = meta['dataset_meta']

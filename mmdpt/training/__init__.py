@@ -1,7 +1,6 @@
 """What MMEngine lacks for training: exact resuming, whole checkpoints, stops that save."""
 
 from .bad_sample_hook import BadSampleHook
-from .checkpoint_match_hook import CheckpointMatchHook
 from .launch import build_runner
 from .nonfinite.nonfinite_hook import NonFiniteHook
 from .nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
@@ -19,7 +18,6 @@ __all__ = [
     'BadSampleHook',
     'Bf16OptimWrapper',
     'CheckpointHook',
-    'CheckpointMatchHook',
     'ComparisonHook',
     'DepthWriterHook',
     'IterBasedTrainLoop',

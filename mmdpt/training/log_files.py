@@ -50,6 +50,25 @@ class LocalVisBackend(MMEngineLocalVisBackend):
             self.reported = True
 
 
+LOG_FILE_ONLY = (
+    'System environment:',
+    'Config:\n',
+    'Hooks will be executed in the following order',
+    'Distributed training is not used',
+    'init_weights of ',
+    'paramwise_options',
+    'The prefix is not set in metric class',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
+
+
+def fits_the_console(record: logging.LogRecord) -> bool:
+    """Tell what goes to the console from what a user looks up in the log file alone."""
+    start = record.getMessage().lstrip('\n -')
+    return not start.startswith(LOG_FILE_ONLY)
+
+
 def report_once(handler: logging.FileHandler) -> None:
     """Let a log file that cannot be written say so once, where logging shows every traceback."""
 

@@ -1,6 +1,7 @@
 """MMEngine's runner with a readable console, which starts from any checkpoint that is read here."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,13 @@ import torch
 from mmengine.dist import broadcast_object_list, get_rank, is_main_process, master_only
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, find_latest_checkpoint
 from mmengine.runner import Runner as MMEngineRunner
-from mmengine.runner import find_latest_checkpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmdpt.checkpoints import read_checkpoint, to_ours
-from mmdpt.checkpoints.compare import leave_out_reshaped
-from mmdpt.checkpoints.detect import is_foreign
+from mmdpt.checkpoints import load_weights, read_weights
+from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.reader import local_path
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.config.machine import timeout_of
@@ -33,30 +33,20 @@ from mmdpt.training.resume.checkpoint_files import is_local, write_checkpoint
 from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
 
-from .log_files import report_once
+from .log_files import fits_the_console, report_once
 from .process_group import watch_ranks
 from .wrapped_model import unwrap
 
 DDP = 'MMDistributedDataParallel'
-LOG_FILE_ONLY = (
-    'System environment:',
-    'Config:\n',
-    'Hooks will be executed in the following order',
-    'Distributed training is not used',
-    'init_weights of ',
-    'paramwise_options',
-    'The prefix is not set in metric class',
-    '"FileClient" will be deprecated',
-    '"HardDiskBackend" is the alias',
-)
 
 
 @RUNNERS.register_module()
 class Runner(MMEngineRunner):
     """MMEngine's runner; environment, config and hook list go to the log file alone.
 
-    ``load_from`` takes what ``read_checkpoint`` takes, the name of a release among it, and converts
-    foreign files; nothing in them is executed. Checkpoints are written whole or not at all, and a
+    ``load_from`` takes what ``read_checkpoint`` takes, such as the name of a release, and converts
+    foreign files; nothing in them is executed, by host components neither. The log says what does
+    not fit the model, and a test refuses it. Checkpoints are written whole or not at all, and a
     damaged one is refused, see ``checkpoint_files``.
     """
 
@@ -65,6 +55,10 @@ class Runner(MMEngineRunner):
     _has_loaded: bool
     optim_wrapper: Any
     param_schedulers: Any
+
+    @reading_safely()
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
 
     def setup_env(self, env_cfg: dict) -> None:
         """Start the process group and watch its ranks."""
@@ -76,7 +70,7 @@ class Runner(MMEngineRunner):
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if type(handler) is logging.StreamHandler:
-                handler.addFilter(_fits_the_console)
+                handler.addFilter(fits_the_console)
             elif isinstance(handler, logging.FileHandler):
                 report_once(handler)
         logger.info(f'log file: {logger.log_file}')
@@ -115,12 +109,23 @@ class Runner(MMEngineRunner):
             leave_signals_to_main_process(loader)
         return loader
 
+    @reading_safely()
     def train(self) -> nn.Module:
         """Train; however that ends, signals are left to whom they belonged before."""
         try:
             return super().train()
         finally:
             self.call_hook('release_signals')
+
+    @reading_safely()
+    def val(self) -> dict:
+        """Validate, see MMEngine."""
+        return super().val()
+
+    @reading_safely()
+    def test(self) -> dict:
+        """Test, see MMEngine."""
+        return super().test()
 
     def load_or_resume(self) -> None:
         """Start from ``load_from``, or resume the newest whole checkpoint of the work dir.
@@ -139,8 +144,45 @@ class Runner(MMEngineRunner):
             self._load_from = newest
             self.resume(newest)
         elif self._load_from is not None:
-            self._start_from(self._load_from)
+            self.load_checkpoint(self._load_from)
         self._has_loaded = True
+
+    def load_checkpoint(
+        self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = ()
+    ) -> dict[str, Any]:
+        """Load weights; a test needs all of the model's, a training at least half of them.
+
+        Args:
+            filename: See ``read_checkpoint``; a foreign file is converted.
+            map_location: Not needed: every tensor goes to where the model has it.
+            strict: Whether every key must fit.
+            revise_keys: Pairs of a pattern in the keys and its replacement.
+
+        Returns:
+            The state dict, under our names, and ``meta``.
+
+        Raises:
+            InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
+        """
+        state_dict, meta, report = read_weights(filename)
+        if report is not None:
+            self.logger.info(f'{filename} is a checkpoint of {report}')
+        for pattern, text in revise_keys:
+            state_dict = {re.sub(pattern, text, key): v for key, v in state_dict.items()}
+        release = RELEASES.get(filename)
+        if release is not None and release.options:
+            self.logger.info(
+                f'{filename}, for equal numbers: --cfg-options {" ".join(release.options)}'
+            )
+        checkpoint = dict(state_dict=state_dict, meta=meta)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        fit = 'start' if isinstance(self._train_loop, BaseLoop) else 'whole'
+        weights = dict(checkpoint['state_dict'])
+        mismatch = load_weights(unwrap(self.model), weights, filename, 'exactly' if strict else fit)
+        anew = '' if mismatch.fills else '; what is of another shape or missing starts anew'
+        self.logger.info(f'Load checkpoint from {filename}: {mismatch}{anew}')
+        self._has_loaded = True
+        return checkpoint
 
     def resume(
         self,
@@ -163,7 +205,7 @@ class Runner(MMEngineRunner):
         path = local_path(filename)
         checkpoint = read_training_checkpoint(path)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        unwrap(self.model).load_state_dict(checkpoint['state_dict'], strict=False)
+        load_weights(unwrap(self.model), dict(checkpoint['state_dict']), path, fit='whole')
         meta = checkpoint['meta']
         self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
         self._go_on_with_seed(meta.get('seed'))
@@ -247,21 +289,6 @@ class Runner(MMEngineRunner):
             self.logger.warning(f'left out of resuming: {line}')
         return None if newest is None else str(newest)
 
-    def _start_from(self, source: str) -> None:
-        state_dict, meta = read_checkpoint(source)
-        if is_foreign(state_dict):
-            state_dict, report = to_ours(state_dict)
-            self.logger.info(f'{source} is of {report}')
-        release = RELEASES.get(source)
-        if release is not None and release.options:
-            self.logger.info(
-                f'{source}, for equal numbers: --cfg-options {" ".join(release.options)}'
-            )
-        self.call_hook('after_load_checkpoint', checkpoint=dict(state_dict=state_dict, meta=meta))
-        model = unwrap(self.model)
-        model.load_state_dict(leave_out_reshaped(model, state_dict), strict=False)
-        self.logger.info(f'Load checkpoint from {source}')
-
     def _go_on_with_seed(self, seed: int | None) -> None:
         asked = self._randomness_cfg.get('seed')
         if seed is None or seed == asked:
@@ -270,8 +297,3 @@ class Runner(MMEngineRunner):
             self.logger.warning(f'seed {seed} of the checkpoint, instead of {asked} of the config')
         self._randomness_cfg.update(seed=seed)
         self.set_randomness(**self._randomness_cfg)
-
-
-def _fits_the_console(record: logging.LogRecord) -> bool:
-    start = record.getMessage().lstrip('\n -')
-    return not start.startswith(LOG_FILE_ONLY)

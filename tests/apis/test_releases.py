@@ -219,7 +219,7 @@ def test_a_foreign_file_that_does_not_fit_is_refused(released, tmp_path):
     state, _ = released
     path = tmp_path / 'own.pt'
     put(state, path)
-    with pytest.raises(InputError, match='the converted checkpoint does not fit EncoderDecoder'):
+    with pytest.raises(InputError, match=r'own\.pt does not fit the model \(EncoderDecoder\)'):
         init_model('dpt_vit-ti16_scenes', str(path))
 
 

@@ -171,7 +171,10 @@ def test_class_names_of_the_config_go_with_a_file_that_has_none(convert, child, 
     ('arguments', 'message'),
     [
         (['ours.pth', '--source', 'smp'], 'no layout of smp'),
-        (['ours.pth', '--config', 'dpt_vit-ti16_scenes'], 'does not fit EncoderDecoder: of '),
+        (
+            ['ours.pth', '--config', 'dpt_vit-ti16_scenes'],
+            'does not fit the model (EncoderDecoder): of ',
+        ),
         (['hf', '--to', 'huggingface'], '--to huggingface needs --config'),
         (['hf', '--to', 'huggingface', '--config', CONFIG], 'embedding of (120, 160), not square'),
         (['ours.bin'], 'ours.bin: the result is a .pth file'),

@@ -127,7 +127,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_another_kind_of_file_is_named(tmp_path):
     path = tmp_path / 'weights.npz'
     np.savez(path, a=np.zeros(1))
-    with pytest.raises(InputError, match=r'weights\.npz: a checkpoint ends in \.pth'):
+    with pytest.raises(InputError, match=r'weights\.npz is damaged'):
         read_checkpoint(path)
 
 

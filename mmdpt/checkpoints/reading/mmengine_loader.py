@@ -1,37 +1,39 @@
-"""MMEngine's loader of checkpoints, which components of the host packages call, made to read as
-mmdpt does.
+"""MMEngine's loader of checkpoints, made to read as mmdpt does for a while.
 
-MMEngine goes on with ordinary unpickling, which executes what the file says, where weights-only
-unpickling refuses a file; and its list of what that may call has getattr, by which a file reaches
-every function (mmengine/runner/checkpoint.py).
+Components of the host packages call it. Where weights-only unpickling refuses a file, it goes on
+with ordinary unpickling, which executes what the file says; and its list of what unpickling may
+call has getattr, by which a file reaches every function (mmengine/runner/checkpoint.py).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmdpt.errors import InputError
+from .reader import read_checkpoint
 
-from .reader import local_path, unpickle
-
-
-def use_weights_only_loader() -> None:
-    """Replace the loaders of all kinds of addresses, for the whole process."""
-    for prefix in list(CheckpointLoader._schemes):
-        CheckpointLoader.register_scheme(prefix, load_from_weights_only, force=True)
+_LOCK = Lock()
+_own: list[Any] = []
+"""MMEngine's function, once for every block that is in progress in any thread."""
 
 
-def load_from_weights_only(filename: str, map_location: Any = None) -> Any:
-    """Read a .pth file as ``read_checkpoint`` does, without looking for tensors in it.
+@contextmanager
+def reading_safely() -> Iterator[None]:
+    """Let MMEngine's loader read by ``read_checkpoint`` within a block, in the whole process."""
+    with _LOCK:
+        _own.append(_own[0] if _own else CheckpointLoader.__dict__['load_checkpoint'])
+        CheckpointLoader.load_checkpoint = staticmethod(_load_checkpoint)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            own = _own.pop()
+            if not _own:
+                CheckpointLoader.load_checkpoint = own
 
-    Args:
-        filename: Local path, https address or name of a release.
-        map_location: MMEngine's; a file is always read on the CPU.
 
-    Raises:
-        InputError: If it cannot be had or would execute code.
-    """
-    path = local_path(filename)
-    if not path.is_file():
-        raise InputError(f'no checkpoint file {filename}')
-    return unpickle(path)
+def _load_checkpoint(filename: str, map_location: Any = None, logger: Any = None) -> dict[str, Any]:
+    """Read a file on the CPU; MMEngine's other arguments are not needed."""
+    return read_checkpoint(filename)._asdict()

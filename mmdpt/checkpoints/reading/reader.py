@@ -18,9 +18,10 @@ from .download import download
 from .expansion import check_archive, check_contents
 from .mapped import copy_tensors, has_optimizer
 from .releases import RELEASES
+from .zoos import of_zoo, zoo_address
 
-PICKLED = ('.pth', '.pt', '.bin')
-SAFETENSORS = '.safetensors'
+HEADER_LENGTH = 8
+"""Bytes before the JSON header of a safetensors file."""
 WRAPPED_IN = ('state_dict', 'model')
 """MMEngine, and a training of isl-org/DPT (dpt/base_model.py), keep the tensors under these."""
 BOOKKEEPING = (
@@ -33,14 +34,14 @@ BOOKKEEPING = (
     'numpy.dtype',
     'numpy.ndarray',
 )
-"""What MMEngine pickles beside tensors: the log's history. Read as nothing, see ``_Ignored``."""
+"""What MMEngine pickles beside tensors, the log's history. ``_Ignored`` takes its place."""
 
 _UNPICKLING = Lock()
-"""torch keeps what it may unpickle for all threads."""
+"""torch has one list of what may be unpickled, for all threads."""
 
 
 class Checkpoint(NamedTuple):
-    """Tensors of a file, and what MMEngine says about them ({} in other files)."""
+    """The tensors of a file, and what MMEngine noted about them ({} in other files)."""
 
     state_dict: dict[str, Tensor]
     meta: dict[str, Any]
@@ -57,29 +58,24 @@ class _Ignored:
 
 
 def read_checkpoint(source: str | Path) -> Checkpoint:
-    """Read .pth, .pt and .bin by weights-only unpickling, or .safetensors.
+    """Read a file of torch.save by weights-only unpickling, or a safetensors file.
+
+    The content says which of the two it is, whatever the name ends in.
 
     Args:
-        source: Local path; or https address, or the name of a release (``list_models``), which is
-            kept in mmdpt's cache, see ``download``.
+        source: A local path; or an https address, the name of a release (``list_models``) or one
+            of MMEngine's (``zoo_address``), whose file is kept in a cache, see ``download``.
 
     Raises:
         InputError: If the file is missing, of another kind, damaged, would execute code, or holds
             no tensors.
     """
-    path = local_path(str(source))
-    if path.suffix not in (*PICKLED, SAFETENSORS):
-        raise InputError(
-            f'{source}: a checkpoint ends in {", ".join((*PICKLED, SAFETENSORS))}, or is a name of '
-            'mmdpt.apis.list_models()'
-        )
-    if not path.is_file():
-        raise InputError(f'no checkpoint file {source}')
+    path = local_path(source)
     check_whole(path)
-    loaded = _read_safetensors(path) if path.suffix == SAFETENSORS else _unpickle_model(path)
+    loaded = _read_safetensors(path) if _is_safetensors(path) else _unpickle_model(path)
     if not isinstance(loaded, Mapping):
         raise InputError(f'{source} holds a {type(loaded).__name__}, not tensors by name')
-    state_dict = state_dict_of(loaded)
+    state_dict = of_zoo(str(source), state_dict_of(loaded))
     if not state_dict or not all(isinstance(value, Tensor) for value in state_dict.values()):
         others = [key for key, value in state_dict.items() if not isinstance(value, Tensor)]
         raise InputError(f'{source} is no state dict: {others[:8] or "it is empty"}')
@@ -90,9 +86,9 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
 
 
 def _names_and_colours(said: Any) -> dict[str, Any] | None:
-    """Keep class names that are text and colours that are numbers, None where there are none.
+    """Keep class names that are text and colours that are numbers; give None if there are none.
 
-    They go into pictures, JSON and other checkpoints; a pickle can put anything in their place.
+    Both go into pictures, JSON and other checkpoints; a pickle can put anything in their place.
     """
     if not isinstance(said, Mapping):
         return None
@@ -121,11 +117,26 @@ def state_dict_of(loaded: Mapping[str, Any]) -> dict[str, Any]:
     return {key.removeprefix(prefix): value for key, value in loaded.items()}
 
 
-def local_path(source: str) -> Path:
-    """Give the local file of a path, an address or the name of a release; it may be missing."""
-    release = RELEASES.get(source)
-    source = source if release is None else release.address
-    return download(source) if '://' in source else Path(source)
+def local_path(source: str | Path) -> Path:
+    """Give the local file of a path, an address or a name, see ``read_checkpoint``.
+
+    Raises:
+        InputError: If there is no such file, or it cannot be had.
+    """
+    release = RELEASES.get(str(source))
+    address = zoo_address(str(source) if release is None else release.address)
+    path = download(address) if '://' in address else Path(address)
+    if not path.is_file():
+        named = '' if path.suffix else ', and list_models() has no release of that name'
+        raise InputError(f'no checkpoint file {source}{named}')
+    return path
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file begins with the length of a header and a header in JSON, as no pickle does."""
+    with path.open('rb') as file:
+        start = file.read(HEADER_LENGTH + 1)
+    return start[HEADER_LENGTH:] == b'{' and start[HEADER_LENGTH - 1] == 0
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -148,7 +159,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _unpickle_model(path: Path) -> Any:
-    """Unpickle a file; of a training's, whose optimiser may be twice the model, the model alone."""
+    """Unpickle a file. A training's has an optimiser of twice the model's size: leave that out."""
     if not has_optimizer(path):
         return unpickle(path)
     loaded = unpickle(path, mapped=True)
@@ -157,7 +168,7 @@ def _unpickle_model(path: Path) -> Any:
         return loaded
     names, size = list(state_dict), sum(value.nbytes for value in state_dict.values())
     meta, first = loaded.get('meta'), [state_dict]
-    del loaded, state_dict  # that the mapping ends with its part
+    del loaded, state_dict  # so that the mapping ends with its part
 
     @contextmanager
     def opened() -> Iterator[Callable[[str], Tensor]]:
@@ -168,7 +179,7 @@ def _unpickle_model(path: Path) -> Any:
 
 
 def unpickle(path: Path, mapped: bool = False) -> Any:
-    """Read a .pth file by weights-only unpickling, see ``read_checkpoint``; or map its tensors."""
+    """Read a .pth file by weights-only unpickling; ``mapped`` leaves its tensors in the file."""
     check_archive(path)
     try:
         with _ignoring_bookkeeping():

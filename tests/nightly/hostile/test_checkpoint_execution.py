@@ -5,13 +5,12 @@ import pickle
 
 import pytest
 import torch
-from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, get_torch_safe_globals
 
 from mmdpt.checkpoints import read_checkpoint
 from mmdpt.checkpoints.pretrained_init import PretrainedInit
 from mmdpt.checkpoints.reading.download import cached_path
-from mmdpt.checkpoints.reading.mmengine_loader import use_weights_only_loader
+from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.errors import InputError
 from mmdpt.training.resume.checkpoint_contents import read_training_checkpoint
@@ -24,8 +23,8 @@ PLACES = ('state_dict', 'nested', 'meta', 'message_hub', 'optimizer', 'alone')
 
 
 def read_by_mmengine(path):
-    use_weights_only_loader()
-    CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
+    with reading_safely():
+        CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
     raise InputError('read, with stand-ins')
 
 
@@ -104,22 +103,13 @@ def test_an_archive_that_is_no_checkpoint_executes_nothing(tmp_path, marker):
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize('prefix', ['http', 'ftp', 's3', 'torchvision', 'open-mmlab', 'pavi'])
+@pytest.mark.parametrize('prefix', ['http', 'ftp', 's3', 'pavi'])
 def test_mmengines_loader_takes_no_other_addresses(prefix):
-    use_weights_only_loader()
-    with pytest.raises(InputError, match='a checkpoint is a local path or an https address'):
+    with (
+        reading_safely(),
+        pytest.raises(InputError, match='a checkpoint is a local path or an https address'),
+    ):
         CheckpointLoader.load_checkpoint(f'{prefix}://host/resnet50.pth')
-
-
-def test_mmengines_loader_is_replaced_with_the_components(monkeypatch):
-    """Host components, such as mmseg's Swin, call it."""
-    import mmdpt._openmmlab  # noqa: F401
-
-    loaders = {loader.__name__ for loader in CheckpointLoader._schemes.values()}
-    assert loaders == {'load_from_weights_only'}
-    assert Runner.load_checkpoint.__globals__['_load_checkpoint'].__globals__[
-        'CheckpointLoader'
-    ] is (CheckpointLoader)
 
 
 @pytest.mark.parametrize(
