@@ -1,13 +1,16 @@
-"""What all tests share: one thread each, real data, tools, tiny scenes, a forbidden folder."""
+"""What all tests share: threads, tools, scenes, real data, numbers of cases, a table."""
 
 import os
+import re
 import runpy
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before torch is imported, and inherited by the processes that tests start: two workers run them.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -15,6 +18,50 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 from server import Finished, Server, exit_code
 
 REPO = Path(__file__).resolve().parents[1]
+
+# Quick: the same cases every time. Long: others every time; a failure prints what repeats it.
+COMMON = dict(
+    deadline=None,  # the machine may be busy
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
+)
+settings.register_profile('quick', max_examples=8, derandomize=True, **COMMON)
+settings.register_profile('long', max_examples=250, print_blob=True, **COMMON)
+settings.load_profile('quick')  # --hypothesis-profile=long comes after it
+
+
+@pytest.fixture
+def record(record_property):
+    """Add a line to the table that ends a run: what was tried, how much, and its result."""
+    return lambda *line: record_property('tried', line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Count the cases that hypothesis generated and did not assume away."""
+    if call.when == 'call' and (statistics := getattr(item, 'hypothesis_statistics', '')):
+        cases = sum(map(int, re.findall(r'(\d+) passing', statistics)))
+        item.user_properties.append(('cases', cases))
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Write the table; the reports come from several processes."""
+    lines, cases = [], Counter()
+    for report in terminalreporter.getreports('passed'):
+        file = report.nodeid.partition('::')[0].rpartition('/')[2]
+        for name, value in report.user_properties if report.when == 'call' else ():
+            if name == 'tried':
+                lines.append(value)
+            if name == 'cases':
+                cases[file] += value
+    for file, number in cases.items():
+        if not any(file in report.nodeid for report in terminalreporter.getreports('failed')):
+            lines.append((f'properties, {file}', f'{number:,} generated cases', 'all hold'))
+    if lines:
+        terminalreporter.section('faults')
+        for row in (('what', 'tried', 'result'), ('---',) * 3, *sorted(map(tuple, lines))):
+            terminalreporter.write_line(f'| {" | ".join(row)} |')
 
 
 @pytest.fixture(scope='session')
