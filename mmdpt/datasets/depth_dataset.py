@@ -1,6 +1,5 @@
 """Depth data sets whose files are checked before training starts."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,35 +8,14 @@ from mmengine.fileio import list_dir_or_file
 from mmengine.logging import print_log
 
 from mmdpt.errors import InputError
-from mmdpt.files.list_files import read_text
+from mmdpt.files.list_files import parse_each, read_lines
+from mmdpt.files.paths import path_below
 from mmdpt.registry import DATASETS
 
-from .seg_dataset import PREPARATION, check_folders, check_labels_exist, missing_files, name_some
+from .listed_files import PREPARATION, check_folders, check_images_exist, check_labels_exist
 
 NO_DEPTH = 'None'
-"""What the Eigen lists of BTS write where KITTI has no ground truth."""
-
-
-def path_below(root: str, path: str) -> str:
-    """Join a listed path to its folder, also one written as '/scene/file' (BTS lists).
-
-    Raises:
-        InputError: If the path leads out of the folder, or is no name of a file.
-    """
-    inside = os.path.normpath(path.lstrip('/'))
-    if inside.split(os.sep)[0] == os.pardir or os.path.splitdrive(inside)[0]:
-        raise InputError(f'path {path} leads out of {root or "."}')
-    if '\0' in path:
-        raise InputError(f'path {path!r} is no name of a file')
-    return os.path.join(root, inside)
-
-
-def check_images_exist(data_list: list[dict]) -> None:
-    """Raise InputError naming the listed images that do not exist."""
-    missing = missing_files(info['img_path'] for info in data_list)
-    if missing:
-        names = [info['img_path'] for info in data_list if info['img_path'] in missing]
-        raise InputError(f'{len(names)} listed images do not exist:{name_some(names)}')
+"""Depth file of an image without ground truth, in the Eigen lists of BTS."""
 
 
 @DATASETS.register_module()
@@ -125,41 +103,32 @@ class DepthDataset(BaseDataset):
             )
         )
         if not names:
-            raise InputError(
-                f'no image *{self.img_suffix} in {folder}; how to prepare data: {PREPARATION}'
-            )
+            raise InputError(f'no image *{self.img_suffix} in {folder}; {PREPARATION}')
         return [self._pair(name[: -len(self.img_suffix)]) for name in names]
 
     def _read_list_file(self) -> list[dict]:
-        data_list = []
-        self.num_without_depth = 0
-        lines = read_text(self.ann_file).splitlines()
-        for number, line in enumerate(lines, start=1):
-            columns = line.split()
-            if not columns:
-                continue
-            if columns[1:2] == [NO_DEPTH]:
-                self.num_without_depth += 1
-                continue
-            try:
-                data_list.append(
-                    self._listed_pair(*columns) if columns[1:] else self._pair(columns[0])
-                )
-            except InputError as error:
-                raise InputError(f'{self.ann_file}, line {number}: {error}') from error
+        listed = parse_each(self.ann_file, read_lines(self.ann_file), self._parse)
+        data_list = [info for info in listed if info is not None]
+        self.num_without_depth = len(listed) - len(data_list)
         if self.num_without_depth:
             print_log(
-                f'{self.ann_file}: {self.num_without_depth} of '
-                f'{len(data_list) + self.num_without_depth} images have no ground truth and are '
-                'left out',
+                f'{self.ann_file}: {self.num_without_depth} of {len(listed)} images have no '
+                'ground truth and are left out',
                 logger='current',
             )
         if not data_list:
             raise InputError(f'list file {self.ann_file} names no image with a depth file')
         return data_list
 
+    def _parse(self, line: str) -> dict | None:
+        """Entry of a line; None if it has no ground truth."""
+        columns = [column.lstrip('/') for column in line.split()]  # '/scene/file' in BTS's lists
+        if columns[1:2] == [NO_DEPTH]:
+            return None
+        return self._listed_pair(*columns) if columns[1:] else self._pair(columns[0])
+
     def _pair(self, name: str) -> dict:
-        """Image and depth file of one name without suffix."""
+        """Entry of a name without suffix."""
         return self._listed_pair(name + self.img_suffix, name + self.depth_map_suffix)
 
     def _listed_pair(self, image: str, depth: str, focal: str | None = None, *_: str) -> dict:

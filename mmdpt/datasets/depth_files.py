@@ -8,11 +8,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from mmengine import fileio
 
 from mmdpt.errors import InputError
-from mmdpt.files.image_limits import check_file_size, check_image, check_pixels
-from mmdpt.files.whole_images import check_whole
+from mmdpt.files.image_checks import check_image, check_pixels, read_whole
 
 ENCODINGS = ('raw_float32', 'uint16_rotated_by_3')
 """What a file's suffix does not say about its content, see ``read_depth_file``."""
@@ -51,10 +49,7 @@ def read_depth_file(
     if encoding != 'raw_float32' and suffix not in _DECODERS:
         raise InputError(f'depth file {path} must end in one of {", ".join(_DECODERS)}')
     try:
-        check_file_size(path)
-        data = fileio.get(path, backend_args)
-        check_whole(data)
-        values = _decode(data, suffix, encoding, shape)
+        values = _decode(read_whole(path, backend_args), suffix, encoding, shape)
     except (OSError, ValueError, EOFError, cv2.error) as error:
         raise InputError(f'cannot read depth file {path}: {error}') from error
     if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):

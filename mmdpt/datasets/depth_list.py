@@ -1,21 +1,17 @@
 """A list file, CSV or JSON lines, is all that own depth data needs."""
 
-import csv
-import io
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import BaseDataset
 
 from mmdpt.errors import InputError
-from mmdpt.files.list_files import read_text
+from mmdpt.files.list_files import parse_each, read_rows
+from mmdpt.files.paths import path_below
 from mmdpt.registry import DATASETS
 
-from .depth_dataset import check_images_exist, path_below
-from .seg_dataset import check_folders, check_labels_exist
+from .listed_files import check_folders, check_images_exist, check_labels_exist
 
 COLUMNS = ('image', 'depth', 'disparity', 'scale', 'invalid', 'mask', 'intrinsics')
 
@@ -77,12 +73,8 @@ class DepthListDataset(BaseDataset):
                 understood, a path leads out of ``data_root``, or there is no line.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
-        data_list = []
-        for number, row in _read_rows(self.ann_file):
-            try:
-                data_list.append(self._parse(row))
-            except InputError as error:
-                raise InputError(f'{self.ann_file}, line {number}: {error}') from error
+        rows = read_rows(self.ann_file, _check_columns)
+        data_list = parse_each(self.ann_file, rows, self._parse)
         if not data_list:
             raise InputError(f'list file {self.ann_file} names no image')
         check_images_exist(data_list)
@@ -92,12 +84,8 @@ class DepthListDataset(BaseDataset):
 
     def _parse(self, row: dict) -> dict:
         row = {key: value for key, value in row.items() if value not in (None, '')}
-        unknown = [str(key) for key in row if key not in COLUMNS]
-        if unknown:
-            raise InputError(f'unknown column {", ".join(unknown)}: expected {", ".join(COLUMNS)}')
-        if 'image' not in row:
-            raise InputError('no image')
-        if ('depth' in row) == ('disparity' in row):
+        _check_columns(set(row))
+        if 'depth' in row and 'disparity' in row:
             raise InputError('expected either depth or disparity')
         is_disparity = 'disparity' in row
         info: dict = dict(
@@ -119,8 +107,6 @@ class DepthListDataset(BaseDataset):
     def _path(self, path: Any) -> str:
         if not isinstance(path, str):
             raise InputError(f'a path must be a string, got {path!r}')
-        if os.path.isabs(path):
-            raise InputError(f'path {path} must be relative to {self.data_root or "."}')
         return path_below(self.data_root, path)
 
     def _scale(self, row: dict) -> float:
@@ -134,38 +120,21 @@ class DepthListDataset(BaseDataset):
         return scale[0]
 
 
+def _check_columns(names: set[str]) -> None:
+    unknown = sorted(names - set(COLUMNS))
+    if unknown:
+        raise InputError(f'unknown column {", ".join(unknown)}: expected {", ".join(COLUMNS)}')
+    if 'image' not in names:
+        raise InputError('no image')
+    if not names & {'depth', 'disparity'}:
+        raise InputError('expected either depth or disparity')
+
+
 def _numbers(row: dict, column: str) -> tuple[float, ...]:
-    """Numbers of a cell: a number, a list of them, or text separated by spaces."""
+    """Numbers of a cell, which is a number, a list of them, or text separated by spaces."""
     cell = row[column]
     values = cell.split() if isinstance(cell, str) else cell
     try:
         return tuple(float(value) for value in (values if isinstance(values, list) else [values]))
     except (TypeError, ValueError) as error:
         raise InputError(f'{column} must be numbers, got {cell!r}') from error
-
-
-def _read_rows(path: str) -> list[tuple[int, dict]]:
-    """Line number and columns of each row of a list file."""
-    suffix = Path(path).suffix
-    if suffix not in ('.csv', '.jsonl'):
-        raise InputError(f'list file {path} must end in .csv or .jsonl')
-    # utf-8-sig: spreadsheets put a byte order mark before the first column's name
-    with io.StringIO(read_text(path, 'utf-8-sig'), newline='') as file:
-        if suffix == '.csv':
-            reader = csv.DictReader(file, restkey='beyond the last', skipinitialspace=True)
-            try:
-                return [(reader.line_num, row) for row in reader]
-            except csv.Error as error:
-                raise InputError(f'{path}, line {reader.line_num}: no CSV: {error}') from error
-        rows = []
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:  # also of numbers of 5000 digits
-                raise InputError(f'{path}, line {number}: no JSON: {error}') from error
-            if not isinstance(row, dict):
-                raise InputError(f'{path}, line {number}: expected a JSON object')
-            rows.append((number, row))
-        return rows

@@ -5,11 +5,11 @@ from typing import Any
 from mmengine.dataset import BaseDataset
 
 from mmdpt.errors import InputError
-from mmdpt.files.list_files import read_text
+from mmdpt.files.list_files import parse_each, read_lines
+from mmdpt.files.paths import path_below
 from mmdpt.registry import DATASETS
 
-from .depth_dataset import check_images_exist, path_below
-from .seg_dataset import check_folders
+from .listed_files import check_folders, check_images_exist
 
 COLUMNS = ('y1', 'x1', 'y2', 'x2', 'relation', 'width', 'height')
 
@@ -61,43 +61,40 @@ class DIWDataset(BaseDataset):
                 understood.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
-        text = read_text(self.ann_file)
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        lines = read_lines(self.ann_file)
         if not lines or len(lines) % 2:
             raise InputError(
                 f'list file {self.ann_file} has {len(lines)} lines: expected two an image'
             )
-        data_list = []
-        for number in range(0, len(lines), 2):
-            try:
-                data_list.append(self._parse(lines[number], lines[number + 1]))
-            except InputError as error:
-                raise InputError(
-                    f'{self.ann_file}, lines {number + 1} and {number + 2}: {error}'
-                ) from error
+        images = parse_each(self.ann_file, lines[::2], self._image)
+        pairs = parse_each(self.ann_file, lines[1::2], _pair)
+        data_list = [
+            dict(img_path=image, ordinal_pairs=[pair], seg_fields=[])
+            for image, pair in zip(images, pairs, strict=True)
+        ]
         check_images_exist(data_list)
         return data_list
 
-    def _parse(self, path: str, pair: str) -> dict:
-        """Image of one line and pair of the next."""
-        cells = pair.split(',')
-        if len(cells) != len(COLUMNS):
-            raise InputError(f'expected {",".join(COLUMNS)}, got {pair!r}')
-        relation = cells.pop(4)
-        if relation not in ('<', '>'):
-            raise InputError(f"the relation must be '<' or '>', got {relation!r}")
-        try:
-            y1, x1, y2, x2, width, height = map(int, cells)
-        except ValueError as error:
-            raise InputError(f'expected whole numbers, got {pair!r}') from error
-        for y, x in ((y1, x1), (y2, x2)):
-            if not (1 <= y <= height and 1 <= x <= width):
-                raise InputError(
-                    f'point y {y}, x {x} lies outside the image of {width} x {height} px, '
-                    'counted from 1'
-                )
-        return dict(
-            img_path=path_below(self.data_prefix['img_path'], path),
-            ordinal_pairs=[((y1 - 1, x1 - 1), (y2 - 1, x2 - 1), relation)],
-            seg_fields=[],
-        )
+    def _image(self, line: str) -> str:
+        return path_below(self.data_prefix['img_path'], line)
+
+
+def _pair(line: str) -> tuple:
+    """Both points (y, x) of a line [px], counted from 0, and their relation."""
+    cells = line.split(',')
+    if len(cells) != len(COLUMNS):
+        raise InputError(f'expected {",".join(COLUMNS)}, got {line!r}')
+    relation = cells.pop(4)
+    if relation not in ('<', '>'):
+        raise InputError(f"the relation must be '<' or '>', got {relation!r}")
+    try:
+        y1, x1, y2, x2, width, height = map(int, cells)
+    except ValueError as error:
+        raise InputError(f'expected whole numbers, got {line!r}') from error
+    for y, x in ((y1, x1), (y2, x2)):
+        if not (1 <= y <= height and 1 <= x <= width):
+            raise InputError(
+                f'point y {y}, x {x} lies outside the image of {width} x {height} px, '
+                'counted from 1'
+            )
+    return (y1 - 1, x1 - 1), (y2 - 1, x2 - 1), relation

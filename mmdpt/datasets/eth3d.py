@@ -7,7 +7,7 @@ from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
 from .depth_dataset import DepthDataset
-from .seg_dataset import PREPARATION
+from .listed_files import PREPARATION
 
 IMAGES = 'images/dslr_images'
 DEPTH = 'ground_truth_depth/dslr_images'
@@ -56,8 +56,7 @@ class ETH3DDataset(DepthDataset):
         images = sorted(root.glob(f'*/{IMAGES}/*{self.img_suffix}'))
         if not images:
             raise InputError(
-                f'no image {IMAGES}/*{self.img_suffix} in any scene of {root}; how to prepare '
-                f'data: {PREPARATION}'
+                f'no image {IMAGES}/*{self.img_suffix} in any scene of {root}; {PREPARATION}'
             )
         return [
             self._listed_pair(

@@ -8,7 +8,8 @@ from mmdpt.registry import DATASETS
 from mmdpt.scenes.classes import CLASSES, PALETTE
 from mmdpt.scenes.writer import DEPTH_UNIT
 
-from .seg_dataset import SegDataset, check_labels_exist
+from .listed_files import check_labels_exist
+from .seg_dataset import SegDataset
 
 DEPTH_SPLITS = {'training': ('train', 1), 'validation': ('test', 2)}
 """Of a folder of images: its folder of depth files, and the first number in their names."""

@@ -1,85 +1,19 @@
 """Segmentation data sets whose files are checked before training starts."""
 
-import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from mmseg import datasets as mmseg_datasets
 from mmseg.datasets import BaseSegDataset
 
 from mmdpt.errors import InputError
-from mmdpt.files.list_files import read_text
+from mmdpt.files.list_files import parse_each, read_lines
+from mmdpt.files.paths import path_below
 from mmdpt.registry import DATASETS
 
-PREPARATION = 'docs/datasets.md'
+from .listed_files import PREPARATION, check_folders, check_labels_exist
+
 IGNORE_INDEX = 255
-MAX_NAMED = 20
-
-
-def check_folders(data_root: str | None, data_prefix: dict, ann_file: str) -> None:
-    """Raise InputError naming the first of root, folders and list file that does not exist."""
-    for what, path in (
-        ('data root', data_root),
-        *((key, path) for key, path in data_prefix.items()),
-        ('list file', ann_file),
-    ):
-        if path and '://' not in path and not Path(path).exists():
-            raise InputError(
-                f'{what} {path} does not exist; how to prepare data: {PREPARATION}; another '
-                'place: --cfg-options train_dataloader.dataset.data_root=... (and val_, test_)'
-            )
-
-
-def missing_files(paths: Iterable[str]) -> set[str]:
-    """Return the paths where there is no file; reads each folder once, leaves URLs out."""
-    listings: dict[str, set[str]] = {}
-    missing = set()
-    for path in paths:
-        if '://' in path:
-            continue
-        folder, name = os.path.split(path)
-        if folder not in listings:
-            listings[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in listings[folder]:
-            missing.add(path)
-    return missing
-
-
-def check_below(folder: str | None, paths: Iterable[str]) -> None:
-    """Raise InputError naming a path that leads out of its folder, or into the internet."""
-    root = os.path.normpath(folder or os.curdir)
-    for path in paths:
-        if folder and '://' in folder:
-            out = not path.startswith(folder) or os.pardir in path.split('/')
-        else:
-            out = '://' in path or '\0' in path or _is_out(os.path.relpath(path, root))
-        if out:
-            raise InputError(f'the listed path {path!r} leads out of {root}')
-
-
-def _is_out(relative: str) -> bool:
-    return relative.split(os.sep)[0] == os.pardir
-
-
-def name_some(names: list[str]) -> str:
-    """Write the first 20 names, one a line, and how many more there are."""
-    more = f'\n  and {len(names) - MAX_NAMED} more' if len(names) > MAX_NAMED else ''
-    return '\n  ' + '\n  '.join(names[:MAX_NAMED]) + more
-
-
-def check_labels_exist(
-    data_list: list[dict], key: str = 'seg_map_path', what: str = 'label'
-) -> None:
-    """Raise InputError naming images without the file that ``key`` promises."""
-    missing = missing_files(info[key] for info in data_list if key in info)
-    unpaired = [
-        f'{info["img_path"]} (expected {info[key]})'
-        for info in data_list
-        if info.get(key) in missing
-    ]
-    if unpaired:
-        raise InputError(f'{len(unpaired)} images have no {what}:{name_some(unpaired)}')
 
 
 @DATASETS.register_module()
@@ -107,16 +41,13 @@ class SegDataset(BaseSegDataset):
                 has no label, or a listed name leads out of its folder.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
-        if self.ann_file and '://' not in self.ann_file:
-            read_text(self.ann_file)  # mmseg's reader says nothing of what is no text
-        data_list = super().load_data_list()
         if self.ann_file:
-            for key, folder in self.data_prefix.items():
-                check_below(folder, (info[key] for info in data_list if key in info))
+            data_list = parse_each(self.ann_file, read_lines(self.ann_file), self._listed_pair)
+        else:
+            data_list = super().load_data_list()
         if not data_list:
             raise InputError(
-                f'no image *{self.img_suffix} in {self.data_prefix["img_path"]}; '
-                f'how to prepare data: {PREPARATION}'
+                f'no image *{self.img_suffix} in {self.data_prefix["img_path"]}; {PREPARATION}'
             )
         check_labels_exist(data_list)
         label_map = {
@@ -127,6 +58,18 @@ class SegDataset(BaseSegDataset):
             info['label_map'] = label_map or None
             info['num_classes'] = len(self._metainfo['classes'])
         return data_list
+
+    def _listed_pair(self, name: str) -> dict:
+        """Entry of a listed name without suffix, as mmseg's."""
+        info = dict(
+            img_path=path_below(self.data_prefix['img_path'], name + self.img_suffix),
+            reduce_zero_label=self.reduce_zero_label,
+            seg_fields=[],
+        )
+        labels = self.data_prefix.get('seg_map_path')
+        if labels is not None:
+            info['seg_map_path'] = path_below(labels, name + self.seg_map_suffix)
+        return info
 
 
 @DATASETS.register_module()

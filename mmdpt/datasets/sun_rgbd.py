@@ -4,10 +4,11 @@ import os
 from typing import Any
 
 from mmdpt.errors import InputError
+from mmdpt.files.paths import path_below
 from mmdpt.registry import DATASETS
 
-from .depth_dataset import DepthDataset, check_images_exist, path_below
-from .seg_dataset import PREPARATION
+from .depth_dataset import DepthDataset
+from .listed_files import PREPARATION, check_images_exist
 
 IMAGES = 'image'
 TOOLBOX_ROOT = 'SUNRGBD/'
@@ -68,8 +69,7 @@ class SUNRGBDDataset(DepthDataset):
                 subfolders.clear()
         if not scenes:
             raise InputError(
-                f'no folder with {IMAGES}/ and {self.depth_folder}/ below {root}; how to prepare '
-                f'data: {PREPARATION}'
+                f'no folder with {IMAGES}/ and {self.depth_folder}/ below {root}; {PREPARATION}'
             )
         return [self._pair(scene) for scene in sorted(scenes)]
 

@@ -8,7 +8,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from mmdpt.errors import InputError
 
-from .randomness import SUBSTITUTE, derived_number, seed_sample
+from .draws import SUBSTITUTE, derived_number, seed_sample
 
 ON_BAD_SAMPLE = ('stop', 'skip')
 MAX_ATTEMPTS = 20

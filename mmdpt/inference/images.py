@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.files.image_limits import (
+from mmdpt.files.image_checks import (
     FORMATS,
     GREATEST_PIXELS,
     PIXELS_VARIABLE,
@@ -27,7 +27,7 @@ GREATEST_16_BIT = 65535
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a file of ``image_limits.FORMATS``, the first image of one with several.
+    """Read a file of ``image_checks.FORMATS``, the first image of one with several.
 
     EXIF orientation is applied; transparent pixels lie over white; grey becomes RGB, CMYK is
     converted without a colour profile, and 16 bits are scaled to 8 over their full range.
@@ -37,7 +37,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
     Raises:
         InputError: If the file is missing, empty, cut short, no image, without pixels, of numbers
-            with an unknown range, or of more pixels than ``mmdpt.files.image_limits`` allows.
+            with an unknown range, or of more pixels than ``mmdpt.files.image_checks`` allows.
     """
     path = Path(path)
     if not path.is_file():

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import atomic_path
-from mmdpt.files.image_limits import check_pixels
+from mmdpt.files.image_checks import check_pixels
 from mmdpt.visualization.depth import colour_range
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')

@@ -7,8 +7,8 @@ from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdpt.datasets.seg_dataset import name_some
 from mmdpt.files.atomic import write_atomically
+from mmdpt.files.paths import name_some
 from mmdpt.registry import HOOKS
 
 BAD_SAMPLES = 'bad_samples'

@@ -10,8 +10,7 @@ from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader
 
-from mmdpt.datasets.randomness import seed_iteration
-from mmdpt.datasets.samplers.positions import LaterBatches, PositionSampler
+from mmdpt.datasets.draws import LaterBatches, PositionSampler, seed_iteration
 from mmdpt.datasets.training_samples import TrainingSamples
 from mmdpt.registry import LOOPS
 from mmdpt.training.resume.checkpoint_hook import VALIDATED

@@ -7,7 +7,7 @@ import pytest
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from mmdpt.datasets.samplers.positions import Draw
+from mmdpt.datasets.draws import Draw
 from mmdpt.datasets.seg_dataset import SegDataset
 from mmdpt.datasets.training_samples import TrainingSamples
 from mmdpt.errors import InputError

@@ -10,8 +10,7 @@ import pytest
 from mmdpt.datasets.conversion import kitti
 from mmdpt.datasets.conversion.kitti import Frame, convert_kitti, read_focal, read_split
 from mmdpt.datasets.kitti import KITTIDepthDataset
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
-from mmdpt.datasets.transforms.loading import LoadImageFromFile
+from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
 
 DATE = '2011_09_26'

@@ -19,8 +19,7 @@ from mmdpt.datasets.conversion.mix_layouts import (
     read_redweb,
 )
 from mmdpt.datasets.depth_list import DepthListDataset
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
-from mmdpt.datasets.transforms.loading import LoadImageFromFile
+from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
 
 SIZE = (4, 6)

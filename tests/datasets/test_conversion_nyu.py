@@ -12,8 +12,7 @@ import scipy.io
 from mmdpt.datasets.conversion import nyu
 from mmdpt.datasets.conversion.nyu import convert_nyu, encode_depth, encode_image, read_splits
 from mmdpt.datasets.nyu import NYUDepthDataset
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
-from mmdpt.datasets.transforms.loading import LoadImageFromFile
+from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
 
 WIDTH, HEIGHT = 12, 10

@@ -9,8 +9,7 @@ import pytest
 
 from mmdpt.datasets.conversion.tum import LIST_FILE, associate, convert_tum
 from mmdpt.datasets.depth_list import DepthListDataset
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
-from mmdpt.datasets.transforms.loading import LoadImageFromFile
+from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
 
 PIPELINE = [LoadImageFromFile(), LoadDepth()]

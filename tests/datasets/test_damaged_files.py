@@ -13,7 +13,7 @@ from mmdpt.datasets.conversion.tum import _read_stamps
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.datasets.transforms import LoadAnnotations, LoadImageFromFile
 from mmdpt.errors import InputError
-from mmdpt.files.whole_images import check_whole
+from mmdpt.files.image_checks import check_whole
 from mmdpt.inference.images import decode_image, read_image
 
 LABELS = np.random.default_rng(0).integers(7, size=(19, 23)).astype(np.uint8)

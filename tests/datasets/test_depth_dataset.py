@@ -12,8 +12,8 @@ from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.datasets.depth_list import DepthListDataset
 from mmdpt.datasets.kitti import KITTIDepthDataset
 from mmdpt.datasets.nyu import NYUDepthDataset
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
-from mmdpt.datasets.transforms.depth_packing import PackDepthInputs
+from mmdpt.datasets.transforms.as_mmseg import PackDepthInputs
+from mmdpt.datasets.transforms.loading import LoadDepth
 from mmdpt.errors import InputError
 
 PIPELINE = [dict(type='LoadImageFromFile'), LoadDepth(), PackDepthInputs()]
@@ -157,7 +157,7 @@ def test_line_with_a_word_for_the_focal_length(root):
 
 @pytest.mark.parametrize('path', ['../p.jpg', 'images/../../p.jpg', '/../p.jpg'])
 def test_listed_path_that_leads_out(root, path):
-    with pytest.raises(InputError, match=r'line 1: path .*p\.jpg leads out of'):
+    with pytest.raises(InputError, match=r"line 1: path .*p.jpg' leads out of"):
         listed(root, f'{path} annotations/train/p.png 1')
 
 
@@ -284,10 +284,10 @@ def test_spreadsheet_with_byte_order_mark(root):
         (dict(intrinsics=[1, 2, 3]), r'intrinsics must be fx fy cx cy, got \[1, 2, 3\]'),
         (dict(unit='mm'), 'unknown column unit: expected image, depth'),
         (dict(image=3), 'a path must be a string, got 3'),
-        (dict(image='../p.jpg'), r'path \.\./p\.jpg leads out of'),
-        (dict(depth='annotations/../../p.png'), r'path \S+p\.png leads out of'),
-        (dict(mask='../m.png'), r'path \.\./m\.png leads out of'),
-        (dict(depth='/etc/p.png'), 'path /etc/p.png must be relative'),
+        (dict(image='../p.jpg'), "path '../p.jpg' leads out of"),
+        (dict(depth='annotations/../../p.png'), r'path \S+p\.png. leads out of'),
+        (dict(mask='../m.png'), "path '../m.png' leads out of"),
+        (dict(depth='/etc/p.png'), "path '/etc/p.png' leads out of"),
     ],
 )
 def test_line_with_one_thing_wrong(root, change, message):
@@ -325,7 +325,7 @@ def test_csv_row_with_too_many_cells(root):
 
 
 def test_csv_without_a_header(root):
-    with pytest.raises(InputError, match=r'own\.csv, line 2: unknown column images/train/p\.jpg'):
+    with pytest.raises(InputError, match=r'own\.csv, line 1: unknown column \S*/train/p\.jpg'):
         from_csv(root, *['images/train/p.jpg,annotations/train/p.png'] * 2)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
 
+from mmdpt.datasets.transforms.as_mmseg import PackDepthInputs
 from mmdpt.datasets.transforms.depth_geometry import (
     KBCrop,
     NYUCrop,
@@ -13,7 +14,6 @@ from mmdpt.datasets.transforms.depth_geometry import (
     ResizeDepth,
     fit_size,
 )
-from mmdpt.datasets.transforms.depth_packing import PackDepthInputs
 from mmdpt.errors import InputError
 from mmdpt.registry import TRANSFORMS
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
+from mmdpt.datasets.transforms.loading import LoadDepth
 from mmdpt.errors import InputError
 
 DEPTH = np.array([[0, 1000, 2500], [65535, 4000, 500]], np.uint16)

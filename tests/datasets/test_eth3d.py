@@ -7,8 +7,8 @@ from PIL import Image
 
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.datasets.eth3d import ETH3DDataset
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
-from mmdpt.datasets.transforms.depth_packing import PackDepthInputs
+from mmdpt.datasets.transforms.as_mmseg import PackDepthInputs
+from mmdpt.datasets.transforms.loading import LoadDepth
 from mmdpt.errors import InputError
 
 PIPELINE = [

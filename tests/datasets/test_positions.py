@@ -7,9 +7,9 @@ import pytest
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
-import mmdpt.datasets.samplers.positions as module
+import mmdpt.datasets.draws as module
+from mmdpt.datasets.draws import Draw, LaterBatches, PositionSampler
 from mmdpt.datasets.samplers import BalancedSampler
-from mmdpt.datasets.samplers.positions import Draw, LaterBatches, PositionSampler
 from mmdpt.errors import InputError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdpt.datasets.randomness import derived_number, seed_iteration, seed_sample
+from mmdpt.datasets.draws import derived_number, seed_iteration, seed_sample
 
 
 def draws():

@@ -7,8 +7,8 @@ from PIL import Image
 
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.datasets.sun_rgbd import SUNRGBDDataset
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
-from mmdpt.datasets.transforms.depth_packing import PackDepthInputs
+from mmdpt.datasets.transforms.as_mmseg import PackDepthInputs
+from mmdpt.datasets.transforms.loading import LoadDepth
 from mmdpt.errors import InputError
 
 PIPELINE = [dict(type='LoadImageFromFile'), LoadDepth(), PackDepthInputs()]

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmdpt.datasets.transforms.colours import PhotoMetricDistortion
-from mmdpt.datasets.transforms.geometry import RandomCrop, RandomFlip
-from mmdpt.datasets.transforms.packing import PackSegInputs
+from mmdpt.datasets.transforms.as_mmseg import (
+    PackSegInputs,
+    PhotoMetricDistortion,
+    RandomCrop,
+    RandomFlip,
+)
 
 SEEDS = range(40)
 

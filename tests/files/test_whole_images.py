@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmdpt.datasets.transforms.loading import LoadImageFromFile
 from mmdpt.errors import InputError
-from mmdpt.files.whole_images import check_whole
+from mmdpt.files.image_checks import check_whole
 
 CUT_SHORT = 'it is a JPEG cut short'
 

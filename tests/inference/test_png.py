@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdpt.datasets.transforms.depth_loading import LoadDepth
+from mmdpt.datasets.transforms.loading import LoadDepth
 from mmdpt.errors import InputError
 from mmdpt.inference.png import write_labels_png, write_map_png
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mmdpt.datasets.seg_dataset import IGNORE_INDEX, name_some
+from mmdpt.datasets.seg_dataset import IGNORE_INDEX
+from mmdpt.files.paths import name_some
 
 from .sample_files import Reading
 from .splits import SplitReport

@@ -12,7 +12,7 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmengine.dataset import BaseDataset
 
 from mmdpt.datasets.seg_dataset import IGNORE_INDEX
-from mmdpt.datasets.transforms.depth_loading import MEDIAN_SAMPLES, LoadDepth
+from mmdpt.datasets.transforms.loading import MEDIAN_SAMPLES, LoadDepth
 from mmdpt.errors import InputError
 
 LOADERS = (MMCVLoadImageFromFile, MMCVLoadAnnotations, LoadDepth)

@@ -18,7 +18,7 @@ from mmdpt.files.atomic import write_atomically
 
 Report = Callable[[int, int | None], None]
 """Called with what is done and how much there is; None: nobody knows."""
-PREPARATION = 'docs/datasets-depth.md'
+PREPARATION = 'how to prepare data: docs/datasets-depth.md'
 
 
 def optional_module(name: str, needed_for: str) -> ModuleType:
@@ -32,23 +32,6 @@ def optional_module(name: str, needed_for: str) -> ModuleType:
     except ImportError as error:
         package = name.partition('.')[0]
         raise InputError(f'{needed_for} needs {package}: pip install {package}') from error
-
-
-def check_exists(path: str | os.PathLike, what: str) -> Path:
-    """Return the path, or raise InputError naming it if nothing is there."""
-    if not Path(path).exists():
-        raise InputError(f'{what} {path} does not exist; how to prepare data: {PREPARATION}')
-    return Path(path)
-
-
-def check_stays_inside(path: Path, root: Path) -> Path:
-    """Return a path to write, or raise InputError where a link on the way leads out of the root.
-
-    An unpacked archive may hold links.
-    """
-    if not path.parent.resolve().is_relative_to(root.resolve()):
-        raise InputError(f'{path} would be written outside of {root}: a link leads there')
-    return path
 
 
 def check_own_data(dataset: Any, path: str | os.PathLike) -> None:

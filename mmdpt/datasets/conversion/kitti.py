@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmdpt.datasets.depth_dataset import NO_DEPTH
-from mmdpt.datasets.seg_dataset import missing_files, name_some
 from mmdpt.errors import InputError
-from mmdpt.files.list_files import read_text
+from mmdpt.files.list_files import parse_each, read_lines
+from mmdpt.files.paths import check_exists, missing_files, name_some
 
-from .kept_files import Report, check_exists, write_text
+from .kept_files import PREPARATION, Report, write_text
 
 IMAGES, DEPTH = 'raw', 'data_depth_annotated'
 """Folders below the root, the ones that ``KITTIDepthDataset`` expects."""
@@ -80,8 +80,8 @@ def convert_kitti(
         InputError: If a folder, an image or a calibration is missing, a line is not understood,
             no depth is found, or the test split has not 697 images and 652 with depth.
     """
-    raw = check_exists(Path(root, IMAGES), 'folder of the raw images')
-    annotated = check_exists(Path(root, DEPTH), 'folder of the annotated depth')
+    raw = check_exists(Path(root, IMAGES), 'folder of the raw images', PREPARATION)
+    annotated = check_exists(Path(root, DEPTH), 'folder of the annotated depth', PREPARATION)
     frames = read_split(split_file)
     if is_test and len(frames) != TEST_IMAGES:
         raise InputError(f"{split_file} has {len(frames)} images, Eigen's test split {TEST_IMAGES}")
@@ -111,26 +111,25 @@ def read_split(path: str | Path) -> list[Frame]:
     Raises:
         InputError: If it is missing or empty, or a line is of neither form.
     """
-    check_exists(path, 'split file')
-    frames = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        columns = line.split()
-        if not columns:
-            continue
-        if match := _MONODEPTH.fullmatch(columns[0]):
-            date, drive, camera, frame = match.groups()
-        elif match := _MONODEPTH2.fullmatch(line.strip()):
-            date, drive, frame, side = match.groups()
-            camera = _CAMERA[side]
-        else:
-            raise InputError(
-                f'{path}, line {number}: expected "date/drive_sync/image_02/data/0000000069.png" '
-                f'(monodepth) or "date/drive_sync 69 l" (monodepth2), got {line!r}'
-            )
-        frames.append(Frame(date, drive, camera, int(frame)))
+    check_exists(path, 'split file', PREPARATION)
+    frames = parse_each(path, read_lines(path), _parse_frame)
     if not frames:
         raise InputError(f'split file {path} names no image')
     return frames
+
+
+def _parse_frame(line: str) -> Frame:
+    if match := _MONODEPTH.fullmatch(line.split()[0]):
+        date, drive, camera, frame = match.groups()
+    elif match := _MONODEPTH2.fullmatch(line):
+        date, drive, frame, side = match.groups()
+        camera = _CAMERA[side]
+    else:
+        raise InputError(
+            'expected "date/drive_sync/image_02/data/0000000069.png" (monodepth) or '
+            f'"date/drive_sync 69 l" (monodepth2), got {line!r}'
+        )
+    return Frame(date, drive, camera, int(frame))
 
 
 def read_focal(path: Path, camera: str) -> float:
@@ -139,9 +138,9 @@ def read_focal(path: Path, camera: str) -> float:
     Raises:
         InputError: If the file is missing or says nothing about the camera.
     """
-    check_exists(path, 'calibration')
+    check_exists(path, 'calibration', PREPARATION)
     key = f'P_rect_0{camera}:'
-    for line in read_text(path).splitlines():
+    for _, line in read_lines(path):
         if line.startswith(key):
             try:
                 return float(line.split()[1])

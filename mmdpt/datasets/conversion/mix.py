@@ -6,18 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdpt.datasets.seg_dataset import missing_files, name_some
 from mmdpt.errors import InputError
+from mmdpt.files.paths import check_exists, check_stays_inside, missing_files, name_some
 
-from .kept_files import (
-    PREPARATION,
-    Report,
-    check_exists,
-    check_stays_inside,
-    write_csv,
-    write_image,
-    write_npy,
-)
+from .kept_files import PREPARATION, Report, write_csv, write_image, write_npy
 from .mix_layouts import LAYOUTS, NO_RECIPE, Converter, Layout
 
 LIST_FILE = 'list.csv'
@@ -53,12 +45,11 @@ def convert_mix(name: str, root: str | Path, progress: Report | None = None) -> 
         reason = NO_RECIPE.get(name, f'no set of the mix: {", ".join(LAYOUTS)}')
         raise InputError(f'{name}: {reason}')
     layout = LAYOUTS[name]
-    folder = check_exists(root, f'folder of {name}')
+    folder = check_exists(root, f'folder of {name}', PREPARATION)
     found = [match for path in _files(folder) if (match := re.fullmatch(layout.image, path))]
     if not found:
         raise InputError(
-            f'no image of {name} in {folder}, looked for {layout.image}; how to prepare data: '
-            f'{PREPARATION}'
+            f'no image of {name} in {folder}, looked for {layout.image}; {PREPARATION}'
         )
     _check_whole(name, folder, layout, found)
     rows = []

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.errors import InputError
-from mmdpt.files.image_limits import check_pixels
+from mmdpt.files.image_checks import check_pixels
 
 from .kept_files import check_own_data, optional_module
 

@@ -17,15 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdpt.errors import InputError
+from mmdpt.files.paths import check_exists, check_stays_inside
 
-from .kept_files import (
-    Report,
-    check_exists,
-    check_own_data,
-    check_stays_inside,
-    optional_module,
-    write_image,
-)
+from .kept_files import PREPARATION, Report, check_own_data, optional_module, write_image
 
 SPLIT_SIZES = {'train': 795, 'test': 654}
 SIZE = (640, 480)
@@ -134,7 +128,7 @@ def open_labeled(path: str | Path) -> Iterator[LabeledFile]:
     Raises:
         InputError: If h5py is not installed, or the file is missing, unreadable or another.
     """
-    check_exists(path, 'labelled NYU file')
+    check_exists(path, 'labelled NYU file', PREPARATION)
     h5py = optional_module('h5py', 'reading nyu_depth_v2_labeled.mat')
     try:
         file = h5py.File(str(path), 'r')
@@ -173,7 +167,7 @@ def read_splits(path: str | Path) -> dict[str, list[int]]:
         InputError: If scipy is not installed, or the file is missing, unreadable, or does not
             name 795 images to train on and 654 others to test on.
     """
-    check_exists(path, 'split file')
+    check_exists(path, 'split file', PREPARATION)
     scipy_io = optional_module('scipy.io', 'reading splits.mat')
     try:
         _check_splits_size(scipy_io.whosmat(str(path)), path)

@@ -4,11 +4,11 @@ import bisect
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdpt.datasets.seg_dataset import check_below, missing_files, name_some
 from mmdpt.errors import InputError
-from mmdpt.files.list_files import read_text
+from mmdpt.files.list_files import parse_each, read_lines
+from mmdpt.files.paths import check_exists, missing_files, name_some, path_below
 
-from .kept_files import Report, check_exists, write_csv
+from .kept_files import PREPARATION, Report, write_csv
 
 LIST_FILE = 'associated.csv'
 DEPTH_SCALE = 5000
@@ -48,7 +48,7 @@ def convert_tum(sequences: list[str | Path], progress: Report | None = None) -> 
     """
     pairs = unpaired = 0
     for done, sequence in enumerate(sequences, start=1):
-        folder = check_exists(sequence, 'sequence')
+        folder = check_exists(sequence, 'sequence', PREPARATION)
         colour, depth = (_read_stamps(folder / name) for name in ('rgb.txt', 'depth.txt'))
         matches = associate([time for time, _ in colour], [time for time, _ in depth])
         if not matches:
@@ -100,19 +100,16 @@ def associate(first: list[float], second: list[float]) -> list[tuple[int, int]]:
 
 def _read_stamps(path: Path) -> list[tuple[float, str]]:
     """Time [s] and file of each line that is no comment."""
-    check_exists(path, 'list of frames')
-    stamps = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        columns = line.split()
-        if not columns or columns[0].startswith('#'):
-            continue
+
+    def parse(line: str) -> tuple[float, str]:
         try:
-            time, name = columns
-            seconds = float(time)
+            time, name = line.split()
+            stamp = float(time), name
         except ValueError as error:
-            raise InputError(
-                f'{path}, line {number}: expected "timestamp file", got {line!r}'
-            ) from error
-        check_below(str(path.parent), [str(path.parent / name)])
-        stamps.append((seconds, name))
-    return stamps
+            raise InputError(f'expected "timestamp file", got {line!r}') from error
+        path_below(str(path.parent), name)
+        return stamp
+
+    check_exists(path, 'list of frames', PREPARATION)
+    lines = [(number, line) for number, line in read_lines(path) if not line.startswith('#')]
+    return parse_each(path, lines, parse)

@@ -1,13 +1,15 @@
 """Pipeline steps."""
 
-from .colours import PhotoMetricDistortion
+from .as_mmseg import (
+    PackDepthInputs,
+    PackSegInputs,
+    PhotoMetricDistortion,
+    RandomCrop,
+    RandomFlip,
+)
 from .depth_geometry import KBCrop, NYUCrop, RandomCropDepth, RandomRotateDepth, ResizeDepth
-from .depth_loading import LoadDepth
-from .depth_packing import PackDepthInputs
 from .depth_zoom import RandomZoomDepth
-from .geometry import RandomCrop, RandomFlip
-from .loading import LoadAnnotations, LoadImageFromFile
-from .packing import PackSegInputs
+from .loading import LoadAnnotations, LoadDepth, LoadImageFromFile
 from .resize_as_transformers import ResizeAsTransformers
 
 __all__ = [

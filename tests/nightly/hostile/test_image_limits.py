@@ -15,7 +15,7 @@ from PIL import Image
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.datasets.transforms.loading import LoadAnnotations, LoadImageFromFile
 from mmdpt.errors import InputError
-from mmdpt.files.image_limits import (
+from mmdpt.files.image_checks import (
     GREATEST_PIXELS,
     PIXELS_VARIABLE,
     check_file_size,

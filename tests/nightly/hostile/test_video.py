@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmdpt.errors import InputError
-from mmdpt.files.image_limits import PIXELS_VARIABLE
+from mmdpt.files.image_checks import PIXELS_VARIABLE
 from mmdpt.inference.video import VIDEO_SUFFIXES, VideoReader
 
 PLAYLIST = '#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n'

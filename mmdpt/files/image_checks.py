@@ -1,45 +1,49 @@
-"""How large an image may be, found in its header before any pixel is decoded."""
+"""Check an image file's size and that it is complete, before any pixel is decoded."""
 
 import io
 import os
 import re
 import struct
+import zlib
 from collections.abc import Sequence
 
+from mmengine import fileio
 from PIL import Image, UnidentifiedImageError
 
 from mmdpt.errors import InputError
 
 GREATEST_PIXELS = 178_956_970
-"""Pixels of an image or map that is read, Pillow's limit too: 0.5 GiB in 8 bits of RGB.
+"""Most pixels of an image or map that we read, as in Pillow: 0.5 GiB as 8-bit RGB.
 
-A file of some kilobytes can say that it has 2^30 pixels (OpenCV's limit), which fill the memory.
+A file of a few kilobytes can claim 2^30 pixels (OpenCV's limit), which fill the memory.
 """
 GREATEST_FILE = 2 << 30
-"""Bytes of an image or map file that is read."""
+"""Most bytes of an image or map file that we read."""
 PIXELS_VARIABLE = 'MMDPT_MAX_PIXELS'
-"""Environment variable with a number in the place of ``GREATEST_PIXELS``."""
+"""Environment variable that overrides ``GREATEST_PIXELS``."""
 FORMATS = (
     *('AVIF', 'BMP', 'DIB', 'GIF', 'JPEG', 'JPEG2000', 'MPO', 'PNG', 'PPM'),
     *('SUN', 'TIFF', 'WEBP'),
 )
-"""Pillow's names of what is read; others of its formats start programs (EPS: Ghostscript)."""
+"""Formats that we read, by Pillow's names; some of its others start programs (EPS: Ghostscript)."""
 
-_PNG = b'\x89PNG\r\n\x1a\n'
-_JPEG = b'\xff\xd8\xff'
+_PNG, _PNG_END = b'\x89PNG\r\n\x1a\n', b'IEND'
+_JPEG, _JPEG_END = b'\xff\xd8\xff', b'\xff\xd9'
 _JPEG2000 = (b'\xff\x4f\xff\x51', b'\0\0\0\x0cjP  \r\n\x87\n')
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
-_WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
+_MARKER = re.compile(rb'\xff+([^\x00\xff\xd0-\xd7])')  # neither stuffing nor a restart
+_END, _SCAN = 0xD9, 0xDA
+_WITHOUT_LENGTH = (0x01, 0xD8)
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""SOF markers (ITU-T T.81, table B.1); of that range DHT, JPG and DAC are none."""
+"""SOF markers (ITU-T T.81, table B.1), without DHT, JPG and DAC in the same range."""
 _RADIANCE = re.compile(rb'[-+][XY] +(\d+) +[-+][XY] +(\d+)\n')
 
 
 def greatest_pixels() -> int:
-    """Give the limit: ``GREATEST_PIXELS``, or what the environment says.
+    """Give the limit of pixels: ``GREATEST_PIXELS``, or the environment variable's number.
 
     Raises:
-        InputError: If it says no whole number greater than 0.
+        InputError: If the variable is no whole number greater than 0.
     """
     said = os.environ.get(PIXELS_VARIABLE)
     if not said:
@@ -53,7 +57,7 @@ def check_pixels(height: int, width: int, name: str) -> None:
     """Check the size of an image or map that is about to be decoded.
 
     Raises:
-        InputError: If it has more pixels than ``greatest_pixels``, naming both numbers.
+        InputError: If it has more pixels than ``greatest_pixels`` allows; names both numbers.
     """
     limit = greatest_pixels()
     if height * width > limit:
@@ -63,12 +67,30 @@ def check_pixels(height: int, width: int, name: str) -> None:
         )
 
 
-def check_file_size(path: str | os.PathLike) -> None:
-    """Check the bytes of a local file before it is read as a whole.
+def read_whole(path: str, backend_args: dict | None = None) -> bytes:
+    """Read the bytes of an image or map file.
+
+    Args:
+        path: Path, or an address that MMEngine's file backends know.
+        backend_args: Arguments of MMEngine's file backend.
 
     Raises:
-        InputError: If it has more than ``GREATEST_FILE``, or is no regular file, which may be
-            endless.
+        ValueError: If the file is too large, irregular, empty, cut short or damaged, see
+            ``check_file_size`` and ``check_whole``.
+        OSError: If it cannot be read.
+    """
+    check_file_size(path)
+    data = fileio.get(path, backend_args)
+    check_whole(data)
+    return data
+
+
+def check_file_size(path: str | os.PathLike) -> None:
+    """Check the size of a local file before it is read.
+
+    Raises:
+        InputError: If it has more bytes than ``GREATEST_FILE``, or is no regular file, which may
+            be endless.
     """
     try:
         if not os.path.isfile(path):
@@ -76,14 +98,14 @@ def check_file_size(path: str | os.PathLike) -> None:
                 raise InputError(f'{path} is no regular file')
             return
         size = os.path.getsize(path)
-    except ValueError as error:  # of a name with NUL
+    except ValueError as error:  # a name with NUL
         raise InputError(f'{os.fsdecode(path)!r} is no name of a file: {error}') from error
     if size > GREATEST_FILE:
         raise InputError(f'{path} has {size} bytes, more than the {GREATEST_FILE} that are read')
 
 
 def check_image(data: bytes, name: str = 'it', kinds: Sequence[str] = FORMATS) -> None:
-    """Check an encoded image's size by its header; no pixel is decoded, no program started.
+    """Check an encoded image's size by its header, without decoding it or starting a program.
 
     Args:
         data: The file's bytes.
@@ -91,7 +113,7 @@ def check_image(data: bytes, name: str = 'it', kinds: Sequence[str] = FORMATS) -
         kinds: Some of ``FORMATS``.
 
     Raises:
-        InputError: If it is of no known kind, or ``check_pixels`` refuses it.
+        InputError: If the format is unknown, or ``check_pixels`` refuses the size.
     """
     size = image_size(data, kinds)
     if size is None:
@@ -99,11 +121,31 @@ def check_image(data: bytes, name: str = 'it', kinds: Sequence[str] = FORMATS) -
     check_pixels(*size, name)
 
 
-def image_size(data: bytes, kinds: Sequence[str] = FORMATS) -> tuple[int, int] | None:
-    """Give height and width [px] as the header has them, None where nothing of it is understood.
+def check_whole(data: bytes) -> None:
+    """Refuse damaged files that decoders accept: a JPEG cut short, a PNG with wrong checksums.
 
-    PNG and JPEG, which trainings read, are looked at here because Pillow takes longer; TIFF because
-    it does not know all kinds of numbers; JPEG 2000 because it believes the container.
+    OpenCV 4 and Pillow with ``LOAD_TRUNCATED_IMAGES`` fill the rest of a JPEG with grey; OpenCV 5
+    does not. Pillow, which reads labels, ignores the checksums of a PNG's pixels. OpenCV 5 checks
+    them, but first allocates what a chunk claims to hold, up to 2 GiB. The decoders of TIFF, BMP
+    and WebP refuse files that are cut short.
+
+    Raises:
+        ValueError: If there are no bytes, a JPEG has no end, or a PNG has none or is damaged.
+    """
+    if not data:
+        raise ValueError('it is empty')
+    if data.startswith(_JPEG) and not _has_end(data):
+        raise ValueError('it is a JPEG cut short: its end marker is missing')
+    if data.startswith(_PNG):
+        _check_chunks(data)
+
+
+def image_size(data: bytes, kinds: Sequence[str] = FORMATS) -> tuple[int, int] | None:
+    """Read height and width [px] from the header; None if the header is not understood.
+
+    Pillow reads the headers of most formats. We read PNG and JPEG because training reads many and
+    Pillow is slower, TIFF because Pillow does not know all of its number types, and JPEG 2000
+    because Pillow believes the container.
     """
     if data.startswith(_PNG) and 'PNG' in kinds:
         return _png_size(data)
@@ -129,28 +171,16 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     """Walk the marker segments to the frame header (ITU-T T.81, B.1.1 and B.2.2)."""
     place = 2
-    while True:
-        place = data.find(b'\xff', place)
-        if place < 0:
-            return None
-        while data[place : place + 1] == b'\xff':  # fill bytes
-            place += 1
-        if place >= len(data):
-            return None
-        marker = data[place]
-        place += 1
-        if marker == 0 or marker in _WITHOUT_LENGTH:
-            continue
-        if len(data) < place + 2:
-            return None
-        if marker in _FRAME_HEADERS:
-            if len(data) < place + 7:
-                return None
+    while marker := _MARKER.search(data, place):
+        code, place = marker[1][0], marker.end()
+        if code in (_END, _SCAN) or (code not in _WITHOUT_LENGTH and len(data) < place + 7):
+            return None  # no frame comes before them
+        if code in _FRAME_HEADERS:
             height, width = struct.unpack('>HH', data[place + 3 : place + 7])
             return height, width
-        if marker in (0xD9, 0xDA):  # the end, or pixels, before any frame
-            return None
-        place += struct.unpack('>H', data[place : place + 2])[0]
+        if code not in _WITHOUT_LENGTH:
+            place += struct.unpack('>H', data[place : place + 2])[0]
+    return None
 
 
 def _tiff_size(data: bytes) -> tuple[int, int] | None:
@@ -168,7 +198,7 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
             tag, kind, _, value = struct.unpack_from(order + entry, data, start)
             if tag in (256, 257):
                 (side,) = struct.unpack_from(order + kinds[kind], value)
-                sides[tag] = max(side, sides.get(tag, 0))  # said twice, by somebody hostile
+                sides[tag] = max(side, sides.get(tag, 0))  # a hostile file may give two
     except (struct.error, KeyError, OverflowError):
         return None
     return (sides[257], sides[256]) if len(sides) == 2 else None
@@ -199,5 +229,36 @@ def _pillow_size(data: bytes, kinds: Sequence[str]) -> tuple[int, int] | None:
     except Image.DecompressionBombError as error:
         found = re.search(r'\((\d+) pixels\)', str(error))
         return (1, int(found[1])) if found else None
-    except Exception:  # its readers raise whatever a damaged file makes go wrong
+    except Exception:  # a damaged file makes Pillow's readers raise anything
         return None
+
+
+def _has_end(data: bytes) -> bool:
+    """Tell whether an end marker follows the scans; the one of an embedded thumbnail does not.
+
+    A segment has two bytes of length after its marker; entropy-coded data has none. Other bytes
+    may follow the end (ITU-T T.81, sections B.1.1.2 to B.1.1.5).
+    """
+    if data.endswith(_JPEG_END):
+        return True
+    position = 2
+    while marker := _MARKER.search(data, position):
+        code, position = marker[1][0], marker.end()
+        if code == _END:
+            return True
+        if code not in _WITHOUT_LENGTH:
+            position += int.from_bytes(data[position : position + 2], 'big')
+    return False
+
+
+def _check_chunks(data: bytes) -> None:
+    """Walk a PNG's chunks: length, kind, content, checksum (PNG, 3rd edition, 5.3)."""
+    view, position, kind = memoryview(data), len(_PNG), b''
+    while kind != _PNG_END:
+        kind = data[position + 4 : position + 8]
+        end = position + 8 + int.from_bytes(data[position : position + 4], 'big')
+        if end + 4 > len(data):
+            raise ValueError('it is a PNG cut short: its last chunk is missing')
+        if zlib.crc32(view[position + 4 : end]) != int.from_bytes(data[end : end + 4], 'big'):
+            raise ValueError(f'it is a damaged PNG: its chunk {kind!r} has a wrong checksum')
+        position = end + 4
