@@ -82,6 +82,7 @@ setup(
     install_requires=[
         'torch>=2.4',
         'torchvision',
+        'huggingface_hub',
         'numpy',
         'matplotlib',
         'pillow',

@@ -1,5 +1,6 @@
 """A published file is downloaded once, goes on where it stopped, and is checked."""
 
+import errno
 import hashlib
 import http.server
 import threading
@@ -37,6 +38,14 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        """What huggingface_hub asks for before it downloads."""
+        self.send_response(200)
+        for name, value in (('ETag', '"1"'), ('X-Repo-Commit', 'c' * 40)):
+            self.send_header(name, value)
+        self.send_header('Content-Length', str(len(CONTENT)))
+        self.end_headers()
+
     def do_GET(self):
         asked = self.headers.get('Range')
         self.server.ranges.append(asked)
@@ -165,6 +174,74 @@ def test_a_download_beyond_the_limit_is_refused_and_removed(server, monkeypatch)
 def test_files_of_one_name_have_two_places():
     first, second = (f'https://hub.test/{name}/resolve/main/model.bin' for name in 'ab')
     assert cached_path(first) != cached_path(second)
+
+
+@pytest.mark.parametrize('error', [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_does_not_hinder_a_download(server, monkeypatch, error):
+    """Each process fetches a file of its own then."""
+    fcntl = pytest.importorskip('fcntl')
+
+    def flock(file, operation):
+        raise OSError(error, 'no locks')
+
+    monkeypatch.setattr(fcntl, 'flock', flock)
+    start_with(b'of another process')
+    assert download(ADDRESS, server.open).read_bytes() == CONTENT
+    names = sorted(path.name for path in cached_path(ADDRESS).parent.iterdir())
+    assert names == [f'dpt-{DIGEST}.pt', f'dpt-{DIGEST}.pt.part']
+
+
+@pytest.fixture
+def hub(server, monkeypatch, tmp_path):
+    """Let huggingface_hub ask the server, with an empty cache."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setattr(constants, 'ENDPOINT', f'http://127.0.0.1:{server.port}')
+    address = f'http://127.0.0.1:{server.port}/{{repo_id}}/resolve/{{revision}}/{{filename}}'
+    monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE', address)
+    return server
+
+
+@pytest.mark.parametrize(
+    ('place', 'folder'),
+    [
+        ('someone/model/resolve/main/a%20b/vit.pth?download=true', 'models--someone--model'),
+        ('spaces/some/Space/resolve/main/a%20b/vit.pth', 'spaces--some--Space'),
+        ('gpt2/blob/main/a%20b/vit.pth', 'models--gpt2'),
+    ],
+)
+def test_files_of_hugging_face_go_through_its_own_cache(hub, tmp_path, place, folder):
+    """It is the users' own, and their tokens open gated models."""
+    address = f'https://huggingface.co/{place}'
+    path = download(address, pytest.fail)
+    assert path == tmp_path / 'hub' / folder / 'snapshots' / ('c' * 40) / 'a b' / 'vit.pth'
+    assert path.read_bytes() == CONTENT
+    hub.shutdown()
+    assert download(address, pytest.fail) == path  # asks nobody
+
+
+def test_a_file_put_at_its_place_by_hand_goes_before_hugging_face(hub):
+    address = 'https://huggingface.co/a/b/resolve/main/vit.pth'
+    cached_path(address).parent.mkdir(parents=True)
+    cached_path(address).write_bytes(b'by hand')
+    assert download(address, pytest.fail).read_bytes() == b'by hand'
+
+
+def test_without_hugging_face_the_error_says_where_to_put_the_file(hub, monkeypatch):
+    address = 'https://huggingface.co/a/b/resolve/main/vit.pth'
+    message = (
+        f'cannot download {address} .*: fetch it elsewhere and put it at {cached_path(address)}'
+    )
+    monkeypatch.setattr(downloads, 'GREATEST_DOWNLOAD', len(CONTENT) - 1)
+    with pytest.raises(
+        InputError, match=message.replace('.*', '.it has more than the 10239 bytes.*')
+    ):
+        download(address, pytest.fail)
+    hub.shutdown()
+    hub.server_close()
+    with pytest.raises(InputError, match=message):
+        download(address, pytest.fail)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,15 @@
-"""Download a published file once, into a cache, going on where an earlier try stopped."""
+"""Download a published file once, into a cache.
+
+Hugging Face's files go through ``huggingface_hub``, with its cache and the user's token for gated
+models. For other addresses, an interrupted download goes on where it stopped.
+"""
 
 import contextlib
 import hashlib
 import http.client
 import os
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -22,6 +27,11 @@ CHUNK = 1 << 20
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
 GREATEST_DOWNLOAD = 16 << 30
 """Of one address [bytes]; DINOv2's giant has 4.5 GB, an answer may be endless."""
+HUB = re.compile(
+    r'https://huggingface\.co/(?:(space|dataset)s/)?([^/]+(?:/[^/]+)?)'
+    r'/(?:resolve|blob)/([^/]+)/([^?#]+)(?:[?#].*)?'
+)
+"""An address of Hugging Face: kind of repository, repository, revision and file."""
 EXPECTED = 'a checkpoint is a local path or an https address'
 Opener = Callable[[Request], Any]
 """Answers a request as ``urllib.request.urlopen`` does."""
@@ -71,6 +81,8 @@ def download(address: str, opener: Opener = open_address) -> Path:
     if path.exists():
         return path
     try:
+        if hub := HUB.fullmatch(address):
+            return _from_hub(*hub.groups())
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path.with_name(path.name + '.part')) as part:
             if not path.exists():  # by another process, while this one waited
@@ -78,21 +90,53 @@ def download(address: str, opener: Opener = open_address) -> Path:
                 _check_digest(address, part)
                 os.replace(part.name, path)
     except (OSError, http.client.HTTPException) as error:
+        reason = ' '.join(str(error).split())
         raise InputError(
-            f'cannot download {address} ({error}): fetch it elsewhere and put it at {path}, '
+            f'cannot download {address} ({reason}): fetch it elsewhere and put it at {path}, '
             'or give its own path'
         ) from error
     return path
 
 
+def _from_hub(kind: str | None, repository: str, revision: str, file: str) -> Path:
+    """Take a file out of huggingface_hub's cache, or download it into that.
+
+    Raises:
+        OSError: If the file cannot be had, or has more bytes than ``GREATEST_DOWNLOAD``.
+    """
+    import huggingface_hub
+
+    wanted: Any = dict(filename=unquote(file), repo_type=kind, revision=unquote(revision))
+    try:
+        return Path(huggingface_hub.hf_hub_download(repository, **wanted, local_files_only=True))
+    except FileNotFoundError:
+        pass
+    try:
+        address = huggingface_hub.hf_hub_url(repository, **wanted)
+        size = huggingface_hub.get_hf_file_metadata(address).size
+        if size is not None and size > GREATEST_DOWNLOAD:
+            raise OSError(f'it has more than the {GREATEST_DOWNLOAD} bytes that are fetched')
+        return Path(huggingface_hub.hf_hub_download(repository, **wanted))
+    except Exception as error:  # of its own, of its HTTP client and of Xet
+        raise OSError(error) from error
+
+
 @contextlib.contextmanager
 def _alone(part: Path) -> Iterator[IO[bytes]]:
-    """Open a partial file to go on with; other processes wait, where the system has flock."""
-    with part.open('a+b') as file:
-        with contextlib.suppress(ImportError):
+    """Open a partial file to go on with, while other processes wait.
+
+    Where the system or the file system has no locks, every process fetches a file of its own.
+    """
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(part.open('a+b'))
+        try:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
+        except (ImportError, OSError):
+            own = part.with_name(f'{part.name}-{secrets.token_hex(8)}')
+            file = opened.enter_context(own.open('w+b'))
+            opened.callback(own.unlink, missing_ok=True)
         file.seek(0, os.SEEK_END)
         yield file
 
