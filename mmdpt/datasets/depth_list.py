@@ -84,7 +84,7 @@ class DepthListDataset(BaseDataset):
 
     def _parse(self, row: dict) -> dict:
         row = {key: value for key, value in row.items() if value not in (None, '')}
-        _check_columns(set(row))
+        _check_columns(list(row))
         if 'depth' in row and 'disparity' in row:
             raise InputError('expected either depth or disparity')
         is_disparity = 'disparity' in row
@@ -120,13 +120,13 @@ class DepthListDataset(BaseDataset):
         return scale[0]
 
 
-def _check_columns(names: set[str]) -> None:
-    unknown = sorted(names - set(COLUMNS))
+def _check_columns(names: list[str]) -> None:
+    unknown = [name for name in names if name not in COLUMNS]
     if unknown:
         raise InputError(f'unknown column {", ".join(unknown)}: expected {", ".join(COLUMNS)}')
     if 'image' not in names:
         raise InputError('no image')
-    if not names & {'depth', 'disparity'}:
+    if 'depth' not in names and 'disparity' not in names:
         raise InputError('expected either depth or disparity')
 
 

@@ -38,7 +38,7 @@ def read_lines(path: str | Path) -> list[tuple[int, str]]:
 
 
 def read_rows(
-    path: str | Path, check_header: Callable[[set[str]], object]
+    path: str | Path, check_header: Callable[[list[str]], object]
 ) -> list[tuple[int, dict]]:
     """Give the line number and the columns of each row of a .csv or .jsonl file.
 
@@ -61,7 +61,7 @@ def read_rows(
         io.StringIO(read_text(path), newline=''), restkey='beyond the last', skipinitialspace=True
     )
     try:
-        parse_each(path, [(1, set(filter(None, reader.fieldnames or ())))], check_header)
+        parse_each(path, [(1, list(filter(None, reader.fieldnames or ())))], check_header)
         return [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise InputError(f'{path}, line {reader.line_num}: no CSV: {error}') from error

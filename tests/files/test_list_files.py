@@ -19,7 +19,7 @@ def test_rows_of_csv_and_json_lines(tmp_path):
     headers = []
     assert read_rows(csv, headers.append) == [(3, dict(a='1', b='2'))]
     assert read_rows(jsonl, headers.append) == [(2, dict(a='1', b='2'))]
-    assert headers == [{'a', 'b'}]
+    assert headers == [['a', 'b']]
 
 
 def test_wrong_header_is_in_line_1(tmp_path):

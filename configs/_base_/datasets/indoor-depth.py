@@ -5,23 +5,17 @@ _base_ = './nyu-depth.py'
 data_root = 'data/indoor_rgbd'
 image_size = (224, 168)
 crop_size = (120, 160)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth'),
-    dict(type='ResizeDepth', scale=image_size, multiple=8),
-    dict(type='RandomRotateDepth', prob=0.5, degree=5.0),
+train_pipeline = _base_.train_pipeline
+train_pipeline[2] = dict(type='ResizeDepth', scale=image_size, multiple=8)
+train_pipeline[3].degree = 5.0
+train_pipeline[4:6] = [
     dict(type='RandomZoomDepth', scale=(0.72, 1.5)),
     dict(type='RandomCropDepth', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
-    dict(type='PackDepthInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth', allow_empty=True),
-    dict(type='ResizeDepth', scale=image_size, multiple=8, image_only=True),
-    dict(type='PackDepthInputs'),
-]
+test_pipeline = _base_.test_pipeline
+test_pipeline[0].pop('to_float32')
+test_pipeline[2].update(scale=image_size, multiple=8)
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -1,28 +1,22 @@
 # KITTI, Eigen's split through BTS's list files, 352 x 1216 px; crop, rotation and flip of the
 # Monocular Depth Estimation Toolbox's configs/_base_/datasets/kitti.py, mmseg's colours.
-_base_ = './loaders.py'
+_base_ = './depth.py'
 dataset_type = 'KITTIDepthDataset'
 data_root = 'data/kitti'
 crop_size = (352, 704)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth'),
+train_pipeline = _base_.train_pipeline
+train_pipeline[2:5] = [
     dict(type='KBCrop'),
     dict(type='RandomRotateDepth', prob=0.5, degree=2.5),
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomCropDepth', crop_size=crop_size),
     dict(type='PhotoMetricDistortion'),
-    dict(type='PackDepthInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadDepth', allow_empty=True),
-    dict(type='KBCrop'),
-    # leaves the crop as it is; pictures that are not cropped come to its size: isl-org/DPT@cd3fe90
-    # run_monodepth.py
-    dict(type='ResizeDepth', scale=(1216, 352), image_only=True),
-    dict(type='PackDepthInputs'),
-]
+test_pipeline = _base_.test_pipeline
+# leaves the crop as it is; pictures that are not cropped come to its size: isl-org/DPT@cd3fe90
+# run_monodepth.py
+test_pipeline[2] = dict(type='ResizeDepth', scale=(1216, 352), image_only=True)
+test_pipeline.insert(2, dict(type='KBCrop'))
 train_dataloader = dict(
     dataset=dict(
         type=dataset_type,

@@ -3,22 +3,15 @@
 # the KITTI benchmark's crop before, and crops with depth in them, which is sparse here.
 _base_ = './kitti-depth.py'
 crop_size = (518, 518)
-train_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadDepth'),
-    dict(type='KBCrop'),
+train_pipeline = _base_.train_pipeline
+train_pipeline[0].to_float32 = True
+train_pipeline[3:7] = [
     dict(type='ResizeDepth', scale=518, method='lower_bound', multiple=14),
     dict(type='RandomCropDepth', crop_size=crop_size, min_valid=0.01),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDepthInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadDepth', allow_empty=True),
-    dict(type='KBCrop'),
-    dict(type='ResizeDepth', scale=518, method='lower_bound', multiple=14, image_only=True),
-    dict(type='PackDepthInputs'),
-]
+test_pipeline = _base_.test_pipeline
+test_pipeline[3].update(scale=518, method='lower_bound', multiple=14)
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

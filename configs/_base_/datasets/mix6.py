@@ -1,23 +1,15 @@
 # The sets of MIX6 (arXiv:2103.13413, section 4.1) that can be downloaded with ground truth, as
 # tools/dataset_converters/mix.py lists them; an equal share each. Longer side to 384 px, 384 px
 # crops, horizontal flip. Watched on NYU, which is in none of them.
-_base_ = './loaders.py'
+_base_ = './depth.py'
 data_root = 'data/mix6'
 crop_size = (384, 384)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth', median_range=None, allow_empty=True),
-    dict(type='ResizeDepth', scale=384, method='upper_bound', multiple=1),
-    dict(type='RandomCropDepth', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDepthInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadDepth', allow_empty=True),
-    dict(type='ResizeDepth', scale=384, method='minimal', multiple=32, image_only=True),
-    dict(type='PackDepthInputs'),
-]
+train_pipeline = _base_.train_pipeline
+train_pipeline[1].update(median_range=None, allow_empty=True)
+train_pipeline[2].update(scale=384, method='upper_bound', multiple=1)
+train_pipeline[3].crop_size = crop_size
+test_pipeline = _base_.test_pipeline
+test_pipeline[2].update(scale=384, method='minimal', multiple=32)
 train_dataloader = dict(
     sampler=dict(_delete_=True, type='BalancedSampler'),
     dataset=dict(
@@ -30,12 +22,7 @@ train_dataloader = dict(
                 pipeline=train_pipeline,
             )
             for name in (
-                'redweb',
-                'hrwsi',
-                'blendedmvs',
-                'megadepth',
-                'tartanair',
-                'apolloscape',
+                *('redweb', 'hrwsi', 'blendedmvs', 'megadepth', 'tartanair', 'apolloscape'),
                 'irs',
             )
         ],

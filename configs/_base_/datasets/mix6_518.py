@@ -2,20 +2,12 @@
 # training 518 px crops and horizontal flip.
 _base_ = './mix6.py'
 crop_size = (518, 518)
-train_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadDepth', median_range=None, allow_empty=True),
-    dict(type='ResizeDepth', scale=518, method='lower_bound', multiple=14),
-    dict(type='RandomCropDepth', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDepthInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadDepth', allow_empty=True),
-    dict(type='ResizeDepth', scale=518, method='lower_bound', multiple=14, image_only=True),
-    dict(type='PackDepthInputs'),
-]
+train_pipeline = _base_.train_pipeline
+train_pipeline[0].to_float32 = True
+train_pipeline[2].update(scale=518, method='lower_bound', multiple=14)
+train_pipeline[3].crop_size = crop_size
+test_pipeline = _base_.test_pipeline
+test_pipeline[2].update(scale=518, method='lower_bound', multiple=14)
 train_dataloader = dict(
     dataset=dict(
         datasets=[

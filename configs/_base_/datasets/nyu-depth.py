@@ -1,28 +1,22 @@
 # NYU Depth v2, 480 x 640 px, in mmseg's folders; crop, rotation and flip of the Monocular Depth
 # Estimation Toolbox's configs/_base_/datasets/nyu.py, mmseg's colours in place of its own.
 # BTS's list files: dataset=dict(ann_file='nyu_train.txt', data_prefix=None).
-_base_ = './loaders.py'
+_base_ = './depth.py'
 dataset_type = 'NYUDepthDataset'
 data_root = 'data/nyu'
 crop_size = (416, 544)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth'),
+train_pipeline = _base_.train_pipeline
+train_pipeline[2:5] = [
     dict(type='NYUCrop'),
     dict(type='RandomRotateDepth', prob=0.5, degree=2.5),
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomCropDepth', crop_size=crop_size),
     dict(type='PhotoMetricDistortion'),
-    dict(type='PackDepthInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile', to_float32=True),
-    dict(type='LoadDepth', allow_empty=True),
-    # leaves NYU's images as they are, others come to their size: isl-org/DPT@cd3fe90
-    # run_monodepth.py
-    dict(type='ResizeDepth', scale=(640, 480), image_only=True),
-    dict(type='PackDepthInputs'),
-]
+test_pipeline = _base_.test_pipeline
+# leaves NYU's images as they are, others come to their size: isl-org/DPT@cd3fe90
+# run_monodepth.py
+test_pipeline[2] = dict(type='ResizeDepth', scale=(640, 480), image_only=True)
 train_dataloader = dict(
     dataset=dict(
         type=dataset_type,

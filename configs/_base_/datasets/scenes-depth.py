@@ -4,20 +4,12 @@ _base_ = './nyu-depth.py'
 data_root = 'data/scenes/nyu'
 image_size = (160, 120)
 crop_size = (120, 160)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth'),
-    dict(type='ResizeDepth', scale=image_size, multiple=8),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
-    dict(type='PackDepthInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadDepth', allow_empty=True),
-    dict(type='ResizeDepth', scale=image_size, multiple=8, image_only=True),
-    dict(type='PackDepthInputs'),
-]
+train_pipeline = _base_.train_pipeline
+train_pipeline[2:4] = [dict(type='ResizeDepth', scale=image_size, multiple=8)]
+del train_pipeline[4]  # seen whole
+test_pipeline = _base_.test_pipeline
+test_pipeline[0].pop('to_float32')
+test_pipeline[2].update(scale=image_size, multiple=8)
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader

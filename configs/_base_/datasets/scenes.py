@@ -6,18 +6,13 @@ data_root = 'data/scenes'
 image_size = (160, 120)
 crop_size = (120, 160)
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='Resize', scale=image_size),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
+    step
+    for step in _base_.train_pipeline
+    if step.type not in ('RandomCrop', 'PhotoMetricDistortion')
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=image_size, keep_ratio=True),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
+train_pipeline[2] = dict(type='Resize', scale=image_size)
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = image_size
 train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
