@@ -27,7 +27,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--base', default=BASE, help=f'what they are compared with ({BASE})')
     parser.add_argument('--iters', type=int, default=150, help='training iterations of each (150)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/ablations'))
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
+    )
     return parser.parse_args()
 
 

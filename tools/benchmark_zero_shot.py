@@ -19,6 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='override keys of the config, or of test_dataloader and test_evaluator of every set',

@@ -12,7 +12,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', default='work_dirs/browse', help='folder for the pictures')
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train')
     parser.add_argument('--number', type=int, default=20, help='samples to draw')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
+    )
     return parser.parse_args()
 
 

@@ -19,7 +19,9 @@ def parse_args() -> argparse.Namespace:
     splits = ['train', 'val', 'test']
     parser.add_argument('--splits', nargs='+', choices=splits, default=splits)
     parser.add_argument('--out', default='work_dirs/check', help='folder for a picture per split')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
+    )
     return parser.parse_args()
 
 

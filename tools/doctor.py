@@ -17,7 +17,9 @@ def parse_args() -> argparse.Namespace:
         help='config file, or the name of one of mmdpt: its data must be there',
     )
     parser.add_argument('--json', action='store_true', help='a list of objects instead of lines')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
+    )
     args = parser.parse_args()
     if args.cfg_options and args.config is None:
         parser.error('--cfg-options needs a config')

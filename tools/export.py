@@ -25,6 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
+        action='extend',
         default=[],
         metavar='KEY=VALUE',
         help='override keys of the config; model.test_cfg.flip=False: without mirror image',

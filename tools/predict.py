@@ -60,7 +60,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--json', action='store_true', help='a line for each image on standard output'
     )
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
+    )
     return parser.parse_args()
 
 

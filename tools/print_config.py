@@ -9,7 +9,9 @@ from mmdpt.commands.tool import report_input_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, or the name of one of mmdpt')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
+    )
     args = parser.parse_args()
     from mmdpt.config import check_config, load_config
 

@@ -1,8 +1,10 @@
 """Find, read and override a config."""
 
-import argparse
+import ast
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.config.utils import MODULE2PACKAGE
@@ -62,14 +64,46 @@ def configs_root() -> Path:
 
 
 def parse_options(options: Sequence[str]) -> dict:
-    """Parse 'key=value' overrides by MMEngine's rules.
+    """Parse 'key=value' overrides.
+
+    A value is a number, true, false, None, a list such as '[1, 2]', '1,2' or '[mIoU, mDice]', a
+    tuple in round brackets, or else the text as typed, with its spaces and commas.
 
     Raises:
         InputError: If one is not of that form.
     """
+    parsed = {}
     for option in options:
-        if '=' not in option:
+        key, separator, value = option.partition('=')
+        if not separator:
             raise InputError(f'--cfg-options takes key=value, got {option!r}')
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
+        parsed[key] = _parse_value(value)
+    return parsed
+
+
+def _parse_value(text: str) -> Any:
+    quoted = len(text) > 1 and text[0] == text[-1] in ('"', "'") and text.count(text[0]) == 2
+    bare = text[1:-1] if quoted else text
+    value = DictAction._parse_int_float_bool(bare)
+    if value != bare:
+        return value
+    if ',' in bare or bare.startswith(('[', '(', '{')):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            value = ast.literal_eval(bare)
+            return list(value) if isinstance(value, tuple) and bare[0] != '(' else value
+    if bare[:1] + bare[-1:] not in ('[]', '()'):
+        return bare
+    words = [_parse_value(word.strip()) for word in _split(bare[1:-1])]
+    return tuple(words) if bare[0] == '(' else words
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas outside of brackets."""
+    words, depth = [''], 0
+    for letter in text:
+        depth += (letter in '[(') - (letter in '])')
+        if letter == ',' and not depth:
+            words.append('')
+        else:
+            words[-1] += letter
+    return words

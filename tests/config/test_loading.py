@@ -3,6 +3,7 @@
 import pytest
 
 from mmdpt.config import check_config, load_config
+from mmdpt.config.loading import parse_options
 from mmdpt.errors import InputError
 
 NAME = 'dpt_vit-ti16_scenes'
@@ -36,6 +37,39 @@ def test_overrides_are_merged():
     assert cfg.model.decode_head.channels == 32
     assert cfg.model.backbone.init_cfg is None
     assert cfg.a.b == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ('text', 'value'),
+    [
+        ('w/my runs/a', 'w/my runs/a'),
+        ('w/a,b', 'w/a,b'),
+        ('w/a, b (1', 'w/a, b (1'),
+        ("it's", "it's"),
+        ('a=b', 'a=b'),
+        ('', ''),
+        ('5', 5),
+        ('1e-3', 1e-3),
+        ('true', True),
+        ('None', None),
+        ('1,2', [1, 2]),
+        ('[1, 2]', [1, 2]),
+        ('"[1, 2]"', [1, 2]),
+        ('(1, 2)', (1, 2)),
+        ('[(1, 2), [a, b c]]', [(1, 2), ['a', 'b c']]),
+        ('[mIoU,mDice]', ['mIoU', 'mDice']),
+        ('{"a": 1}', {'a': 1}),
+    ],
+)
+def test_values_are_taken_as_typed(text, value):
+    assert parse_options([f'a.b={text}']) == {'a.b': value}
+
+
+def test_option_given_twice_keeps_both(call_tool, capsys):
+    options = ('--cfg-options', 'work_dir=w/my runs', '--cfg-options', 'launcher=mpi')
+    assert call_tool('print_config.py', NAME, *options) == 0
+    printed = capsys.readouterr().out
+    assert "work_dir = 'w/my runs'" in printed and "launcher = 'mpi'" in printed
 
 
 def test_override_without_value_is_refused():
