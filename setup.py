@@ -85,6 +85,7 @@ setup(
         'huggingface_hub',
         'numpy',
         'matplotlib',
+        'av',
         'pillow',
         'safetensors',
         'onedl-mmengine>=0.10.12',

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from mmdpt.commands.doctor import examine, format_finding
+from mmdpt.commands.doctor import examine
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def main() -> None:
     for finding in examine(args.config, args.cfg_options):
         findings.append(finding)
         if not args.json:
-            print(format_finding(finding), flush=True)
+            print(finding, flush=True)
     wrong = sum(finding.state == 'wrong' for finding in findings)
     if args.json:
         print(json.dumps([finding._asdict() for finding in findings], indent=2))
