@@ -45,6 +45,8 @@ NOT_IN_METADATA = {
 }
 """Where a package's own fields say nothing, or not what its files say."""
 NOTES = {
+    'av': 'the wheel holds FFmpeg with x264 and x265 (GPL), which are loaded as libraries; to pass '
+    'it on, build PyAV against an FFmpeg without them',
     'opencv-python': 'the wheel holds FFmpeg and Qt (LGPL), which are loaded as libraries',
     'opencv-python-headless': 'the wheel holds FFmpeg (LGPL), which is loaded as a library',
     'docutils': 'for the documentation alone; an Emacs mode in its sources has the GPL',

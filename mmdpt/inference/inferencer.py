@@ -244,4 +244,4 @@ class DPTInferencer(BaseInferencer):
 
 def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str]]:
     with reader:
-        yield from named_frames(reader, stem)
+        yield from ((frame.pixels, name) for frame, name in named_frames(reader, stem))

@@ -1,34 +1,52 @@
-"""Videos frame by frame, and one colour range for all of their frames."""
+"""Videos frame by frame, each frame with its time.
+
+Files are read and written by PyAV (FFmpeg), whose H.264 plays in browsers. Cameras are read by
+OpenCV, which knows the devices of every operating system by one index.
+"""
 
 import math
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
+import av
 import cv2
 import numpy as np
 
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import atomic_path
-from mmdpt.files.image_checks import check_pixels
-from mmdpt.visualization.depth import colour_range
+from mmdpt.files.image_checks import check_pixels, greatest_pixels
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
-CODEC = 'mp4v'
-"""MPEG-4 part 2, which pip's OpenCV can write; it has no encoder for H.264."""
-_ASF = bytes.fromhex('3026b2758e66cf11a6d900aa0062ce6c')
-_CONTAINERS = re.compile(
-    rb'RIFF....AVI |\x1aE\xdf\xa3|\x00\x00\x01[\xb3\xba]|G.{3}'
-    rb'|....(?:ftyp|moov|mdat|free|skip|wide|pnot)|' + re.escape(_ASF),
-    re.DOTALL,
-)
-"""How files of ``VIDEO_SUFFIXES`` begin (libavformat's probes; MPEG transport streams too)."""
+CODEC = 'libx264'
 USUAL_FPS = 25.0
-"""Where a camera or a file does not say."""
+"""Frames a second where a camera or a file does not say."""
+TICKS = 90_000
+"""Ticks a second of written times, as in MPEG."""
+_ONE_FILE_ALONE = dict(
+    # FFmpeg goes by the content: these formats name no other files or addresses to open
+    format_whitelist='asf,avi,h264,hevc,m4v,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mpeg,mpegts,'
+    'mpegvideo',
+    protocol_whitelist='none',
+)
+
+
+class Frame(NamedTuple):
+    """A frame of a video.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 RGB, upright.
+        time: Since the first frame [s].
+    """
+
+    pixels: np.ndarray
+    time: float
 
 
 def is_video(source: Any) -> bool:
@@ -36,7 +54,7 @@ def is_video(source: Any) -> bool:
 
     An index is an int, or digits that name no file.
     """
-    if _camera(source) is not None:
+    if camera_index(source) is not None:
         return True
     if not isinstance(source, str | os.PathLike):
         return False
@@ -44,7 +62,8 @@ def is_video(source: Any) -> bool:
     return path.lower().endswith(VIDEO_SUFFIXES) and '://' not in path and not os.path.isdir(path)
 
 
-def _camera(source: Any) -> int | None:
+def camera_index(source: Any) -> int | None:
+    """Give the index of a camera, None for other sources."""
     if isinstance(source, int) and not isinstance(source, bool) and source >= 0:
         return source
     if isinstance(source, str) and re.fullmatch('[0-9]+', source) and not os.path.exists(source):
@@ -53,186 +72,114 @@ def _camera(source: Any) -> int | None:
 
 
 class VideoReader:
-    """Gives the frames of a video file or camera once, each (H, W, 3) uint8 RGB, upright.
+    """Gives the frames of a video file or camera once.
+
+    Packets of a file that cannot be decoded are left out, as players do.
 
     Args:
-        source: As of ``is_video``.
+        source: See ``is_video``.
 
     Attributes:
-        fps: Frames a second; ``USUAL_FPS`` where the source does not say.
-        size: Width and height [px].
-        num_frames: As the file's header says; None for a camera.
+        fps: Mean number of frames a second; ``USUAL_FPS`` if the source does not say.
+        size: Width and height of a frame [px].
+        num_frames: Number of frames that the file's header says; None for a camera.
 
     Raises:
-        InputError: If the source is missing, cannot be opened or has no frame.
+        InputError: If the source is missing, cannot be opened, has no frame, or has frames of more
+            pixels than ``mmdpt.files.image_limits`` allows.
     """
 
     def __init__(self, source: str | Path | int) -> None:
-        camera = _camera(source)
-        what = f'video {source}' if camera is None else f'camera {camera}'
-        if camera is None and not os.path.isfile(source):
-            raise InputError(f'there is no {what}')
-        if camera is None:
-            _check_container(source)
-        with _without_log():
-            self._capture = cv2.VideoCapture(str(source) if camera is None else camera)
-        if not self._capture.isOpened():
-            raise InputError(f'{what} cannot be opened')
-        height, width = (
-            int(self._capture.get(key))
-            for key in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)
-        )
-        try:
-            check_pixels(height, width, what)
-        except InputError:
-            self._capture.release()
-            raise
-        found, frame = self._capture.read()
-        if not found:
-            self._capture.release()
-            raise InputError(f'{what} has no frame that can be read')
-        self._first: np.ndarray | None = frame
-        self.size = (frame.shape[1], frame.shape[0])
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if math.isfinite(fps) and fps > 0 else USUAL_FPS
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.num_frames = count if camera is None and count > 0 else None
+        self.num_frames: int | None = None
+        self.fps = 0.0
+        camera = camera_index(source)
+        self._what = f'video {source}' if camera is None else f'camera {camera}'
+        with ExitStack() as stack:
+            frames = self._of_file(source, stack) if camera is None else _of_camera(camera, stack)
+            self._frames = _since_first(frames)
+            self._first = next(self._frames, None)
+            if self._first is None:
+                raise InputError(f'{self._what} has no frame that can be read')
+            self._stack = stack.pop_all()
+        height, width = self._first.pixels.shape[:2]
+        self.size = (width, height)
+        self.fps = self.fps or USUAL_FPS
 
     def __enter__(self) -> 'VideoReader':
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._capture.release()
+        self._stack.close()
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        frame, self._first = self._first, None
-        if frame is None:
-            frame = self._capture.read()[1]
-        while frame is not None:
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            frame = self._capture.read()[1]
+    def __iter__(self) -> Iterator[Frame]:
+        first, self._first = self._first, None
+        if first is not None:
+            yield first
+        yield from self._frames
 
-
-def named_frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str]]:
-    """Give frames with names that sort as they follow each other."""
-    for index, frame in enumerate(reader):
-        yield frame, f'{stem}_{index:06d}'
-
-
-class VideoWriter:
-    """Writes an mp4 that is whole or absent.
-
-    An odd width or height grows by one pixel, which repeats the border: the codec halves the
-    resolution of the colours, and OpenCV would cut the pixel off.
-
-    Args:
-        path: File ending in .mp4.
-        fps: Frames a second.
-
-    Raises:
-        InputError: If the path has another suffix; on entering, if it cannot be written; on
-            leaving, if no frame was written or the file does not hold all of them.
-        ValueError: If the frame rate is not positive.
-    """
-
-    def __init__(self, path: str | os.PathLike, fps: float) -> None:
-        self.path = Path(path)
-        if self.path.suffix.lower() != '.mp4':
-            raise InputError(f'{self.path}: a video is written as .mp4')
-        if not (math.isfinite(fps) and fps > 0):
-            raise ValueError(f'fps must be positive, got {fps}')
-        self.fps = fps
-        self._video: cv2.VideoWriter | None = None
-        self._shape: tuple[int, ...] = ()
-        self._written = 0
-
-    def __enter__(self) -> 'VideoWriter':
-        with ExitStack() as stack:
-            self._unfinished = stack.enter_context(atomic_path(self.path))
-            self._unfinished.touch()  # which says why it cannot be written; OpenCV does not
-            stack.push(self._finish)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def write(self, frame: np.ndarray) -> None:
-        """Append a frame.
-
-        Args:
-            frame: (H, W, 3) uint8 RGB, of the size of the first.
-
-        Raises:
-            InputError: If the codec is missing.
-            ValueError: If the frame has another shape or number type.
-        """
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-            raise ValueError(
-                f'expected a frame (H, W, 3) of uint8, got {frame.shape} {frame.dtype}'
-            )
-        if self._shape and frame.shape != self._shape:
-            raise ValueError(f'expected a frame {self._shape}, got {frame.shape}')
-        height, width = frame.shape[:2]
-        if self._video is None:
-            self._shape = frame.shape
-            self._video = self._open(width + width % 2, height + height % 2)
-        bordered = cv2.copyMakeBorder(
-            cv2.cvtColor(frame, cv2.COLOR_RGB2BGR),
-            *(0, height % 2, 0, width % 2),
-            cv2.BORDER_REPLICATE,
-        )
-        with _without_log():
-            self._video.write(bordered)
-        self._written += 1
-
-    def _open(self, width: int, height: int) -> cv2.VideoWriter:
-        code = cv2.VideoWriter.fourcc(*CODEC)
-        with _without_log():
-            video = cv2.VideoWriter(str(self._unfinished), code, self.fps, (width, height))
-        if not video.isOpened():
+    def _of_file(self, source: str | Path | int, stack: ExitStack) -> Iterator[Frame]:
+        if not os.path.isfile(source):
+            raise InputError(f'there is no {self._what}')
+        try:
+            # an open file in place of its name, which FFmpeg could take for an address
+            file = stack.enter_context(open(source, 'rb'))  # noqa: SIM115
+            container: Any = stack.enter_context(av.open(file, options=_ONE_FILE_ALONE))
+        except (av.FFmpegError, OSError) as error:
             raise InputError(
-                f'{self.path} cannot be written: this OpenCV has no encoder {CODEC}; that of '
-                'pip install opencv-python-headless has'
-            )
-        return video
+                f'{self._what} cannot be opened: it is damaged, or none of AVI, ASF, Matroska, '
+                f'MP4, MPEG, QuickTime and WebM ({error.strerror})'
+            ) from error
+        stream = container.streams.best('video')
+        if stream is None:
+            raise InputError(f'{self._what} has no frame that can be read')
+        check_pixels(stream.codec_context.height, stream.codec_context.width, self._what)
+        # for later frames, which may be larger; the decoder counts padding too
+        stream.codec_context.options = dict(max_pixels=str(2 * greatest_pixels() + (1 << 16)))
+        stream.thread_type = 'AUTO'
+        self.fps = float(stream.average_rate or stream.guessed_rate or 0)
+        self.num_frames = stream.frames or None
+        return self._decoded(container, stream)
 
-    def _finish(self, kind: type[BaseException] | None, *raised: object) -> None:
-        if self._video is not None:
-            self._video.release()
-        if kind is not None:
-            return
-        if not self._written:
-            raise InputError(f'{self.path}: no frame to write')
-        with _without_log():
-            again = cv2.VideoCapture(str(self._unfinished))
-        # OpenCV does not say when a write fails; a file without its index has -1 frames.
-        held = max(0, int(again.get(cv2.CAP_PROP_FRAME_COUNT)))
-        again.release()
-        if held != self._written:
-            raise InputError(
-                f'{self.path}: only {held} of {self._written} frames could be written; is the '
-                'disk full?'
-            )
+    def _decoded(self, container: Any, stream: Any) -> Iterator[Frame]:
+        number = 0
+        size: dict[str, int] = {}
+        packets = container.demux(stream)
+        while True:
+            try:
+                frames = next(packets).decode()
+            except (StopIteration, av.EOFError):
+                return
+            except av.FFmpegError:
+                continue
+            for frame in frames:
+                check_pixels(frame.height, frame.width, self._what)
+                size = size or dict(width=frame.width, height=frame.height)  # later ones may differ
+                pixels = frame.to_ndarray(format='rgb24', **size)
+                pixels = np.rot90(pixels, round(frame.rotation / 90))
+                seconds = number / (self.fps or USUAL_FPS) if frame.time is None else frame.time
+                number += 1
+                yield Frame(np.ascontiguousarray(pixels), float(seconds))
 
 
-def _check_container(source: str | Path | int) -> None:
-    """Refuse what is no container of video but a list of other files and addresses to open.
+def _since_first(frames: Iterator[Frame]) -> Iterator[Frame]:
+    start = None
+    for pixels, seconds in frames:
+        start = seconds if start is None else start
+        yield Frame(pixels, seconds - start)
 
-    FFmpeg goes by the content, whatever the file is called.
-    """
-    with open(str(source), 'rb') as file:
-        start = file.read(len(_ASF))
-    if not _CONTAINERS.match(start):
-        raise InputError(
-            f'video {source} is of no kind that is read: AVI, ASF, Matroska, MP4, MPEG, QuickTime, '
-            'WebM'
-        )
+
+def _of_camera(index: int, stack: ExitStack) -> Iterator[Frame]:
+    with _without_log():
+        capture = cv2.VideoCapture(index)
+    stack.callback(capture.release)
+    if not capture.isOpened():
+        raise InputError(f'camera {index} cannot be opened')
+
+    def frames() -> Iterator[Frame]:
+        while (frame := capture.read()[1]) is not None:
+            yield Frame(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), time.monotonic())
+
+    return frames()
 
 
 @contextmanager
@@ -246,34 +193,106 @@ def _without_log() -> Iterator[None]:
         cv2.utils.logging.setLogLevel(level)
 
 
-class RunningRange:
-    """Follows the range of a map through a video slowly, so that its colours do not flicker.
+def named_frames(reader: VideoReader, stem: str) -> Iterator[tuple[Frame, str]]:
+    """Give frames with names that sort in the order of the frames."""
+    for index, frame in enumerate(reader):
+        yield frame, f'{stem}_{index:06d}'
+
+
+class VideoWriter:
+    """Writes a video as H.264 in an mp4 file, which appears complete or not at all.
+
+    An odd width or height grows by one pixel, which repeats the border, since the codec halves the
+    resolution of the colours.
 
     Args:
-        momentum: Share of the range that stays from frame to frame, in [0, 1).
+        path: File that ends in .mp4.
+        fps: Frames a second, for the duration of the last frame.
 
     Raises:
-        ValueError: If the momentum is outside.
+        InputError: If the path has another suffix; on entering, if it cannot be written; on
+            leaving, if no frame was written or the disk is full.
+        ValueError: If the frame rate is not positive.
     """
 
-    def __init__(self, momentum: float = 0.9) -> None:
-        if not 0 <= momentum < 1:
-            raise ValueError(f'momentum must be in [0, 1), got {momentum}')
-        self.momentum = momentum
-        self._range: np.ndarray | None = None
+    def __init__(self, path: str | os.PathLike, fps: float) -> None:
+        self.path = Path(path)
+        if self.path.suffix.lower() != '.mp4':
+            raise InputError(f'{self.path}: a video is written as .mp4')
+        if not (math.isfinite(fps) and fps > 0):
+            raise ValueError(f'fps must be positive, got {fps}')
+        self.fps = fps
+        self._stream: Any = None
+        self._shape: tuple[int, ...] = ()
+        self._tick = -1
 
-    def update(self, values: np.ndarray) -> tuple[float, float]:
-        """Take a frame's map into the average of its ``colour_range``.
+    def __enter__(self) -> 'VideoWriter':
+        with ExitStack() as stack:
+            unfinished = stack.enter_context(atomic_path(self.path))
+            unfinished.touch()  # FFmpeg opens it with the first frame
+            # absolute: FFmpeg takes what stands before a colon for a protocol
+            self._container: Any = av.open(
+                *(os.path.abspath(unfinished), 'w'), format='mp4', options={'movflags': 'faststart'}
+            )
+            stack.push(self._finish)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, pixels: np.ndarray, time: float) -> None:
+        """Append a frame.
 
         Args:
-            values: Of any shape; what is not finite does not count.
+            pixels: (H, W, 3) uint8 RGB, as large as the first frame.
+            time: When it is shown, since the first frame [s].
 
-        Returns:
-            Ends of the range; the former ones if no value is finite, at first 0 and 1.
+        Raises:
+            InputError: If the codec is missing.
+            ValueError: If the frame has another shape or number type.
         """
-        if np.isfinite(values).any():
-            now = np.array(colour_range(values.astype(np.float64)))
-            before = now if self._range is None else self._range
-            self._range = self.momentum * before + (1 - self.momentum) * now
-        low, high = (0.0, 1.0) if self._range is None else self._range
-        return float(low), float(high)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise ValueError(
+                f'expected a frame (H, W, 3) of uint8, got {pixels.shape} {pixels.dtype}'
+            )
+        if self._shape and pixels.shape != self._shape:
+            raise ValueError(f'expected a frame {self._shape}, got {pixels.shape}')
+        height, width = pixels.shape[:2]
+        if self._stream is None:
+            self._shape = pixels.shape
+            self._stream = self._open(width + width % 2, height + height % 2)
+        even = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode='edge')
+        frame = av.VideoFrame.from_ndarray(even, format='rgb24')
+        self._tick = max(self._tick + 1, round(time * TICKS))
+        frame.pts, frame.time_base = self._tick, Fraction(1, TICKS)
+        self._container.mux(self._stream.encode(frame))
+
+    def _open(self, width: int, height: int) -> Any:
+        rate = Fraction(self.fps).limit_denominator(1001)
+        try:
+            stream = self._container.add_stream(
+                CODEC, rate, options={'crf': '20', 'colorspace': 'smpte170m', 'color_range': 'tv'}
+            )
+        except av.codec.codec.UnknownCodecError as error:
+            raise InputError(
+                f'{self.path} cannot be written: this PyAV has no encoder {CODEC}; that of '
+                'pip install av has'
+            ) from error
+        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
+        stream.codec_context.time_base = Fraction(1, TICKS)
+        return stream
+
+    def _finish(self, kind: type[BaseException] | None, *raised: object) -> None:
+        try:
+            if kind is None and self._stream is None:
+                raise InputError(f'{self.path}: no frame to write')
+            if kind is None:
+                self._container.mux(self._stream.encode())
+        finally:
+            self._container.close()

@@ -11,13 +11,14 @@ from mmdpt.commands.prediction import video_run
 from mmdpt.commands.prediction.outputs import Outputs
 from mmdpt.commands.prediction.report import RunReport
 from mmdpt.commands.prediction.run import predict
-from mmdpt.commands.prediction.video_run import predict_video
+from mmdpt.commands.prediction.video_run import RunningRange, predict_video
 from mmdpt.errors import InputError
 from mmdpt.inference.prediction import Prediction
-from mmdpt.inference.video import RunningRange, VideoReader, VideoWriter
+from mmdpt.inference.video import Frame, VideoReader, VideoWriter
 
 RAMP = np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64)
 GREYS = (40, 80, 120, 160, 200)
+TIMES = (0, 0.1, 0.2, 0.5, 0.6)
 
 
 def relative(images, names):
@@ -48,13 +49,13 @@ def clip(tmp_path):
     path = tmp_path / 'in' / 'clip.mp4'
     path.parent.mkdir()
     with VideoWriter(path, 10) as writer:
-        for grey in GREYS:
-            writer.write(np.full((48, 64, 3), grey, np.uint8))
+        for time, grey in zip(TIMES, GREYS, strict=True):
+            writer.write(np.full((48, 64, 3), grey, np.uint8), time)
     return str(path)
 
 
 class Camera:
-    """Gives frames of 4 px a side; before the one of a number, does something."""
+    """Gives a frame every half second; before the one of a number, does something."""
 
     fps, num_frames = 10.0, None
 
@@ -65,7 +66,7 @@ class Camera:
         for index in range(1000):
             if index == self.number and self.before:
                 self.before()
-            yield np.full((48, 64, 3), index, np.uint8)
+            yield Frame(np.full((48, 64, 3), index, np.uint8), index / 2)
 
 
 @pytest.fixture
@@ -74,21 +75,20 @@ def recorded(monkeypatch):
     frames = {}
 
     class Writer(VideoWriter):
-        def write(self, frame):
-            frames.setdefault(self.path.name, []).append(frame)
-            super().write(frame)
+        def write(self, pixels, time):
+            frames.setdefault(self.path.name, []).append(pixels)
+            super().write(pixels, time)
 
     monkeypatch.setattr(video_run, 'VideoWriter', Writer)
     return frames
 
 
-def run(reader, source, out, predict_frames=relative, kinds=('colour',), batch_size=1, **options):
+def run(reader, source, out, predict_frames=relative, kinds=('colour',), batch_size=1):
     report, progress = RunReport(out), []
     out.mkdir(exist_ok=True)
     predict_video(
         *(reader, source, predict_frames, Outputs(out, kinds), report, batch_size),
         progress=lambda *numbers: progress.append(numbers),
-        **options,
     )
     return report, progress
 
@@ -103,7 +103,8 @@ def test_video_of_every_kind_of_picture_and_numbers_of_every_frame(clip, tmp_pat
     assert sorted(os.listdir(out)) == [*numbers, 'clip_colour.mp4', 'clip_side-by-side.mp4']
     for name, width in (('clip_colour.mp4', 64), ('clip_side-by-side.mp4', 64 + 4 + 64)):
         with VideoReader(out / name) as video:
-            assert (video.size, video.fps, len(list(video))) == ((width, 48), 10, 5)
+            assert video.size == (width, 48)
+            assert [frame.time for frame in video] == pytest.approx(TIMES)
     peaks = [np.load(out / name).max() for name in numbers]
     np.testing.assert_allclose(peaks, GREYS, atol=3)  # the codec's
     assert (report.num_done, report.num_files) == (5, 7)
@@ -115,7 +116,7 @@ def test_colours_follow_the_running_range(clip, tmp_path, recorded):
     with VideoReader(clip) as reader:
         run(reader, clip, tmp_path / 'out')
     with VideoReader(clip) as reader:
-        found = relative(list(reader), [''] * 5)
+        found = relative([frame.pixels for frame in reader], [''] * 5)
     shown = RunningRange()
     for prediction, frame in zip(found, recorded['clip_colour.mp4'], strict=True):
         low, high = shown.update(prediction.map)
@@ -165,6 +166,26 @@ def test_lines_of_json_for_the_frames_and_the_video(clip, tmp_path, capsys):
     assert f'5 frames: 6 files in {out}; relative disparity' in printed.err
 
 
+# --- the range of the colours --------------------------------------------------------------------
+
+
+def test_the_range_starts_with_percentiles_and_follows_slowly():
+    running = RunningRange(momentum=0.75)
+    assert running.update(np.full(3, np.nan)) == (0, 1)
+    assert running.update(np.append(np.arange(101.0), [np.nan, np.inf, -np.inf])) == pytest.approx(
+        (2, 98)
+    )
+    assert running.update(np.arange(101.0) + 40) == pytest.approx((12, 108))  # a quarter of 40
+    assert running.update(np.full(3, np.nan)) == pytest.approx((12, 108))
+    assert running.update(np.arange(101.0) + 40) == pytest.approx((19.5, 115.5))  # and of 30
+
+
+@pytest.mark.parametrize('momentum', [-0.1, 1, float('nan')])
+def test_a_momentum_outside_is_refused(momentum):
+    with pytest.raises(ValueError, match=r'momentum must be in \[0, 1\), got'):
+        RunningRange(momentum)
+
+
 # --- camera --------------------------------------------------------------------------------------
 
 
@@ -174,9 +195,10 @@ def interrupt():
 
 def test_ctrl_c_ends_the_video_of_a_camera_cleanly(tmp_path, capsys):
     before = signal.getsignal(signal.SIGINT)
-    report, progress = run(Camera(interrupt), '0', tmp_path / 'out', clock=lambda: 0.0)
+    report, progress = run(Camera(interrupt), '0', tmp_path / 'out')
     with VideoReader(tmp_path / 'out' / 'camera-0_colour.mp4') as video:
-        assert len(list(video)) == report.num_done == 4
+        assert [frame.time for frame in video] == [0, 0.5, 1, 1.5]  # as long as it took
+        assert report.num_done == 4
     assert os.listdir(tmp_path / 'out') == ['camera-0_colour.mp4']
     assert progress[-1] == (4, None)
     assert signal.getsignal(signal.SIGINT) is before
@@ -189,12 +211,5 @@ def test_second_ctrl_c_ends_the_tool(tmp_path):
         interrupt()
 
     with pytest.raises(KeyboardInterrupt):
-        run(Camera(twice), '0', tmp_path / 'out', clock=lambda: 0.0)
+        run(Camera(twice), '0', tmp_path / 'out')
     assert os.listdir(tmp_path / 'out') == []
-
-
-def test_slow_predictions_of_a_camera_play_as_long_as_they_took(tmp_path, recorded):
-    """0.5 s a frame at 10 frames a second: each is written five times."""
-    times = iter(np.arange(0, 10, 0.5))
-    run(Camera(interrupt), '0', tmp_path / 'out', clock=lambda: next(times))
-    assert len(recorded['camera-0_colour.mp4']) == 4 * 5

@@ -1,6 +1,5 @@
 """From a video or camera to videos of what a model says about its frames."""
 
-import os
 import signal
 import sys
 import time
@@ -14,14 +13,15 @@ import numpy as np
 
 from mmdpt.commands.progress import Report
 from mmdpt.inference.prediction import Prediction
-from mmdpt.inference.video import RunningRange, VideoReader, VideoWriter, named_frames
+from mmdpt.inference.video import VideoReader, VideoWriter, camera_index, named_frames
+from mmdpt.visualization.depth import colour_range
 from mmdpt.visualization.layout import beside
 
 from .outputs import PICTURES, Outputs, coloured
 from .report import RunReport
 
 Predict = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
-"""From images, (H, W, 3) uint8 RGB, and their names."""
+"""Predicts images, (H, W, 3) uint8 RGB, given with their names."""
 
 
 def predict_video(
@@ -32,50 +32,45 @@ def predict_video(
     report: RunReport,
     batch_size: int,
     progress: Report,
-    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Write a video of each kind of picture, and the numbers of each frame.
 
-    The ends of the colours follow the frames slowly, see ``RunningRange``. Of a camera, frames are
-    repeated so that the video plays as fast as the world went, and Ctrl-C ends it; of a file,
-    Ctrl-C leaves no video.
+    The range of the colours follows the frames slowly, see ``RunningRange``. Every frame keeps its
+    time. Ctrl-C ends the video of a camera; it leaves no video of a file.
 
     Args:
         reader: Gives the frames.
         source: Path, or index of a camera.
-        run: Predicts frames by name.
+        run: Predicts images, given with their names.
         outputs: What is written, and where.
-        report: What is told of each frame.
-        batch_size: Frames at a time.
-        progress: Called with the frames that are done and, of a file, their number.
-        clock: Time [s], of a camera.
+        report: Is told of each frame.
+        batch_size: Number of frames that are read and predicted at a time.
+        progress: Called with the number of frames done and, for a file, of all frames.
 
     Raises:
         InputError: If a frame cannot be predicted, or a file not be written.
     """
     began = time.perf_counter()
-    is_camera = not os.path.exists(source)
+    is_camera = camera_index(source) is not None
     name = f'camera-{source}' if is_camera else Path(source).stem
     frames = named_frames(reader, name)
     shown = RunningRange()
-    pace = _Pace(reader.fps, clock) if is_camera else None
     with ExitStack() as stack:
         videos: dict[str, VideoWriter] = {}
         interrupted = stack.enter_context(_until_interrupted()) if is_camera else Event()
         while not interrupted.is_set() and (batch := list(islice(frames, batch_size))):
             batch_began = time.perf_counter()
-            predictions = run(*zip(*batch, strict=True))
+            found, names = zip(*batch, strict=True)
+            predictions = run([frame.pixels for frame in found], names)
             share = (time.perf_counter() - batch_began) / len(batch)
-            for prediction in predictions:
+            for frame, prediction in zip(found, predictions, strict=True):
                 frame_began = time.perf_counter()
                 pictures = _pictures(prediction, shown, outputs.kinds)
-                for what in pictures:
+                for what, picture in pictures.items():
                     if what not in videos:
                         writer = VideoWriter(outputs.path(name, f'{what}.mp4'), reader.fps)
                         videos[what] = stack.enter_context(writer)
-                for _ in range(pace.repeats() if pace else 1):
-                    for what, picture in pictures.items():
-                        videos[what].write(picture)
+                    videos[what].write(picture, frame.time)
                 files = outputs.write_numbers(prediction)
                 seconds = share + time.perf_counter() - frame_began
                 report.done(prediction, source, files, seconds)
@@ -84,10 +79,44 @@ def predict_video(
     report.video_written(name, source, paths, time.perf_counter() - began)
 
 
+class RunningRange:
+    """Follows the range of a video's maps slowly, so that the colours do not flicker.
+
+    Args:
+        momentum: Share of the range that is kept from frame to frame, in [0, 1).
+
+    Raises:
+        ValueError: If the momentum is outside.
+    """
+
+    def __init__(self, momentum: float = 0.9) -> None:
+        if not 0 <= momentum < 1:
+            raise ValueError(f'momentum must be in [0, 1), got {momentum}')
+        self.momentum = momentum
+        self._range: np.ndarray | None = None
+
+    def update(self, values: np.ndarray) -> tuple[float, float]:
+        """Move the range towards the ``colour_range`` of a frame's map.
+
+        Args:
+            values: The map, of any shape; values that are not finite are ignored.
+
+        Returns:
+            Least and greatest value of the range. They stay as they were, at first 0 and 1, if no
+            value is finite.
+        """
+        if np.isfinite(values).any():
+            now = np.array(colour_range(values.astype(np.float64)))
+            before = now if self._range is None else self._range
+            self._range = self.momentum * before + (1 - self.momentum) * now
+        low, high = (0.0, 1.0) if self._range is None else self._range
+        return float(low), float(high)
+
+
 def _pictures(
     prediction: Prediction, shown: RunningRange, kinds: Collection[str]
 ) -> dict[str, np.ndarray]:
-    """Draw a frame's pictures, by the ends of their files' names."""
+    """Draw a frame's pictures; their keys are the endings of the files' names."""
     if not set(PICTURES) & set(kinds):
         return {}
     ends = () if prediction.map is None else shown.update(prediction.map)
@@ -98,25 +127,9 @@ def _pictures(
     return pictures
 
 
-class _Pace:
-    """Says how often each frame of a camera is written for the video to be as long as it took."""
-
-    def __init__(self, fps: float, clock: Callable[[], float]) -> None:
-        self._fps = fps
-        self._clock = clock
-        self._began = clock()
-        self._written = 0
-
-    def repeats(self) -> int:
-        due = round((self._clock() - self._began) * self._fps)
-        number = max(1, due - self._written)
-        self._written += number
-        return number
-
-
 @contextmanager
 def _until_interrupted() -> Iterator[Event]:
-    """Give what the first Ctrl-C sets, instead of ending a video between two of its bytes."""
+    """Give an event that the first Ctrl-C sets, so that the video ends after a complete frame."""
     interrupted = Event()
     before = signal.getsignal(signal.SIGINT)
 
