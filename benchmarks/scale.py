@@ -28,8 +28,9 @@ def start_processes(number: int) -> None:
         if cores < number:
             sys.exit(f'{number} processes need {number} cores, this machine gives {cores}')
         os.environ['OMP_NUM_THREADS'] = '1'
-        command = [sys.executable, '-m', 'mmdpt.ranks.launcher', str(number), __file__]
-        os.execv(sys.executable, [*command, *sys.argv[1:]])
+        command = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+        command += ['--nproc_per_node', str(number), __file__, *sys.argv[1:]]
+        os.execv(sys.executable, command)
 
 
 def parse_args() -> argparse.Namespace:

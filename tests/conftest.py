@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, settings
 # Before torch is imported, and inherited by the processes that tests start: two workers run them.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-from server import Finished, Server, exit_code
+from server import Finished, Running, Server, exit_code
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -142,6 +143,29 @@ def run_tool(tools):
         return Finished(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope='session')
+def start_ranks(tools):
+    """Start a tool or a program as several ranks, as torchrun would, but forked from one."""
+
+    def start(number, tool, *arguments, **settings) -> list[Running]:
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = str(free.getsockname()[1])
+        meeting = dict(MASTER_ADDR='127.0.0.1', MASTER_PORT=port, WORLD_SIZE=str(number))
+        return [
+            tools.start(tool, *arguments, **meeting, RANK=rank, LOCAL_RANK=rank, **settings)
+            for rank in map(str, range(number))
+        ]
+
+    return start
+
+
+@pytest.fixture(scope='session')
+def run_ranks(start_ranks):
+    """Run a tool or a program as several ranks; give what each left."""
+    return lambda *order, **settings: [rank.wait() for rank in start_ranks(*order, **settings)]
 
 
 @pytest.fixture

@@ -36,13 +36,19 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    record(test)(args)  # tells torchrun what ended this rank
+
+
+def test(args: argparse.Namespace) -> None:
     from mmdpt.config import load_config, prepare_test
-    from mmdpt.training import build_runner, ranks_together
+    from mmdpt.training import build_runner, end_process_group
 
     cfg = load_config(args.config, args.cfg_options)
     prepare_test(cfg, args.checkpoint, args.show_dir, args.out, args.tta)
-    with ranks_together():
-        build_runner(cfg, args.work_dir, args.launcher).test()
+    build_runner(cfg, args.work_dir, args.launcher).test()
+    end_process_group()
 
 
 if __name__ == '__main__':

@@ -28,16 +28,22 @@ def parse_args() -> argparse.Namespace:
 @report_input_errors
 def main() -> None:
     args = parse_args()
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    record(train)(args)  # tells torchrun what ended this rank
+
+
+def train(args: argparse.Namespace) -> None:
     from mmdpt.config import load_config
-    from mmdpt.training import build_runner, ranks_together
+    from mmdpt.training import build_runner, end_process_group
 
     cfg = load_config(args.config, args.cfg_options)
     cfg.resume = args.resume
     if args.amp and cfg.optim_wrapper.type == 'OptimWrapper':
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'
-    with ranks_together():
-        build_runner(cfg, args.work_dir, args.launcher).train()
+    build_runner(cfg, args.work_dir, args.launcher).train()
+    end_process_group()
 
 
 if __name__ == '__main__':

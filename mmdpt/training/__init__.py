@@ -4,7 +4,7 @@ from .bad_sample_hook import BadSampleHook
 from .launch import build_runner
 from .nonfinite.nonfinite_hook import NonFiniteHook
 from .nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
-from .process_group import end_process_group, ranks_together
+from .process_group import end_process_group
 from .resume.checkpoint_hook import CheckpointHook
 from .runner import Runner
 from .same_buffers_hook import SameBuffersHook
@@ -28,5 +28,4 @@ __all__ = [
     'StopSignalHook',
     'build_runner',
     'end_process_group',
-    'ranks_together',
 ]

@@ -18,7 +18,6 @@ from mmdpt.checkpoints import load_weights, read_weights
 from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.reader import local_path
 from mmdpt.checkpoints.reading.releases import RELEASES
-from mmdpt.config.machine import timeout_of
 from mmdpt.errors import InputError
 from mmdpt.registry import RUNNERS
 from mmdpt.training.resume.checkpoint_contents import (
@@ -34,7 +33,6 @@ from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
 
 from .log_files import fits_the_console, report_once
-from .process_group import watch_ranks
 from .wrapped_model import unwrap
 
 DDP = 'MMDistributedDataParallel'
@@ -59,11 +57,6 @@ class Runner(MMEngineRunner):
     @reading_safely()
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-
-    def setup_env(self, env_cfg: dict) -> None:
-        """Start the process group and watch its ranks."""
-        super().setup_env(env_cfg)
-        watch_ranks(timeout_of(dict(env_cfg=env_cfg)))
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """Build the logger and filter its console."""

@@ -1,10 +1,6 @@
 """Two processes on a CPU: the scripts run, and they compute what one process computes."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -12,27 +8,19 @@ import torch
 pytestmark = pytest.mark.distributed
 
 
-@pytest.fixture
-def port():
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return str(free.getsockname()[1])
-
-
 def weights(work_dir):
-    return torch.load(work_dir / 'iter_1.pth', weights_only=False)['state_dict']
+    return torch.load(work_dir / 'iter_1.pth', weights_only=True)['state_dict']
 
 
-def test_gradients_of_two_processes_equal_one(plain_step, run_tool, tmp_path, port):
+def test_gradients_of_two_processes_equal_one(plain_step, run_tool, run_ranks, tmp_path):
     one, two, start = tmp_path / 'one', tmp_path / 'two', tmp_path / 'start'
     options = ('--cfg-options', 'optim_wrapper.optimizer.lr=0')
     for done in (
         run_tool('train.py', plain_step, '--work-dir', start, *options),
         run_tool('train.py', plain_step, '--work-dir', one),
-        run_tool(
-            *('dist_train.sh', plain_step, 2, '--work-dir', two),
+        *run_ranks(
+            *(2, 'train.py', plain_step, '--launcher', 'pytorch', '--work-dir', two),
             *('--cfg-options', 'train_dataloader.batch_size=1'),
-            PORT=port,
         ),
     ):
         assert done.returncode == 0, done.stdout + done.stderr
@@ -44,53 +32,60 @@ def test_gradients_of_two_processes_equal_one(plain_step, run_tool, tmp_path, po
         torch.testing.assert_close(value - double[key], gradient, rtol=1e-4, atol=1e-5)
 
 
-def test_two_processes_evaluate_like_one(trained, config, run_tool, tmp_path, port):
+def test_two_processes_evaluate_like_one(trained, config, run_tool, tmp_path):
     """With three images, so that the processes have uneven shares."""
-    arguments = (config, trained / 'iter_4.pth')
-    done = run_tool('dist_test.sh', *arguments, 2, '--work-dir', tmp_path, PORT=port)
+    arguments = (config, trained / 'iter_4.pth', 2, '--work-dir', tmp_path)
+    done = run_tool('dist_test.sh', *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     expected = (trained / 'console.txt').read_text()
     pattern = r'aAcc: ([\d.]+)  mIoU: ([\d.]+)  mAcc: ([\d.]+)'
     assert re.findall(pattern, done.stdout)[-1] == re.findall(pattern, expected)[-1]
 
 
-def test_two_processes_train_with_normalisation(config, run_tool, tmp_path, port):
+def test_two_processes_train_with_normalisation(config, run_tool, tmp_path):
     """SyncBN becomes BN, nccl gloo, said once; no parameter is left without a gradient."""
-    done = run_tool('dist_train.sh', config, 2, '--work-dir', tmp_path, PORT=port)
+    done = run_tool('dist_train.sh', config, 2, '--work-dir', tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / 'iter_4.pth').is_file()
     if not torch.cuda.is_available():
         assert done.stdout.count('BN for SyncBN, gloo for nccl') == 1
 
 
-MODELS_AT_THE_END = """
-import gc, sys
-import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
-from mmdpt.training import build_runner, end_process_group, load_config
+@pytest.fixture
+def recorded(run_tool, tmp_path):
+    """The command line that a script gives to Python, and what it tells torchrun by variables."""
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\necho "$@" "$TORCH_ELASTIC_SHUTDOWN_TIMEOUT"\n')
+    python.chmod(0o755)
 
-def living():
-    return sum(isinstance(o, DistributedDataParallel) for o in gc.get_objects())
+    def call(script, *arguments, **environment):
+        return run_tool(script, *arguments, PYTHON=str(python), **environment).stdout.split()
 
-gc.disable()
-build_runner(load_config(sys.argv[1]), sys.argv[2], 'pytorch').train()
-before = living(), dist.is_initialized()
-end_process_group()
-print('living:', *before, living(), dist.is_initialized())
-"""
+    return call
 
 
-def test_no_distributed_model_outlives_the_process_group(plain_step, tmp_path, port):
-    """One that does can abort the process while the interpreter shuts down."""
-    meeting = dict(WORLD_SIZE='1', RANK='0', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1')
-    done = subprocess.run(
-        [sys.executable, '-c', MODELS_AT_THE_END, str(plain_step), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **meeting, 'MASTER_PORT': port},
+@pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh'])
+def test_the_second_of_two_machines_meets_at_the_first(recorded, script):
+    files = ('CONFIG',) if script == 'dist_train.sh' else ('CONFIG', 'CHECKPOINT')
+    several = dict(NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', PORT='1234')
+    called = ' '.join(recorded(script, *files, 4, '--amp', **several))
+    assert called.startswith(
+        '-m torch.distributed.run --nnodes 2 --node_rank 1 --master_addr 10.0.0.1 '
+        '--master_port 1234 --nproc_per_node 4 '
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert 'living: 1 True 0 False' in done.stdout
+    assert f'.py {" ".join(files)} --launcher pytorch --amp' in called
+
+
+def test_runs_on_one_machine_do_not_meet_at_one_port(recorded):
+    assert '--standalone' in recorded('dist_train.sh', 'CONFIG', 2)
+    own = recorded('dist_train.sh', 'CONFIG', 2, PORT='29501')
+    assert own[own.index('--master_port') + 1] == '29501'
+
+
+def test_torchrun_waits_while_a_checkpoint_is_saved(recorded):
+    assert recorded('dist_train.sh', 'CONFIG', 2)[-1] == '600'
+    own = dict(TORCH_ELASTIC_SHUTDOWN_TIMEOUT='1800')
+    assert recorded('dist_train.sh', 'CONFIG', 2, **own)[-1] == '1800'
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh'])

@@ -196,7 +196,7 @@ def test_signal_to_the_process_group_spares_the_workers(folder, tmp_path):
         ],
         capture_output=True,
         text=True,
-        env={**os.environ, 'PYTHONPATH': str(folder)},
+        env={**os.environ, 'PYTHONPATH': f'{folder}:{REPO}'},
         start_new_session=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -204,17 +204,35 @@ def test_signal_to_the_process_group_spares_the_workers(folder, tmp_path):
     assert checkpoints(tmp_path) == ['iter_2.pth']
 
 
+def assert_both_have_stopped(work_dir, said):
+    assert len(checkpoints(work_dir)) == 1
+    assert said.count('the training ends after iteration') == 1
+
+
 @pytest.mark.distributed
-@pytest.mark.parametrize('to', ['self', 'launcher'])
-def test_signal_to_one_of_two_processes_or_their_launcher_stops_both(
-    folder, run_tool, tmp_path, to
+def test_signal_to_one_of_two_processes_stops_both(folder, run_ranks, tmp_path):
+    path = configured(folder, stage='train', iteration=2, rank=1)
+    done = run_ranks(
+        *(2, 'train.py', path, '--launcher', 'pytorch', '--work-dir', tmp_path),
+        *('--cfg-options', 'train_cfg.max_iters=1000'),
+        before=f'import sys; sys.path.append({str(folder)!r})',
+    )
+    assert [rank.returncode for rank in done] == [0, 0], done
+    assert_both_have_stopped(tmp_path, done[0].stdout + done[1].stdout)
+
+
+@pytest.mark.nightly
+@pytest.mark.distributed
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGUSR1'])
+def test_torchrun_passes_the_signal_on_and_waits_for_the_checkpoint(
+    folder, run_tool, tmp_path, name
 ):
-    path = configured(folder, stage='train', iteration=2, to=to, rank=1)
+    path = configured(folder, stage='train', iteration=2, name=name, to='launcher', rank=1)
     done = run_tool(
         *('dist_train.sh', path, 2, '--work-dir', tmp_path),
         *('--cfg-options', 'train_cfg.max_iters=1000'),
-        PYTHONPATH=str(folder),
+        PYTHONPATH=f'{folder}:{REPO}',
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(checkpoints(tmp_path)) == 1
-    assert done.stdout.count('SIGTERM: the training ends after iteration') == 1
+    assert done.returncode == 1 and 'SignalException' in done.stderr  # torchrun's, not the ranks'
+    assert f'{name}: the training ends after iteration' in done.stdout
+    assert_both_have_stopped(tmp_path, done.stdout)
