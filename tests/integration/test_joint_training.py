@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from PIL import Image
 
@@ -13,69 +14,33 @@ from mmdpt.config import load_config
 from mmdpt.scenes import PALETTE
 
 REPO = Path(__file__).resolve().parents[2]
-THIRDS = ([0, 3, 6], [1, 4, 7], [2, 5])
 
 
 @pytest.fixture(scope='module')
 def joint_config(scenes, tmp_path_factory):
-    """Of eight scenes three with both labels, three with class labels, two with depth."""
-    path = tmp_path_factory.mktemp('configs') / 'tiny_joint.py'
-    path.write_text(f"""
-_base_ = ['{REPO}/configs/dpt/dpt_vit-ti16_scenes-joint.py']
-tiny = dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8)
-model = dict(
-    data_preprocessor=dict(size=(48, 64)),
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48
-        ),
-        img_size=(48, 64),
-        out_indices=(0, 1, 2, 3),
-    ),
-    decode_head=dict(auxiliary_weight=0.2, **tiny),
-    depth_head=tiny,
-)
-train_dataloader = _base_.train_dataloader
-train_dataloader.update(batch_size=2, num_workers=0, persistent_workers=False)
-for part, indices in zip(train_dataloader.dataset.datasets, {THIRDS}):
-    part.update(data_root='{scenes}', indices=indices)
-    part.pipeline[-4].scale = (64, 48)
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = (64, 48)
-val_dataloader = dict(
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(data_root='{scenes}', pipeline=test_pipeline),
-)
-test_dataloader = val_dataloader
-optim_wrapper = dict(type='OptimWrapper')
-train_cfg = dict(max_iters=2, val_interval=2)
-default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=2))
-randomness = dict(seed=0)
-""")
-    return path
+    """Of eight scenes three have both labels, three class labels, two depth."""
+    more = 'model["decode_head"].update(auxiliary_weight=0.2)\n'
+    return tiny.write_config(tmp_path_factory.mktemp('configs'), 'joint', scenes, more)
 
 
 @pytest.fixture(scope='module')
-def trained_jointly(joint_config, run_tool, tmp_path_factory):
-    """The work dir of two iterations, and what the console said."""
+def trained_jointly(joint_config, succeed, tmp_path_factory):
+    """The work dir of four iterations, and what the console said."""
     work_dir = tmp_path_factory.mktemp('joint')
-    done = run_tool('train.py', joint_config, '--work-dir', work_dir)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeed('train.py', joint_config, '--work-dir', work_dir)
     assert 'WARNING' not in done.stdout and 'Warning' not in done.stderr
     return work_dir, done.stdout
 
 
 @pytest.fixture(scope='module')
-def tested_jointly(trained_jointly, joint_config, run_tool, tmp_path_factory):
+def tested_jointly(trained_jointly, joint_config, succeed, tmp_path_factory):
     """The folder of pictures of a test, and what the console said."""
     pictures = tmp_path_factory.mktemp('pictures')
     work_dir, _ = trained_jointly
-    done = run_tool(
-        *('test.py', joint_config, work_dir / 'iter_2.pth', '--work-dir', work_dir / 'test'),
+    done = succeed(
+        *('test.py', joint_config, work_dir / 'iter_4.pth', '--work-dir', work_dir / 'test'),
         *('--show-dir', pictures),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     return pictures, done.stdout
 
 
@@ -90,7 +55,7 @@ def test_both_tasks_train_and_are_evaluated(trained_jointly):
     _, console = trained_jointly
     for name in ('decode.loss_ce', 'decode.aux_loss_ce', 'depth.loss_silog'):
         values = [float(x) for x in re.findall(rf'{re.escape(name)}: ([\d.]+)', console)]
-        assert len(values) == 2 and all(0 <= value < 10 for value in values)
+        assert len(values) == 4 and all(0 <= value < 10 for value in values)
         assert max(values) > 0
     miou, abs_rel, d1 = metrics(console)
     assert 0 <= miou <= 100 and abs_rel > 0 and 0 <= d1 <= 1
@@ -100,15 +65,12 @@ def test_test_gives_the_metrics_of_the_last_validation(trained_jointly, tested_j
     assert metrics(tested_jointly[1]) == metrics(trained_jointly[1])
 
 
-def test_every_image_has_one_picture_of_both(tested_jointly):
+def test_every_image_has_a_picture_with_labels_above_depth(tested_jointly, scenes):
+    """Above image | true labels | labels | error; below image | true depth | depth | error."""
     drawn = sorted(tested_jointly[0].glob('*.png'))
     assert [path.stem for path in drawn] == [f'scene_{k:08d}' for k in (1, 2, 3)]
     for path in drawn:
         assert np.asarray(Image.open(path)).shape == (48 + 4 + 48 + 34, 4 * 64 + 3 * 4, 3)
-
-
-def test_picture_has_labels_above_depth(tested_jointly, scenes):
-    """Above image | true labels | labels | error; below image | true depth | depth | error."""
     name = 'scene_00000002'
     picture = np.asarray(Image.open(tested_jointly[0] / f'{name}.png')).astype(float)
     image = np.asarray(Image.open(scenes / f'images/validation/{name}.jpg')).astype(float)
@@ -143,9 +105,10 @@ def test_half_of_the_training_images_have_both_labels():
     assert [sum(k % 2 for k in part.indices) for part in parts] == [240, 120, 120]
 
 
+@pytest.mark.nightly
 @pytest.mark.distributed
 def test_process_without_a_kind_of_label_trains_with_one_that_has_it(
-    joint_config, run_tool, tmp_path
+    joint_config, succeed, tmp_path
 ):
     """One process sees labels only, the other depth only; neither waits for the other.
 
@@ -174,16 +137,10 @@ default_hooks = dict(checkpoint=dict(interval=1))
         port = str(free.getsockname()[1])
     one, two, start = (tmp_path / name for name in ('one', 'two', 'start'))
     options = ('--cfg-options', 'optim_wrapper.optimizer.lr=0')
-    for done in (
-        run_tool('train.py', path, '--work-dir', start, *options),
-        run_tool('train.py', path, '--work-dir', one),
-        run_tool(
-            *('dist_train.sh', path, 2, '--work-dir', two),
-            *('--cfg-options', 'train_dataloader.batch_size=1'),
-            PORT=port,
-        ),
-    ):
-        assert done.returncode == 0, done.stdout + done.stderr
+    succeed('train.py', path, '--work-dir', start, *options)
+    succeed('train.py', path, '--work-dir', one)
+    options = ('--cfg-options', 'train_dataloader.batch_size=1')
+    succeed('dist_train.sh', path, 2, '--work-dir', two, *options, PORT=port)
     initial, single, double = (
         torch.load(folder / 'iter_1.pth', weights_only=False)['state_dict']
         for folder in (start, one, two)

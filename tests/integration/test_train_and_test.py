@@ -2,22 +2,35 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from PIL import Image
 
-from mmdpt.apis import init_model
-from mmdpt.scenes import CLASSES
+from mmdpt.config import load_config, prepare_test
+from mmdpt.scenes import CLASSES, PALETTE
 
 
 def load(path):
     return torch.load(path, map_location='cpu', weights_only=False)['state_dict']
 
 
-def miou(text):
-    return float(re.findall(r'mIoU: ([\d.]+)', text)[-1])
+def read(path):
+    return np.asarray(Image.open(path))
+
+
+@pytest.fixture(scope='module')
+def tested(trained, config, succeed, tmp_path_factory):
+    """The folder of a test's ``pictures`` and ``maps``."""
+    folder = tmp_path_factory.mktemp('tested')
+    succeed(
+        *('test.py', config, trained / 'iter_4.pth', '--work-dir', folder / 'work'),
+        *('--show-dir', folder / 'pictures', '--out', folder / 'maps'),
+    )
+    return folder
 
 
 def test_training_learns_and_evaluates(trained):
@@ -42,7 +55,7 @@ def test_console_is_fit_to_read(trained):
     assert 'System environment' in log and 'Config:' in log
 
 
-def test_resumed_training_ends_with_the_same_weights(config, run_tool, tmp_path):
+def test_resumed_training_ends_with_the_same_weights(config, succeed, tmp_path):
     """Samples and their augmentation, weights, optimiser and schedule go on; workers may differ."""
     path = tmp_path / 'augmented.py'
     path.write_text(f"""
@@ -61,96 +74,54 @@ model = dict(decode_head=dict(dropout_ratio=0.1))
 """)
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
     workers = ('--cfg-options', 'train_dataloader.num_workers=2')
-    assert run_tool('train.py', path, '--work-dir', whole, *workers).returncode == 0
+    succeed('train.py', path, '--work-dir', whole, *workers)
     resumed.mkdir()
-    (resumed / 'iter_2.pth').write_bytes((whole / 'iter_2.pth').read_bytes())
+    shutil.copy(whole / 'iter_2.pth', resumed)
     (resumed / 'last_checkpoint').write_text(str(resumed / 'iter_2.pth'))
-    done = run_tool('train.py', path, '--work-dir', resumed, '--resume')
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeed('train.py', path, '--work-dir', resumed, '--resume')
     assert 'Iter(train) [3/4]' in done.stdout and 'Iter(train) [1/4]' not in done.stdout
-    expected, weights = load(whole / 'iter_4.pth'), load(resumed / 'iter_4.pth')
-    assert weights.keys() == expected.keys()
-    for key, value in expected.items():
-        torch.testing.assert_close(weights[key], value, rtol=0, atol=0)
-
-
-def test_test_gives_the_metrics_of_the_last_validation(trained, config, run_tool, tmp_path):
-    pictures, maps = tmp_path / 'pictures', tmp_path / 'maps'
-    done = run_tool(
-        *('test.py', config, trained / 'iter_4.pth', '--work-dir', tmp_path / 'work'),
-        *('--show-dir', pictures, '--out', maps),
+    torch.testing.assert_close(
+        load(resumed / 'iter_4.pth'), load(whole / 'iter_4.pth'), rtol=0, atol=0
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert miou(done.stdout) == miou((trained / 'console.txt').read_text())
+
+
+def test_a_test_draws_every_image_and_writes_its_labels(tested, scenes):
+    """Image | true labels | labels | error."""
     names = [f'scene_{index:08d}.png' for index in (1, 2, 3)]
-    assert sorted(p.name for p in pictures.iterdir()) == names
-    assert sorted(p.name for p in maps.iterdir()) == names
-    picture = np.asarray(Image.open(pictures / names[0]))
+    assert sorted(path.name for path in (tested / 'pictures').iterdir()) == names
+    assert sorted(path.name for path in (tested / 'maps').iterdir()) == names
+    picture, labels = (read(tested / kind / names[1]) for kind in ('pictures', 'maps'))
     assert picture.shape == (48, 4 * 64 + 3 * 4, 3)
-    labels = np.asarray(Image.open(maps / names[0]))
     assert labels.shape == (48, 64)
     assert labels.min() >= 1 and labels.max() <= len(CLASSES)
-
-
-def test_pictures_show_the_predicted_labels(trained, config, run_tool, scenes, tmp_path):
-    from mmdpt.scenes import PALETTE
-
-    done = run_tool(
-        *('test.py', config, trained / 'iter_4.pth', '--work-dir', tmp_path / 'work'),
-        *('--show-dir', tmp_path / 'pictures', '--out', tmp_path / 'maps'),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    name = 'scene_00000002'
-    picture = np.asarray(Image.open(tmp_path / 'pictures' / f'{name}.png')).astype(float)
-    image = np.asarray(Image.open(scenes / 'images' / 'validation' / f'{name}.jpg')).astype(float)
-    truth = np.asarray(Image.open(scenes / 'annotations' / 'validation' / f'{name}.png'))
-    labels = np.asarray(Image.open(tmp_path / 'maps' / f'{name}.png'))
+    truth = read(scenes / 'annotations/validation' / names[1])
+    image = read(scenes / 'images/validation' / names[1].replace('png', 'jpg'))
     for start, shown in ((68, truth), (136, labels)):
-        colours = np.array(PALETTE)[shown - 1]
-        column = picture[:, start : start + 64]
-        np.testing.assert_allclose(column, 0.7 * colours + 0.3 * image, atol=3)
+        expected = 0.7 * np.array(PALETTE)[shown - 1] + 0.3 * image
+        np.testing.assert_allclose(picture[:, start : start + 64], expected, atol=3)
     wrong = (picture[:, 204:] == [230, 30, 60]).all(axis=2)
     assert (wrong == ((truth != labels) & (truth > 0))).all()
     assert wrong.any() and not wrong.all()
 
 
-def test_test_time_augmentation_averages(trained, config, run_tool, tmp_path):
-    done = run_tool('test.py', config, trained / 'iter_4.pth', '--work-dir', tmp_path, '--tta')
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert 0 <= miou(done.stdout) <= 100
+def test_test_time_augmentation_averages(trained, config, succeed, tmp_path):
+    command = ('test.py', config, trained / 'iter_4.pth', '--work-dir', tmp_path)
+    done = succeed(*command, '--tta')
+    assert 0 <= float(re.findall(r'mIoU: ([\d.]+)', done.stdout)[-1]) <= 100
 
 
-def test_amp_trains(config, run_tool, tmp_path):
-    done = run_tool('train.py', config, '--work-dir', tmp_path, '--amp')
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_amp_trains(config, succeed, tmp_path):
+    done = succeed('train.py', config, '--work-dir', tmp_path, '--amp')
     if not torch.cuda.is_available():
         assert 'bfloat16 autocast' in done.stdout
 
 
-def test_saved_model_predicts_the_same_after_loading(trained, config):
-    first = init_model(str(config), str(trained / 'iter_4.pth'))
-    second = init_model(str(config), str(trained / 'iter_4.pth'))
-    image = torch.randn(1, 3, 50, 70)
-    meta = [dict(img_shape=(50, 70), ori_shape=(50, 70))]
-    with torch.no_grad():
-        outputs = [model.encode_decode(image, meta) for model in (first, second)]
-    assert outputs[0].shape == (1, len(CLASSES), 50, 70)
-    torch.testing.assert_close(*outputs, rtol=0, atol=0)
-    assert first.dataset_meta['classes'] == CLASSES
-
-
-def test_pictures_of_the_training_samples(config, run_tool, tmp_path):
-    done = run_tool('browse_dataset.py', config, '--out', tmp_path, '--number', '3')
-    assert done.returncode == 0, done.stdout + done.stderr
-    pictures = sorted(tmp_path.glob('*.png'))
-    assert len(pictures) == 3
-    assert np.asarray(Image.open(pictures[0])).shape[1] > 64
-
-
-def test_print_config_merges_the_bases(config, run_tool):
-    done = run_tool('print_config.py', config, '--cfg-options', 'model.decode_head.channels=16')
-    assert done.returncode == 0
+def test_print_config_merges_the_bases(config, succeed):
+    done = succeed('print_config.py', config, '--cfg-options', 'model.decode_head.channels=16')
     assert 'channels=16' in done.stdout and "type='AdamW'" in done.stdout
+
+
+# what is wrong is named
 
 
 @pytest.mark.parametrize('extra', [(), ('--tta',)])
@@ -167,12 +138,8 @@ def test_checkpoint_of_another_model_is_refused(trained, config, run_tool, tmp_p
 
 
 def test_wrong_label_stops_the_training_with_its_name(config, run_tool, scenes, tmp_path):
-    for folder in ('images', 'annotations'):
-        for split in ('training', 'validation'):
-            (tmp_path / 'data' / folder / split).mkdir(parents=True)
-            for path in (scenes / folder / split).iterdir():
-                (tmp_path / 'data' / folder / split / path.name).write_bytes(path.read_bytes())
-    for path in (tmp_path / 'data' / 'annotations' / 'training').iterdir():
+    shutil.copytree(scenes, tmp_path / 'data')
+    for path in (tmp_path / 'data/annotations/training').iterdir():
         Image.fromarray(np.full((48, 64), 99, np.uint8)).save(path)
     done = run_tool(
         *('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options'),
@@ -186,20 +153,16 @@ def test_wrong_label_stops_the_training_with_its_name(config, run_tool, scenes, 
 
 
 def test_missing_data_root_is_named(config, run_tool, tmp_path):
-    done = run_tool(
-        *('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options'),
-        'train_dataloader.dataset.data_root=/nowhere/at/all',
-    )
+    option = 'train_dataloader.dataset.data_root=/nowhere/at/all'
+    done = run_tool('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options', option)
     assert done.returncode == 1
     assert 'error: data root /nowhere/at/all does not exist' in done.stderr
     assert 'docs/datasets.md' in done.stderr
 
 
-def test_unknown_key_is_named(config, run_tool, tmp_path):
-    done = run_tool(
-        *('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options'),
-        'model.decode_head.readout=add',
-    )
+def test_unknown_key_is_named_before_anything_is_written(config, run_tool, tmp_path):
+    option = 'model.decode_head.readout=add'
+    done = run_tool('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options', option)
     assert done.returncode == 1
     assert "did you mean 'readout_type'?" in done.stderr
     assert not (tmp_path / 'work').exists()
@@ -209,3 +172,66 @@ def test_missing_checkpoint_is_named(config, run_tool, tmp_path):
     done = run_tool('test.py', config, tmp_path / 'gone.pth')
     assert done.returncode == 1
     assert f'error: no checkpoint file {tmp_path / "gone.pth"}' in done.stderr
+
+
+# depth
+
+
+@pytest.fixture(scope='module')
+def depth_config(scenes, tmp_path_factory):
+    return tiny.write_config(tmp_path_factory.mktemp('configs'), 'depth', scenes)
+
+
+def test_depth_trains_is_evaluated_written_and_drawn(depth_config, succeed, tmp_path):
+    done = succeed('train.py', depth_config, '--work-dir', tmp_path)
+    losses = [float(x) for x in re.findall(r'decode\.loss_silog: ([\d.]+)', done.stdout)]
+    assert len(losses) == 4 and all(0 < loss < 10 for loss in losses)
+    assert 'WARNING' not in done.stdout and 'Warning' not in done.stderr
+    out, drawn = tmp_path / 'depth', tmp_path / 'pictures'
+    done = succeed(
+        *('test.py', depth_config, tmp_path / 'iter_4.pth', '--work-dir', tmp_path / 'test'),
+        *('--show-dir', drawn, '--out', out),
+    )
+    d1, abs_rel = re.findall(r'd1: ([\d.]+).*abs_rel: ([\d.]+)', done.stdout)[-1]
+    assert 0 <= float(d1) <= 1 and float(abs_rel) > 0
+    depth = np.load(sorted(out.glob('*.npy'))[0])
+    assert depth.shape == (48, 64) and depth.dtype == np.float32
+    assert (depth >= 0.1).all() and (depth <= 65).all()
+    assert len(list(drawn.glob('*.png'))) == 3
+    assert {path.stem for path in out.glob('*.npy')} == {path.stem for path in drawn.iterdir()}
+    assert all(read(path).shape == (48 + 34, 4 * 64 + 3 * 4, 3) for path in drawn.iterdir())
+
+
+@pytest.mark.nightly
+def test_variants_are_compared_with_their_base(depth_config, succeed, tmp_path):
+    """One variant trains, one is the base tested at another size, a third is the base itself."""
+    changes = {
+        'readout-add': "model = dict(decode_head=dict(readout_type='add'))",
+        'resolution': 'test_dataloader = _base_.test_dataloader\n'
+        'test_dataloader.dataset.pipeline[2].scale = (32, 24)',
+        'same': '',
+    }
+    paths = [tmp_path / f'{name}.py' for name in changes]
+    for path, change in zip(paths, changes.values(), strict=True):
+        path.write_text(f"_base_ = '{depth_config}'\n{change}\n")
+    work_dir = tmp_path / 'work'
+    succeed('ablate.py', *paths, '--base', depth_config, '--iters', 31, '--work-dir', work_dir)
+    rows = [line.split(' | ') for line in (work_dir / 'table.md').read_text().splitlines()[2:]]
+    assert [row[0] for row in rows] == ['| base', *(f'| {name}' for name in changes)]
+    assert rows[3][1:] == [rows[0][1], '+0.0000 (+0.0000 to +0.0000)', *rows[0][3:]]
+    assert rows[1][1] != rows[0][1] and rows[2][1] != rows[0][1]
+    trained = sorted(path.parent.name for path in work_dir.glob('*/iter_31.pth'))
+    assert trained == ['base', 'readout-add']
+
+
+def test_variants_of_fewer_iterations_than_the_warm_up(depth_config, run_tool, tmp_path):
+    done = run_tool('ablate.py', '--base', depth_config, '--iters', '30', '--work-dir', tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == 'error: --iters must be more than the 30 of the warm-up\n'
+
+
+def test_tta_of_depth_averages_with_the_mirror_image(depth_config, tmp_path):
+    cfg = load_config(str(depth_config))
+    (tmp_path / 'a.pth').touch()
+    prepare_test(cfg, str(tmp_path / 'a.pth'), tta=True)
+    assert cfg.model.test_cfg.flip is True
