@@ -128,6 +128,12 @@ def hostile(tmp_path, marker):
     return write
 
 
+@pytest.fixture(params=tricks(Path()))
+def trick(request):
+    """The name of each trick in turn."""
+    return request.param
+
+
 @pytest.fixture
 def all_tricks(marker):
     """The pickles that would make the marker, without their end, by name."""
