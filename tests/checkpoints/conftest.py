@@ -1,5 +1,11 @@
 """Tiny models of ours, and what isl-org/DPT's state dicts hold."""
 
+import json
+import runpy
+import zlib
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
@@ -8,6 +14,7 @@ from mmdpt.models import DepthDPTHead, DPTHead, VisionTransformerDPT
 DIMS, HEADS, LAYERS, CLASSES, CHANNELS = 48, 3, 5, 7, 32
 WIDTHS = (16, 32, 48, 64)
 OUT_INDICES = (0, 1, 3, 4)
+REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_isl_org.py')))
 STAGES, DEPTHS, BASE = (128, 256, 512), (1, 2, 2), 32
 
 
@@ -62,99 +69,6 @@ def build(task, hybrid=False, img_size=96, auxiliary=True, backbone=(), head=())
     )
 
 
-def affine(name, *shape):
-    return {f'{name}.weight': shape, f'{name}.bias': shape[:1]}
-
-
-def batch_norm(name, width):
-    leaves = ('weight', 'bias', 'running_mean', 'running_var')
-    return {f'{name}.{leaf}': (width,) for leaf in leaves} | {f'{name}.num_batches_tracked': ()}
-
-
-def isl_org_shapes(task, hybrid=False, scriptable=False):
-    """Keys and shapes by reading dpt/{vit,blocks,models}.py and timm 0.4.5's ViT, tiny widths."""
-    model, norm = 'pretrained.model', task == 'segmentation'
-    shapes = {
-        f'{model}.cls_token': (1, 1, DIMS),
-        f'{model}.pos_embed': (1, 37, DIMS),
-        **affine(f'{model}.norm', DIMS),
-        **affine(f'{model}.head', 1000, DIMS),
-    }
-    if hybrid:
-        resnet = f'{model}.patch_embed.backbone'
-        shapes |= {f'{resnet}.stem.conv.weight': (BASE, 3, 7, 7)}
-        shapes |= affine(f'{resnet}.stem.norm', BASE)
-        before = BASE
-        for s, (width, depth) in enumerate(zip(STAGES, DEPTHS, strict=True)):
-            for b in range(depth):
-                block, mid = f'{resnet}.stages.{s}.blocks.{b}', width // 4
-                if b == 0:
-                    shapes[f'{block}.downsample.conv.weight'] = (width, before, 1, 1)
-                    shapes |= affine(f'{block}.downsample.norm', width)
-                shapes |= {
-                    f'{block}.conv1.weight': (mid, before, 1, 1),
-                    f'{block}.conv2.weight': (mid, mid, 3, 3),
-                    f'{block}.conv3.weight': (width, mid, 1, 1),
-                    **affine(f'{block}.norm1', mid),
-                    **affine(f'{block}.norm2', mid),
-                    **affine(f'{block}.norm3', width),
-                }
-                before = width
-        shapes |= affine(f'{model}.patch_embed.proj', DIMS, before, 1, 1)
-    else:
-        shapes |= affine(f'{model}.patch_embed.proj', DIMS, 3, 16, 16)
-    for n in range(LAYERS):
-        block = f'{model}.blocks.{n}'
-        shapes |= {
-            **affine(f'{block}.norm1', DIMS),
-            **affine(f'{block}.attn.qkv', 3 * DIMS, DIMS),
-            **affine(f'{block}.attn.proj', DIMS, DIMS),
-            **affine(f'{block}.norm2', DIMS),
-            **affine(f'{block}.mlp.fc1', 4 * DIMS, DIMS),
-            **affine(f'{block}.mlp.fc2', DIMS, 4 * DIMS),
-        }
-    for i in (3, 4) if hybrid else (1, 2, 3, 4):
-        width = WIDTHS[i - 1]
-        post = f'pretrained.act_postprocess{i}'
-        readout = f'pretrained.readout_oper{i}.0' if scriptable else f'{post}.0'
-        first, second = ('0', '1') if scriptable else ('3', '4')
-        shapes |= affine(f'{readout}.project.0', DIMS, 2 * DIMS)
-        shapes |= affine(f'{post}.{first}', width, DIMS, 1, 1)
-        if i != 3:
-            side = {1: 4, 2: 2, 4: 3}[i]
-            shapes |= affine(f'{post}.{second}', width, width, side, side)
-    for i in (1, 2, 3, 4):
-        width = STAGES[i - 1] if hybrid and i < 3 else WIDTHS[i - 1]
-        shapes[f'scratch.layer{i}_rn.weight'] = (CHANNELS, width, 3, 3)
-        refine = f'scratch.refinenet{i}'
-        shapes |= affine(f'{refine}.out_conv', CHANNELS, CHANNELS, 1, 1)
-        for unit in (1, 2):
-            for conv in (1, 2):
-                name = f'{refine}.resConfUnit{unit}.conv{conv}'
-                shapes |= affine(name, CHANNELS, CHANNELS, 3, 3)
-                if norm:
-                    del shapes[f'{name}.bias']
-                    shapes |= batch_norm(f'{refine}.resConfUnit{unit}.bn{conv}', CHANNELS)
-    if task == 'depth':
-        shapes |= affine('scratch.output_conv.0', CHANNELS // 2, CHANNELS, 3, 3)
-        shapes |= affine('scratch.output_conv.2', 32, CHANNELS // 2, 3, 3)
-        shapes |= affine('scratch.output_conv.4', 1, 32, 1, 1)
-    else:
-        for head in ('scratch.output_conv', *(() if scriptable else ('auxlayer',))):
-            shapes[f'{head}.0.weight'] = (CHANNELS, CHANNELS, 3, 3)
-            shapes |= batch_norm(f'{head}.1', CHANNELS)
-            shapes |= affine(f'{head}.4', CLASSES, CHANNELS, 1, 1)
-    return shapes
-
-
-def isl_org_weights(*args, **kwargs):
-    torch.manual_seed(2)
-    return {
-        key: torch.tensor(7) if key.endswith('tracked') else torch.randn(shape)
-        for key, shape in isl_org_shapes(*args, **kwargs).items()
-    }
-
-
 @pytest.fixture(scope='session')
 def build_model():
     """Build a tiny model of ours, with random weights."""
@@ -167,7 +81,17 @@ def random_weights():
     return randomize
 
 
-@pytest.fixture
-def isl_org_state():
-    """Build a state dict with isl-org's keys."""
-    return isl_org_weights
+@pytest.fixture(scope='session')
+def isl_org():
+    """What record_isl_org.py recorded: commits, versions and shapes, and outputs by name."""
+    with np.load(REFERENCE['OUTPUTS']) as file:
+        about = json.loads(zlib.decompress(file['about'].tobytes()))
+        return about, {name: torch.from_numpy(file[name]) for name in file if name != 'about'}
+
+
+@pytest.fixture(scope='session')
+def isl_org_state(isl_org):
+    """Give the state dict of one of isl-org's own models, such as 'base-midas', narrow."""
+    return lambda name: {
+        key: REFERENCE['fill'](key, shape) for key, shape in isl_org[0]['shapes'][name].items()
+    }

@@ -8,7 +8,7 @@ from mmdpt.errors import InputError
 
 
 def test_an_unexpected_key_is_named(isl_org_state):
-    state = isl_org_state('depth') | {'scratch.extra.weight': torch.zeros(1)}
+    state = isl_org_state('base-midas') | {'scratch.extra.weight': torch.zeros(1)}
     with pytest.raises(InputError, match=r'1 unexpected: scratch\.extra\.weight$'):
         to_ours(state)
 
@@ -24,14 +24,14 @@ def test_an_unexpected_key_is_named(isl_org_state):
     ],
 )
 def test_a_missing_key_is_named(isl_org_state, key):
-    state = isl_org_state('depth')
+    state = isl_org_state('base-midas')
     state.pop(key)
     with pytest.raises(InputError, match=f'1 missing: {key}$'.replace('.', r'\.')):
         to_ours(state)
 
 
 def test_a_missing_layer_is_named(isl_org_state):
-    state = {k: v for k, v in isl_org_state('depth').items() if '.blocks.2.' not in k}
+    state = {k: v for k, v in isl_org_state('base-midas').items() if '.blocks.2.' not in k}
     with pytest.raises(
         InputError, match=r'12 missing: pretrained\.model\.blocks\.2\.norm1\.weight'
     ):
@@ -39,7 +39,7 @@ def test_a_missing_layer_is_named(isl_org_state):
 
 
 def test_a_missing_half_of_a_norm_is_named(isl_org_state):
-    state = isl_org_state('segmentation')
+    state = isl_org_state('base-ade20k')
     state.pop('auxlayer.1.running_mean')
     with pytest.raises(InputError, match=r'1 missing: auxlayer\.1\.running_mean$'):
         to_ours(state)
@@ -47,15 +47,15 @@ def test_a_missing_half_of_a_norm_is_named(isl_org_state):
 
 def test_a_batch_counter_may_lack(isl_org_state):
     """Files from before torch 0.4.1 have none."""
-    state = isl_org_state('segmentation')
+    state = isl_org_state('base-ade20k')
     converted, _ = to_ours({k: v for k, v in state.items() if not k.endswith('tracked')})
     assert not any(key.endswith('tracked') for key in converted)
 
 
 def test_a_layer_of_another_shape_is_named(isl_org_state):
-    state = isl_org_state('depth')
+    state = isl_org_state('base-midas')
     state['pretrained.model.blocks.3.norm2.bias'] = torch.zeros(5)
-    message = r'1 of another shape: backbone\.layers\.3\.ln2\.bias: \(5,\), layer 0 has \(48,\)$'
+    message = r'1 of another shape: backbone\.layers\.3\.ln2\.bias: \(5,\), layer 0 has \(32,\)$'
     with pytest.raises(InputError, match=message):
         to_ours(state)
 
@@ -74,7 +74,7 @@ def test_an_unexpected_key_of_ours_is_named(build_model):
 
 
 def test_the_input_is_not_changed(isl_org_state):
-    state = isl_org_state('segmentation')
+    state = isl_org_state('base-ade20k')
     before = {key: value.clone() for key, value in state.items()}
     to_ours(state)
     assert state.keys() == before.keys()
@@ -82,7 +82,7 @@ def test_the_input_is_not_changed(isl_org_state):
 
 
 def test_the_report_tells_what_was_dropped_and_why(isl_org_state):
-    text = str(to_ours(isl_org_state('depth'))[1])
+    text = str(to_ours(isl_org_state('base-midas'))[1])
     assert text.startswith('isl-org (depth): ')
     assert 'dropped, classifier of the pretraining: pretrained.model.head.weight' in text
     assert 'dropped, the coarsest fusion block has no skip to refine: scratch.refinenet4' in text
@@ -91,7 +91,7 @@ def test_the_report_tells_what_was_dropped_and_why(isl_org_state):
 
 def test_a_foreign_state_dict_is_not_exported(isl_org_state):
     with pytest.raises(InputError, match='only a model of mmdpt'):
-        to_foreign(isl_org_state('depth'), 'huggingface')
+        to_foreign(isl_org_state('base-midas'), 'huggingface')
 
 
 def test_a_target_without_such_a_model_is_refused(build_model):
@@ -146,9 +146,8 @@ def test_an_unknown_source_is_refused():
         detect(['conv1.weight'], 'caffe')
 
 
-def test_hybrid_and_task_show_in_the_keys(isl_org_state):
-    for task in ('depth', 'segmentation'):
-        for hybrid in (False, True):
-            for scriptable in (False, True):
-                layout = detect(isl_org_state(task, hybrid, scriptable))
-                assert (layout.task, layout.hybrid) == (task, hybrid)
+def test_hybrid_and_task_show_in_the_keys(isl_org):
+    for name, shapes in isl_org[0]['shapes'].items():
+        layout = detect(shapes)
+        assert layout.task == ('segmentation' if name.endswith('ade20k') else 'depth')
+        assert layout.hybrid == ('hybrid' in name)

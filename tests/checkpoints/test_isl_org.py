@@ -1,17 +1,114 @@
-"""isl-org/DPT's files become ours without remainder, and ours become theirs."""
+"""isl-org/DPT's files become ours without remainder and give its own models' numbers, and back."""
+
+import runpy
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 from mmdpt.checkpoints import compare, to_foreign, to_ours
-from mmdpt.models import DepthDPTHead, VisionTransformerDPT
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.config import load_config
+from mmdpt.config.machine import use_batch_norm_without_cuda
+from mmdpt.registry import MODELS
 
-CASES = [
-    (task, hybrid, scriptable)
-    for task in ('depth', 'segmentation')
-    for hybrid in (False, True)
-    for scriptable in (False, True)
-]
+REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_isl_org.py')))
+DIMS, SIZES, STRIDE = (REFERENCE[name] for name in ('DIMS', 'SIZES', 'STRIDE'))
+VARIANTS = [*REFERENCE['VARIANTS'], *(f'scriptable-{x}' for x in REFERENCE['SCRIPTABLE'])]
+LEAVES = ('weight', 'bias')
+UNRELEASED = {'base-midas': 'dpt_vit-b16_mix6', 'base-ade20k': 'dpt_vit-b16_ade20k'}
+
+
+def build(name, **changed):
+    """Build the config of a released checkpoint, with its taps and constants, narrow."""
+    variant = name.removeprefix('scriptable-')
+    release = RELEASES.get(f'dpt-{variant}')
+    config, options = (release.config, release.options) if release else (UNRELEASED[variant], ())
+    cfg = load_config(config, options)
+    use_batch_norm_without_cuda(cfg)
+    init_default_scope(cfg.default_scope)
+    backbone, head = cfg.model.backbone, cfg.model.decode_head
+    reference, settings = REFERENCE['VARIANTS'][variant]
+    widths = REFERENCE['WIDTHS'][reference]
+    backbone.arch = dict(
+        embed_dims=DIMS,
+        num_layers=backbone.out_indices[-1] + 1,
+        num_heads=REFERENCE['HEADS'],
+        feedforward_channels=4 * DIMS,
+    )
+    backbone.img_size, backbone.init_cfg = REFERENCE['SIDE'], None
+    head.embed_dims, head.reassemble_channels = DIMS, widths
+    head.channels = REFERENCE['CHANNELS']
+    if 'stem' in backbone:
+        backbone.stem.base_channels = REFERENCE['BASE']
+        head.embed_dims = (*widths[:2], DIMS, DIMS)
+        head.reassemble_channels = (None, None, *widths[2:])
+    if 'num_classes' in settings:
+        head.num_classes = settings['num_classes']
+        if name != variant:
+            head.auxiliary_weight = 0  # dpt_scriptable has no auxlayer
+    cfg.merge_from_dict({f'model.{option}': value for option, value in changed.items()})
+    return MODELS.build(cfg.model).eval()
+
+
+def deviations(isl_org, isl_org_state, name, **changed):
+    """Give the greatest deviation of each size, relative to the greatest value."""
+    theirs = isl_org_state(name)
+    converted, report = to_ours(theirs)
+    assert report.source == 'isl-org'
+    assert report.task == ('segmentation' if name.endswith('ade20k') else 'depth')
+    units = [key for key in theirs if key.startswith('scratch.refinenet4.resConfUnit1.')]
+    dead = [f'pretrained.model.{part}.{x}' for part in ('norm', 'head') for x in LEAVES]
+    assert set(report.dropped) == {*units, *dead}
+    model = build(name, **changed)
+    model.load_state_dict(converted)  # strictly
+    for size in SIZES:
+        with torch.no_grad():
+            output = predict(model, REFERENCE['image'](size))[..., ::STRIDE, ::STRIDE]
+        expected = isl_org[1][f'{name} {size}']
+        assert output.shape == expected.shape
+        yield ((output - expected).abs().max() / expected.abs().max()).item()
+
+
+def predict(model, image):
+    """Predict as the heads do before the clamp to a data set's depths."""
+    head = model.decode_head
+    output = head(model.backbone(image))
+    if head.num_classes == 1:
+        return output[:, 0]
+    return head.upsample(output, image.shape[-2:], head.output_stride)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize('name', VARIANTS)
+def test_outputs_equal_isl_org(isl_org, isl_org_state, name):
+    """Every key of theirs is mapped or dead, and they fill our model."""
+    assert all(error <= 1e-5 for error in deviations(isl_org, isl_org_state, name))
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(
+    ('name', 'option', 'value'),
+    [
+        ('large-midas', 'backbone.out_indices', (4, 11, 17, 23)),
+        ('large-midas', 'backbone.interpolate_mode', 'bicubic'),
+        ('base-midas', 'backbone.norm_cfg', dict(type='LN', eps=1e-5)),
+        ('hybrid-midas', 'backbone.stem.standardization', 'var'),
+        ('hybrid-nyu', 'decode_head.inversion', (0.000305, 0.1379)),
+        ('hybrid-kitti', 'decode_head.inversion', (0.0000602, 0.00579)),
+        ('large-ade20k', 'decode_head.align_corners', False),
+    ],
+)
+def test_the_record_tells_a_change_apart(isl_org, isl_org_state, name, option, value):
+    assert max(deviations(isl_org, isl_org_state, name, **{option: value})) > 1e-4
+
+
+@pytest.mark.parametrize('name', REFERENCE['VARIANTS'])
+def test_exported_keys_and_shapes_are_those_of_their_model(isl_org, name):
+    exported, _ = to_foreign(build(name).state_dict(), 'isl-org')
+    shapes = {key: list(value.shape) for key, value in exported.items()}
+    assert shapes == isl_org[0]['shapes'][name]
 
 
 def assert_bitwise_equal(state, other):
@@ -20,31 +117,11 @@ def assert_bitwise_equal(state, other):
         assert torch.equal(value, other[key]), key
 
 
-@pytest.mark.parametrize(('task', 'hybrid', 'scriptable'), CASES)
-def test_every_key_is_mapped_or_dead_and_fills_our_model(
-    isl_org_state, build_model, task, hybrid, scriptable
-):
-    theirs = isl_org_state(task, hybrid, scriptable)
-    converted, report = to_ours(theirs)
-    assert (report.source, report.task) == ('isl-org', task)
-    used = {key for keys in report.mapped.values() for key in keys} | set(report.dropped)
-    assert used == set(theirs)
-    mismatch = compare(build_model(task, hybrid, auxiliary=not scriptable), converted)
-    assert mismatch.fills and not mismatch.unexpected
-    units = [key for key in theirs if key.startswith('scratch.refinenet4.resConfUnit1.')]
-    dead = [f'pretrained.model.{name}.{x}' for name in ('norm', 'head') for x in ('weight', 'bias')]
-    assert set(report.dropped) == {*units, *dead}
-
-
-@pytest.mark.parametrize('hybrid', [False, True])
-@pytest.mark.parametrize('task', ['depth', 'segmentation'])
-def test_theirs_to_ours_and_back_is_bitwise_equal_where_it_lives(isl_org_state, task, hybrid):
-    theirs = isl_org_state(task, hybrid)
+@pytest.mark.parametrize('name', ['base-midas', 'base-ade20k', 'hybrid-midas', 'hybrid-ade20k'])
+def test_theirs_to_ours_and_back_is_bitwise_equal_where_it_lives(isl_org_state, name):
+    theirs = isl_org_state(name)
     converted, report = to_ours(theirs)
     back, _ = to_foreign(converted, 'isl-org')
-    assert {key: value.shape for key, value in back.items()} == {
-        key: value.shape for key, value in theirs.items()
-    }
     live = theirs.keys() - report.dropped.keys()
     assert_bitwise_equal({k: back[k] for k in live}, {k: theirs[k] for k in live})
 
@@ -57,16 +134,16 @@ def test_ours_to_theirs_and_back_is_bitwise_equal(build_model, task, hybrid):
     assert_bitwise_equal(to_ours(theirs)[0], ours)
 
 
-def test_the_exported_keys_are_theirs(isl_org_state, build_model):
-    """Also for a model without an auxiliary output, which isl-org's strict loading asks for."""
-    ours = build_model('segmentation', auxiliary=False).state_dict()
+def test_a_lacking_auxiliary_output_is_filled(isl_org):
+    """isl-org's strict loading asks for one."""
+    ours = build('base-ade20k', **{'decode_head.auxiliary_weight': 0}).state_dict()
     theirs, report = to_foreign(ours, 'isl-org')
-    assert theirs.keys() == isl_org_state('segmentation').keys()
+    assert theirs.keys() == isl_org[0]['shapes']['base-ade20k'].keys()
     assert 'auxlayer.4.bias' in report.filled
 
 
 def test_taps_fusion_and_outputs_go_where_they_belong(isl_org_state):
-    theirs = isl_org_state('segmentation')
+    theirs = isl_org_state('base-ade20k')
     ours, _ = to_ours(theirs)
     for our_key, their_key in (
         ('backbone.layers.4.ffn.layers.1.bias', 'pretrained.model.blocks.4.mlp.fc2.bias'),
@@ -90,24 +167,8 @@ def test_taps_fusion_and_outputs_go_where_they_belong(isl_org_state):
         assert torch.equal(ours[our_key], theirs[their_key]), our_key
 
 
-def test_readout_ignore_has_no_readout_parameters(isl_org_state, build_model):
-    theirs = {k: v for k, v in isl_org_state('depth').items() if '.0.project.0.' not in k}
-    converted, _ = to_ours(theirs)
-    model = build_model('depth', head=dict(readout_type='ignore'))
+def test_readout_ignore_has_no_readout_parameters(isl_org_state):
+    theirs = isl_org_state('base-midas')
+    converted, _ = to_ours({k: v for k, v in theirs.items() if '.0.project.0.' not in k})
+    model = build('base-midas', **{'decode_head.readout_type': 'ignore'})
     assert compare(model, converted).fills
-
-
-def test_dpt_large_has_the_published_number_of_parameters():
-    """344,055,465 with the dead ones, of which 2,207,208 (facts of isl-org/DPT's model)."""
-    with torch.device('meta'):
-        model = torch.nn.ModuleDict(
-            dict(
-                backbone=VisionTransformerDPT('large', out_indices=(5, 11, 17, 23)),
-                decode_head=DepthDPTHead(
-                    embed_dims=1024, reassemble_channels=(256, 512, 1024, 1024)
-                ),
-            )
-        )
-        theirs, report = to_foreign(model.state_dict(), 'isl-org')
-    assert sum(value.numel() for value in theirs.values()) == 344_055_465
-    assert sum(theirs[key].numel() for key in report.filled) == 2_207_208
