@@ -87,34 +87,7 @@ def test_the_mode_that_is_named_is_the_reference_s_and_no_other(name, grid):
         assert (error <= 1e-6) if mode == named else (error > 1e-2), mode
 
 
-@pytest.mark.parity
-@torch.no_grad()
-def test_the_offset_is_that_of_depth_anything_s_own_code():
-    """The step 6 / 9.1 along the width, 6 / 4.1 along the height, from -0.5 (dinov2.py, @a561b84).
-
-    The cubic convolution (a = -0.75) is written out; the edge's pixels repeat.
-    """
+def test_the_offset_of_their_own_code_is_named():
+    """parity/test_dinov2.py checks its numbers."""
     settings = (of_source(depth_anything.LAYOUTS, 'depth-anything'), dinov2.LAYOUTS[0].settings)
-    modes = {NAMED.search(text)[1] for text in settings}
-    assert modes == {'bicubic-offset'}
-    embedding = torch.randn(1, 1 + SIDE * SIDE, 2, generator=torch.Generator().manual_seed(0))
-    ours = resize_position_embedding(embedding, (SIDE, SIDE), (4, 9), 'bicubic-offset')
-    grid = embedding[0, 1:].double().unflatten(0, (SIDE, SIDE))
-    rows, columns = cubic_weights(4, SIDE / 4.1), cubic_weights(9, SIDE / 9.1)
-    expected = torch.einsum('yh,xw,hwc->yxc', rows, columns, grid)
-    torch.testing.assert_close(
-        ours[0, 1:].double().unflatten(0, (4, 9)), expected, rtol=0, atol=1e-5
-    )
-
-
-def cubic_weights(count, step, a=-0.75):
-    """Weights of the source's pixels in each of ``count`` samples."""
-    weights = torch.zeros(count, SIDE, dtype=torch.double)
-    for sample in range(count):
-        place = (sample + 0.5) * step - 0.5
-        first = int(place // 1) - 1
-        for pixel in range(first, first + 4):
-            x = abs(place - pixel)
-            inner, outer = (a + 2) * x**3 - (a + 3) * x**2 + 1, a * (x**3 - 5 * x**2 + 8 * x - 4)
-            weights[sample, min(max(pixel, 0), SIDE - 1)] += inner if x <= 1 else outer
-    return weights
+    assert {NAMED.search(text)[1] for text in settings} == {'bicubic-offset'}

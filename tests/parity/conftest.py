@@ -1,4 +1,4 @@
-"""Weights of transformers under this project's names."""
+"""Weights of transformers and timm under this project's names."""
 
 import pytest
 
@@ -18,17 +18,23 @@ def from_transformers():
 
 
 @pytest.fixture(scope='session')
-def depth_anything_from_transformers(from_transformers):
-    """Convert Depth Anything for a module of ``backbone`` and ``head``."""
-    return lambda state_dict: from_transformers(state_dict, 'depth')
-
-
-@pytest.fixture(scope='session')
 def dinov2_from_transformers(from_transformers):
     """Convert DINOv2 for our backbone alone."""
 
     def convert(state_dict):
         converted = from_transformers(state_dict, 'backbone')
+        return {key.removeprefix('backbone.'): value for key, value in converted.items()}
+
+    return convert
+
+
+@pytest.fixture(scope='session')
+def from_timm():
+    """Convert timm's ViT, or hybrid, for our backbone."""
+
+    def convert(state_dict):
+        converted, report = to_ours(state_dict, 'timm')
+        assert report.task == 'backbone'
         return {key.removeprefix('backbone.'): value for key, value in converted.items()}
 
     return convert

@@ -1,7 +1,5 @@
 """The taps are those of transformers' DINOv2 with the same weights, with registers and SwiGLU."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -19,41 +17,6 @@ pytestmark = pytest.mark.parity
 DIMS, PATCH, SIDE, REGISTERS = 48, 14, 70, 4
 OUT_INDICES = (0, 1, 3, 4)
 SIZES = [(70, 70), (126, 126), (70, 112), (154, 56)]
-
-RENAMES = (
-    (r'^embeddings\.(cls_token|register_tokens)', r'\1'),
-    (r'^embeddings\.position_embeddings', 'pos_embed'),
-    (r'^embeddings\.patch_embeddings\.', 'patch_embed.'),
-    (r'^layernorm\.', 'ln1.'),
-    (r'^encoder\.layer\.', 'layers.'),
-    (r'\.norm([12])\.', r'.ln\1.'),
-    (r'attention\.o_proj', 'attn.proj'),
-    (r'layer_scale1\.lambda1', 'attn.gamma1.weight'),
-    (r'layer_scale2\.lambda1', 'ffn.gamma2.weight'),
-    (r'mlp\.fc1', 'ffn.layers.0.0'),
-    (r'mlp\.fc2', 'ffn.layers.1'),
-    (r'mlp\.down_proj', 'ffn.w3'),
-)
-JOINED = (  # what our layers hold in one matrix
-    ('attention', ('q_proj', 'k_proj', 'v_proj'), 'attn.qkv'),
-    ('mlp', ('gate_proj', 'up_proj'), 'ffn.w12'),
-)
-
-
-def from_transformers(state_dict):
-    """Rename, join, leave out the mask token, which only pretraining reads."""
-    weights = {k: v for k, v in state_dict.items() if not k.endswith('mask_token')}
-    for key in list(weights):
-        for module, parts, joined in JOINED:
-            if key in weights and f'{module}.{parts[0]}.' in key:
-                together = [weights.pop(key.replace(parts[0], part)) for part in parts]
-                weights[key.replace(f'{module}.{parts[0]}', joined)] = torch.cat(together)
-    renamed = {}
-    for key, value in weights.items():
-        for pattern, replacement in RENAMES:
-            key = re.sub(pattern, replacement, key)
-        renamed[key] = value
-    return renamed
 
 
 def reference(registers, swiglu):
@@ -98,9 +61,9 @@ def build(registers, swiglu):
 @pytest.mark.parametrize('size', SIZES)
 @pytest.mark.parametrize('swiglu', [False, True])
 @pytest.mark.parametrize('registers', [False, True])
-def test_taps_equal_transformers(registers, swiglu, size):
+def test_taps_equal_transformers(dinov2_from_transformers, registers, swiglu, size):
     theirs, ours = reference(registers, swiglu), build(registers, swiglu)
-    ours.load_state_dict(from_transformers(theirs.state_dict()))
+    ours.load_state_dict(dinov2_from_transformers(theirs.state_dict()))
     image = torch.randn(2, 3, *size)
     with torch.no_grad():
         expected = theirs(image).feature_maps
@@ -110,9 +73,9 @@ def test_taps_equal_transformers(registers, swiglu, size):
 
 
 @pytest.mark.parametrize('registers', [False, True])
-def test_readout_is_the_class_token_before_the_registers(registers):
+def test_readout_is_the_class_token_before_the_registers(dinov2_from_transformers, registers):
     theirs, ours = reference(registers, False), build(registers, False)
-    ours.load_state_dict(from_transformers(theirs.state_dict()))
+    ours.load_state_dict(dinov2_from_transformers(theirs.state_dict()))
     theirs.config.reshape_hidden_states = False
     image = torch.randn(1, 3, 70, 112)
     with torch.no_grad():

@@ -1,7 +1,5 @@
 """The taps of the backbone are the block outputs of timm's ViT with the same weights."""
 
-import re
-
 import pytest
 import timm
 import torch
@@ -10,23 +8,6 @@ from mmdpt.models import VisionTransformerDPT
 
 DEPTH, DIMS, HEADS = 5, 48, 3
 OUT_INDICES = (0, 2, 3, 4)
-RENAMES = (
-    (r'^patch_embed\.proj\.', 'patch_embed.projection.'),
-    (r'^blocks\.(\d+)\.norm([12])\.', r'layers.\1.ln\2.'),
-    (r'^blocks\.(\d+)\.mlp\.fc1\.', r'layers.\1.ffn.layers.0.0.'),
-    (r'^blocks\.(\d+)\.mlp\.fc2\.', r'layers.\1.ffn.layers.1.'),
-    (r'^blocks\.', 'layers.'),
-    (r'^norm\.', 'ln1.'),
-)
-
-
-def from_timm(state_dict):
-    renamed = {}
-    for key, value in state_dict.items():
-        for pattern, replacement in RENAMES:
-            key = re.sub(pattern, replacement, key)
-        renamed[key] = value
-    return renamed
 
 
 @pytest.fixture
@@ -54,11 +35,11 @@ def build(norm_taps=False):
 
 
 @pytest.mark.parametrize('norm_taps', [False, True])
-def test_taps_equal_timm_blocks_at_pretraining_size(reference, norm_taps):
+def test_taps_equal_timm_blocks_at_pretraining_size(from_timm, reference, norm_taps):
     model = build(norm_taps)
     weights = from_timm(reference.state_dict())
-    if not norm_taps:
-        weights = {k: v for k, v in weights.items() if not k.startswith('ln1.')}
+    if norm_taps:
+        weights |= {f'ln1.{leaf}': value for leaf, value in reference.norm.state_dict().items()}
     model.load_state_dict(weights)
     image = torch.randn(2, 3, 96, 96)
     with torch.no_grad():
@@ -76,11 +57,11 @@ def test_taps_equal_timm_blocks_at_pretraining_size(reference, norm_taps):
 
 
 @pytest.mark.parametrize('size', [(64, 64), (96, 160), (208, 112)])
-def test_taps_equal_timm_blocks_after_interpolation(reference, size):
+def test_taps_equal_timm_blocks_after_interpolation(from_timm, reference, size):
     """timm interpolates bicubically with antialiasing, so it gets our interpolated embedding."""
     model = build()
     weights = from_timm(reference.state_dict())
-    model.load_state_dict({k: v for k, v in weights.items() if not k.startswith('ln1.')})
+    model.load_state_dict(weights)
     grid = (size[0] // 16, size[1] // 16)
     tokens = weights['pos_embed'][:, 1:].reshape(1, 6, 6, DIMS).permute(0, 3, 1, 2)
     tokens = torch.nn.functional.interpolate(tokens, grid, mode='bilinear', align_corners=False)
