@@ -15,8 +15,8 @@ from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
 from PIL import Image
 
+import mmdpt.config
 import mmdpt.inference.model
-import mmdpt.training
 from mmdpt.checkpoints import read_checkpoint, to_foreign
 from mmdpt.checkpoints.reading.download import cached_path
 from mmdpt.checkpoints.reading.releases import RELEASES
@@ -164,7 +164,7 @@ class Command:
             self.asked = load_config(name_or_path, options)
             return tiny_config(name_or_path, options)
 
-        monkeypatch.setattr(mmdpt.training, 'load_config', remember)
+        monkeypatch.setattr(mmdpt.config, 'load_config', remember)
         monkeypatch.setattr(mmdpt.inference.model, 'load_config', remember)
         monkeypatch.setattr(sys, 'argv', [tool, *self.arguments])
         # as in a process of its own
