@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import broadcast_object_list, get_rank, is_main_process, master_only
+from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, find_latest_checkpoint
@@ -102,6 +103,17 @@ class Runner(MMEngineRunner):
             leave_signals_to_main_process(loader)
         return loader
 
+    def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
+        """Build metrics that collect results through the process group, whatever the backend.
+
+        MMEngine's default writes them into a folder, which all machines would have to share.
+        """
+        built = super().build_evaluator(evaluator)
+        for metric in built.metrics:
+            if metric.collect_dir is None:
+                metric.collect_device = 'gpu'  # gathers objects: through gloo on the CPU
+        return built
+
     @reading_safely()
     def train(self) -> nn.Module:
         """Train; however that ends, signals are left to whom they belonged before."""
@@ -196,7 +208,10 @@ class Runner(MMEngineRunner):
             InputError: If it is damaged, of no training, or does not fit the model.
         """
         path = local_path(filename)
-        checkpoint = read_training_checkpoint(path)
+        # other machines may lack the file: rank 0, which wrote it, gives them what it holds
+        shared = [read_training_checkpoint(path) if is_main_process() else None]
+        broadcast_object_list(shared)
+        checkpoint: Any = shared[0]
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_weights(unwrap(self.model), dict(checkpoint['state_dict']), path, fit='whole')
         meta = checkpoint['meta']
@@ -259,22 +274,18 @@ class Runner(MMEngineRunner):
         write_checkpoint(checkpoint, Path(out_dir) / filename)
 
     def _newest_checkpoint(self) -> str | None:
-        """Find the newest whole checkpoint of the work dir, the same one for every process."""
-        found: list[Any] = [None]
-        if is_main_process():
-            found = [self._look_for_checkpoint()]
+        """Find the newest whole checkpoint of rank 0's work dir, which all ranks resume."""
+        found = [self._look_for_checkpoint() if is_main_process() else None]
         broadcast_object_list(found)
-        if isinstance(found[0], InputError):
-            raise found[0]
         return found[0]
 
-    def _look_for_checkpoint(self) -> str | InputError | None:
+    def _look_for_checkpoint(self) -> str | None:
         hook = next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
         if hook is None or not is_local(hook.out_dir or ''):
             return find_latest_checkpoint(self.work_dir)
         newest, damaged = hook.newest(self)
         if newest is None and damaged:
-            return InputError(
+            raise InputError(
                 f'no whole checkpoint to resume in {self.work_dir}: {"; ".join(damaged)}. Without '
                 '--resume the training starts anew'
             )

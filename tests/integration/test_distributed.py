@@ -33,13 +33,14 @@ def test_gradients_of_two_processes_equal_one(plain_step, run_tool, run_ranks, t
 
 
 def test_two_processes_evaluate_like_one(trained, config, run_tool, tmp_path):
-    """With three images, so that the processes have uneven shares."""
-    arguments = (config, trained / 'iter_4.pth', 2, '--work-dir', tmp_path)
-    done = run_tool('dist_test.sh', *arguments)
+    """With three images, so that the processes have uneven shares; no file goes between them."""
+    arguments = (config, trained / 'iter_4.pth', 2, '--work-dir', tmp_path / 'work')
+    done = run_tool('dist_test.sh', *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     expected = (trained / 'console.txt').read_text()
     pattern = r'aAcc: ([\d.]+)  mIoU: ([\d.]+)  mAcc: ([\d.]+)'
     assert re.findall(pattern, done.stdout)[-1] == re.findall(pattern, expected)[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ['work']
 
 
 def test_two_processes_train_with_normalisation(config, run_tool, tmp_path):
