@@ -2,6 +2,7 @@
 
 from .bad_sample_hook import BadSampleHook
 from .launch import build_runner
+from .log_processor import LogProcessor
 from .nonfinite.nonfinite_hook import NonFiniteHook
 from .nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
 from .process_group import end_process_group
@@ -21,6 +22,7 @@ __all__ = [
     'ComparisonHook',
     'DepthWriterHook',
     'IterBasedTrainLoop',
+    'LogProcessor',
     'NonFiniteHook',
     'OptimWrapper',
     'Runner',

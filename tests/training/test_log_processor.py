@@ -1,0 +1,54 @@
+"""The log shows what MMEngine's shows, of histories that are as short as what it averages over."""
+
+from types import SimpleNamespace
+
+import pytest
+from mmengine.logging import MessageHub
+from mmengine.runner import LogProcessor as MMEngineLogProcessor
+
+from mmdpt.registry import LOG_PROCESSORS
+from mmdpt.training.log_processor import LogProcessor
+
+WINDOW, INTERVAL, ITERATIONS, VALIDATION = 4, 5, 23, 7
+
+
+def logged(kind, custom_cfg=None):
+    """Log 23 iterations and two validations of seven; give what was logged, and the histories."""
+    hub = MessageHub(f'{kind.__module__}-{len(custom_cfg or ())}')
+    runner = SimpleNamespace(
+        message_hub=hub, iter=0, max_iters=ITERATIONS, model=None, _train_loop=None,
+        val_loop=SimpleNamespace(dataloader=range(VALIDATION)),
+    )  # fmt: skip
+    processor = kind(window_size=WINDOW, by_epoch=False, custom_cfg=custom_cfg)
+    lines = []
+    for runner.iter in range(ITERATIONS):
+        hub.update_scalar('train/loss', 1 / (1 + runner.iter))
+        hub.update_scalar('train/lr', float(runner.iter))
+        if runner.iter % INTERVAL == 0:
+            lines.append(processor.get_log_after_iter(runner, runner.iter, 'train'))
+        if runner.iter in (9, 19):
+            for batch in range(VALIDATION):
+                hub.update_scalar('val/time', float(runner.iter + batch))
+                lines.append(processor.get_log_after_iter(runner, batch, 'val'))
+            lines.append(processor.get_log_after_epoch(runner, batch, 'val'))
+    return lines, {name: len(buffer.data[0]) for name, buffer in hub.log_scalars.items()}
+
+
+@pytest.mark.parametrize(
+    ('custom_cfg', 'loss'),
+    [
+        (None, WINDOW),
+        ([dict(data_src='loss', method_name='mean', window_size=9)], 9),
+        ([dict(data_src='train/loss', method_name='max', window_size='global')], ITERATIONS),
+    ],
+)
+def test_the_log_is_the_same_and_histories_are_as_long_as_it_looks_back(custom_cfg, loss):
+    expected, whole = logged(MMEngineLogProcessor, custom_cfg)
+    assert whole == {'train/loss': ITERATIONS, 'train/lr': ITERATIONS, 'val/time': 2 * VALIDATION}
+    found, kept = logged(LogProcessor, custom_cfg)
+    assert found == expected
+    assert kept == {'train/loss': loss, 'train/lr': WINDOW, 'val/time': VALIDATION}
+
+
+def test_its_name_is_ours():
+    assert LOG_PROCESSORS.get('LogProcessor') is LogProcessor
