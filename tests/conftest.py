@@ -85,6 +85,26 @@ def scenes(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope='session')
+def written(tmp_path_factory):
+    """Write the tiny config of a task, with more lines, and random weights; give both paths."""
+    import tiny
+
+    from mmdpt.apis import init_model
+
+    folder = tmp_path_factory.mktemp('written')
+
+    def write(task, more='', name='') -> tuple[str, str]:
+        config = folder / f'{name or task}.py'
+        checkpoint = config.with_suffix('.pth')
+        if not checkpoint.is_file():
+            tiny.write_config(folder, task, more=more, name=name)
+            tiny.save(tiny.randomise(init_model(str(config))), checkpoint)
+        return str(config), str(checkpoint)
+
+    return write
+
+
 @pytest.fixture
 def forget_runs():
     """Forget what MMEngine keeps of a run for the whole process, as a new process has none."""

@@ -61,6 +61,15 @@ def parse_args() -> argparse.Namespace:
         '--json', action='store_true', help='a line for each image on standard output'
     )
     parser.add_argument(
+        '--resume', action='store_true', help='leave out images all of whose files are there'
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started several processes, which divide the images; pytorch: torchrun',
+    )
+    parser.add_argument(
         '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
     )
     return parser.parse_args()
@@ -70,14 +79,15 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmdpt.commands.prediction.outputs import Outputs
+    from mmdpt.commands.prediction.ranks import meet
     from mmdpt.commands.prediction.run import choose_model, predict
     from mmdpt.inference.inferencer import DPTInferencer
     from mmdpt.inference.point_cloud import Intrinsics
 
     model, checkpoint = choose_model(args.model, args.config, args.checkpoint)
     intrinsics = Intrinsics(*args.intrinsics) if args.intrinsics else None
-    sys.exit(
-        predict(
+    with meet(args.launcher):
+        code = predict(
             args.inputs,
             Outputs(args.out, args.write, intrinsics, args.field_of_view),
             lambda: DPTInferencer(
@@ -86,8 +96,9 @@ def main() -> None:
             args.batch_size,
             args.align,
             args.json,
+            args.resume,
         )
-    )
+    sys.exit(code)
 
 
 if __name__ == '__main__':

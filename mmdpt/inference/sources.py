@@ -215,9 +215,10 @@ def _distinct_names(paths: Sequence[PurePosixPath]) -> list[str]:
     folders = defaultdict(list)
     for path in paths:
         folders[_safe(path.stem).casefold()].append(str(path.parent))
+    commons = {stem: posixpath.commonpath(among) for stem, among in folders.items()}
     choices = []
     for path in paths:
-        common = posixpath.commonpath(folders[_safe(path.stem).casefold()])
+        common = commons[_safe(path.stem).casefold()]
         by_folder = '-'.join([*path.parent.relative_to(common).parts, path.stem])
         with_suffix = '-'.join([by_folder, path.suffix[1:]]) if path.suffix else by_folder
         choices.append([_safe(name) for name in (path.stem, by_folder, with_suffix)])

@@ -27,13 +27,13 @@ def picture(height, width, seed=0):
 
 
 @pytest.fixture(scope='session')
-def inferencer(written):
+def inferencer(paths_of):
     """Give the inferencer of a task, loaded once."""
     loaded = {}
 
     def give(task):
         if task not in loaded:
-            loaded[task] = DPTInferencer(*written(task), device='cpu')
+            loaded[task] = DPTInferencer(*paths_of(task), device='cpu')
         return loaded[task]
 
     return give
@@ -57,11 +57,11 @@ def model_s_own(config, checkpoint, path):
     return sample
 
 
-def test_a_file_gets_the_numbers_of_the_model_s_test(task, written, inferencer, tmp_path):
+def test_a_file_gets_the_numbers_of_the_model_s_test(task, paths_of, inferencer, tmp_path):
     """Of every task, by sliding windows and averaged with the mirror image where the config is."""
     path = tmp_path / 'a.png'
     Image.fromarray(picture(90, 60)).save(path)
-    expected = model_s_own(*written(task), path)
+    expected = model_s_own(*paths_of(task), path)
     prediction = inferencer(task)(path)
     assert prediction.name == 'a'
     np.testing.assert_array_equal(prediction.image, picture(90, 60))
@@ -221,11 +221,11 @@ def test_nothing_is_kept_of_a_call(inferencer):
 
 
 @pytest.mark.parametrize(('precision', 'tolerance'), [('bf16', 0.05), ('fp16', 0.01)])
-def test_half_precision_is_of_the_network_alone(written, inferencer, precision, tolerance):
+def test_half_precision_is_of_the_network_alone(paths_of, inferencer, precision, tolerance):
     """Its result is close to float32's, and resized to the picture in float32."""
     image = picture(90, 60)
     expected = inferencer('joint')(image)
-    half = DPTInferencer(*written('joint'), device='cpu', precision=precision)
+    half = DPTInferencer(*paths_of('joint'), device='cpu', precision=precision)
     found = half(image)
     assert found.map.dtype == np.float32
     error = np.abs(found.map - expected.map).max() / expected.map.max()
@@ -237,19 +237,19 @@ def test_half_precision_is_of_the_network_alone(written, inferencer, precision, 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(900)  # the C++ compiler runs for two minutes
-def test_compiled_parts_give_the_same_numbers(written, inferencer):
+def test_compiled_parts_give_the_same_numbers(paths_of, inferencer):
     """At two sizes."""
-    compiled = DPTInferencer(*written('depth'), device='cpu', compile=True)
+    compiled = DPTInferencer(*paths_of('depth'), device='cpu', compile=True)
     parts = (compiled.model.backbone, compiled.model.decode_head)
     for size in ((90, 60), (31, 500)):
         assert_same(compiled(picture(*size)), inferencer('depth')(picture(*size)), rtol=1e-4)
     assert all(hasattr(part.forward, '_torchdynamo_orig_callable') for part in parts)
 
 
-def test_options_override_the_config(written):
+def test_options_override_the_config(paths_of):
     """The clamp ends the depth."""
     options = ['model.decode_head.clamp=[0.1,20.0]']
-    model = DPTInferencer(*written('depth'), device='cpu', cfg_options=options)
+    model = DPTInferencer(*paths_of('depth'), device='cpu', cfg_options=options)
     assert model(picture(48, 64)).map.max() == 20
 
 
@@ -278,9 +278,9 @@ def test_a_config_file_that_is_not_there_is_said_to_be_none():
         DPTInferencer('mine/dpt.py')
 
 
-def test_a_checkpoint_of_another_model_is_refused(written):
+def test_a_checkpoint_of_another_model_is_refused(paths_of):
     with pytest.raises(InputError, match=r'segmentation\.pth does not fit'):
-        DPTInferencer(written('depth')[0], written('segmentation')[1], device='cpu')
+        DPTInferencer(paths_of('depth')[0], paths_of('segmentation')[1], device='cpu')
 
 
 def test_no_device_no_precision_no_model():

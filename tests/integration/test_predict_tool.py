@@ -3,55 +3,23 @@
 import json
 import os
 import resource
-import runpy
-import sys
-from pathlib import Path
+import socket
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from mmdpt.apis import init_model
 from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.inference.pfm import read_pfm
 
-REPO = Path(__file__).resolve().parents[2]
-ARCH = """
-    data_preprocessor=dict(size=(48, 64)),
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48
-        ),
-        img_size=(48, 64),
-        out_indices=(0, 1, 2, 3),
-    ),
-    decode_head=dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8),
-"""
-STEP = {'scenes': 1, 'scenes-depth': 2}
-"""Which step of the test pipeline resizes."""
-
 
 @pytest.fixture(scope='module')
-def models(tmp_path_factory):
+def models(written):
     """The arguments for a model of labels and one of depth."""
-    folder = tmp_path_factory.mktemp('models')
-    named = {}
-    for config, step in STEP.items():
-        path = folder / f'{config}.py'
-        path.write_text(f"""
-_base_ = ['{REPO}/configs/dpt/dpt_vit-ti16_{config}.py']
-model = dict({ARCH})
-test_pipeline = _base_.test_pipeline
-test_pipeline[{step}].scale = (64, 48)
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-""")
-        torch.manual_seed(0)
-        weights = init_model(str(path)).state_dict()
-        torch.save(dict(state_dict=weights, meta={}), path.with_suffix('.pth'))
-        checkpoint = str(path.with_suffix('.pth'))
-        named[config] = ('--config', str(path), '--checkpoint', checkpoint)
-    return named
+    paths = {task: written(task) for task in ('segmentation', 'depth')}
+    return {
+        task: ('--config', *path[:1], '--checkpoint', *path[1:]) for task, path in paths.items()
+    }
 
 
 @pytest.fixture
@@ -69,33 +37,20 @@ def pictures(tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(call_tool, capsys):
     """Run the tool in this process; give its exit code, output and errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['predict.py', *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(REPO / 'tools' / 'predict.py'), run_name='__main__')
-        return ended.value.code, *capsys.readouterr()
-
-    return run
+    return lambda *arguments: (call_tool('predict.py', *arguments), *capsys.readouterr())
 
 
 def test_a_folder_as_a_user_runs_it(run_tool, models, pictures, tmp_path):
     """One file is empty: the others are done, with the numbers of the inferencer."""
     out = tmp_path / 'out'
     options = ('--write', 'side-by-side', 'npy', 'pfm', '--batch-size', 2, '--device', 'cpu')
-    done = run_tool(
-        'predict.py', pictures, *models['scenes-depth'], '--out', out, '--json', *options
-    )
+    done = run_tool('predict.py', pictures, *models['depth'], '--out', out, '--json', *options)
     assert done.returncode == 1, done.stdout + done.stderr
     lines = {line['name']: line for line in map(json.loads, done.stdout.splitlines())}
     assert lines['b']['error'] == f'{pictures}/b.png is empty'
-    assert (lines['a']['unit'], lines['a']['is_metric'], lines['a']['size']) == (
-        'm',
-        True,
-        [90, 60],
-    )
+    assert [lines['a'][key] for key in ('unit', 'is_metric', 'size')] == ['m', True, [90, 60]]
     assert done.stderr.splitlines()[-3:] == [
         f'2 images: 6 files in {out}; depth [m]',
         '1 of 3 images failed:',
@@ -103,9 +58,59 @@ def test_a_folder_as_a_user_runs_it(run_tool, models, pictures, tmp_path):
     ]
     endings = ('depth.npy', 'depth.pfm', 'side-by-side.jpg')
     assert sorted(os.listdir(out)) == [f'{name}_{end}' for name in 'ac' for end in endings]
-    expected = DPTInferencer(*models['scenes-depth'][1::2], device='cpu')(pictures / 'a.png').map
+    expected = DPTInferencer(*models['depth'][1::2], device='cpu')(pictures / 'a.png').map
     np.testing.assert_allclose(np.load(out / 'a_depth.npy'), expected, rtol=1e-4)
     np.testing.assert_array_equal(read_pfm(out / 'a_depth.pfm'), np.load(out / 'a_depth.npy'))
+
+
+@pytest.mark.distributed
+def test_two_processes_divide_a_folder_and_a_rerun_does_what_is_left(
+    tools, models, pictures, tmp_path
+):
+    """Five pictures and an empty file; then two results are deleted, and the file is mended."""
+    for name in 'def':
+        (pictures / f'{name}.png').write_bytes((pictures / 'a.png').read_bytes())
+    out = tmp_path / 'out'
+
+    def run_both(*more):
+        with socket.create_server(('127.0.0.1', 0)) as free:
+            port = str(free.getsockname()[1])
+        ranks = [
+            tools.start(
+                *('predict.py', pictures, *models['depth'], '--out', out, '--write', 'npy'),
+                *('--json', '--device', 'cpu', '--launcher', 'pytorch', *more),
+                RANK=str(rank),
+                LOCAL_RANK=str(rank),
+                WORLD_SIZE='2',
+                MASTER_ADDR='127.0.0.1',
+                MASTER_PORT=port,
+            )
+            for rank in (0, 1)
+        ]
+        done = [rank.wait() for rank in ranks]
+        lines = [map(json.loads, each.stdout.splitlines()) for each in done]
+        return done, [sorted(line['name'] for line in each) for each in lines]
+
+    done, names = run_both()
+    assert [each.returncode for each in done] == [1, 1], done
+    assert names == [['a', 'c', 'e'], ['b', 'd', 'f']]
+    files = [f'{name}_depth.npy' for name in 'acdef']
+    assert sorted(os.listdir(out)) == [*files, 'failed-1.jsonl']
+    failed = json.loads((out / 'failed-1.jsonl').read_text())
+    assert failed == dict(source=f'{pictures}/b.png', name='b', error=f'{pictures}/b.png is empty')
+    summary = f'5 images: 5 files in {out}; depth [m]\n1 of 6 images failed, see {out}/failed-*.js'
+    assert summary in done[0].stderr and f' files in {out}' not in done[1].stderr
+
+    for name in 'ce':  # both of the first process: now each process does some
+        (out / f'{name}_depth.npy').unlink()
+    (pictures / 'b.png').write_bytes((pictures / 'a.png').read_bytes())
+    before = os.stat(out / 'a_depth.npy').st_mtime_ns
+    done, names = run_both('--resume')
+    assert [each.returncode for each in done] == [0, 0], done
+    assert names == [['b', 'e'], ['c']]
+    assert sorted(os.listdir(out)) == [f'{name}_depth.npy' for name in 'abcdef']
+    assert os.stat(out / 'a_depth.npy').st_mtime_ns == before
+    assert f'3 images done before, left out\n3 images: 3 files in {out}' in done[0].stderr
 
 
 def test_labels_of_a_real_photograph(run, models, data_root, tmp_path):
@@ -114,7 +119,8 @@ def test_labels_of_a_real_photograph(run, models, data_root, tmp_path):
         size = image.size
     out = tmp_path / 'out'
     code, printed, _ = run(
-        photograph, *models['scenes'], '--out', out, '--write', 'colour', 'png', '--device', 'cpu'
+        *(photograph, *models['segmentation'], '--out', out, '--write', 'colour', 'png'),
+        *('--device', 'cpu'),
     )
     assert code == 0
     assert printed.endswith(f'1 image: 2 files in {out}; labels of 12 classes\n')
@@ -125,7 +131,7 @@ def test_labels_of_a_real_photograph(run, models, data_root, tmp_path):
 
 def test_known_points_through_the_tool(run, models, pictures, tmp_path):
     """Where the prediction is 1/d, the given depths are twice d: scale 1/2, shift 0."""
-    inferencer = DPTInferencer(*models['scenes-depth'][1::2], device='cpu')
+    inferencer = DPTInferencer(*models['depth'][1::2], device='cpu')
     depth = inferencer(pictures / 'a.png').map
     near, far = (np.unravel_index(at, depth.shape) for at in (depth.argmin(), depth.argmax()))
     assert depth[far] > depth[near] * (1 + 1e-4)
@@ -133,7 +139,7 @@ def test_known_points_through_the_tool(run, models, pictures, tmp_path):
     (tmp_path / 'points.csv').write_text('\n'.join(['column,row,depth', *rows]))
     out = tmp_path / 'out'
     code, printed, errors = run(
-        *(pictures / 'a.png', *models['scenes-depth'], '--out', out, '--device', 'cpu'),
+        *(pictures / 'a.png', *models['depth'], '--out', out, '--device', 'cpu'),
         *('--write', 'npy', 'ply', '--field-of-view', 60, '--align', tmp_path / 'points.csv'),
     )
     assert code == 0, errors
@@ -145,22 +151,19 @@ def test_known_points_through_the_tool(run, models, pictures, tmp_path):
 @pytest.mark.parametrize(
     ('model', 'options', 'message'),
     [
-        (
-            (),
-            ('--model', 'dpt-large-midass'),
-            'is named dpt-large-midass; the nearest names: dpt-la',
-        ),
-        ('scenes', ('--write', 'pfm'), 'the model predicts labels, which are not written as pfm'),
-        ('scenes', ('--align', '{tmp}/points.csv'), 'the model predicts labels, not depth'),
+        ('', ('--model', 'dpt-large-midass'), 'dpt-large-midass; the nearest names: dpt-la'),
+        ('segmentation', ('--write', 'pfm'), 'predicts labels, which are not written as pfm'),
+        ('segmentation', ('--align', '{tmp}/points.csv'), 'the model predicts labels, not depth'),
         ('swapped', (), 'does not fit the model'),
-        ('scenes', ('--out', '{tmp}/in/a.png'), 'in/a.png is a file, not a folder'),
-        ('scenes-depth', ('--write', 'ply'), 'needs either the intrinsics of the camera'),
+        ('segmentation', ('--out', '{tmp}/in/a.png'), 'in/a.png is a file, not a folder'),
+        ('depth', ('--write', 'ply'), 'needs either the intrinsics of the camera'),
+        ('depth', ('--launcher', 'pytorch'), '--launcher pytorch is for a process that it starts'),
     ],
 )
 def test_one_message_and_exit_code_1(run, models, pictures, tmp_path, model, options, message):
     (tmp_path / 'points.csv').write_text('column,row,depth\n1,1,2\n9,9,1\n')
-    swapped = (*models['scenes'][:3], models['scenes-depth'][3])
-    named = dict(models, swapped=swapped).get(model, ()) if model else ()
+    swapped = (*models['segmentation'][:3], models['depth'][3])
+    named = dict(models, swapped=swapped).get(model, ())
     options = [option.format(tmp=tmp_path) for option in options]
     before = {path for path in tmp_path.rglob('*') if path.is_file()}
     code, printed, errors = run(
@@ -178,8 +181,7 @@ def test_disk_that_fills_up(run, models, pictures, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limits[1]))
     try:
         code, _, errors = run(
-            *(pictures, *models['scenes-depth'], '--out', out, '--write', 'npy'),
-            *('--device', 'cpu'),
+            *(pictures, *models['depth'], '--out', out, '--write', 'npy', '--device', 'cpu')
         )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -130,6 +130,11 @@ class Outputs:
         """Write what is no picture, as ``write``."""
         return self._write(prediction, self._numbers(prediction))
 
+    def endings(self, prediction: 'Prediction') -> list[str]:
+        """Name the files of a prediction by what follows 'NAME_'."""
+        files = [*self._pictures(prediction), *self._numbers(prediction)]
+        return [ending for ending, _ in files]
+
     def _write(self, prediction: 'Prediction', files: Collection[tuple[str, Writer]]) -> list[Path]:
         paths = [self.path(prediction.name, ending) for ending, _ in files]
         for path, (_, write) in zip(paths, files, strict=True):

@@ -1,4 +1,4 @@
-"""What a run says about its images: a line of JSON for each, and a summary."""
+"""What a run reports about its images: a line of JSON for each, and a summary."""
 
 import json
 import sys
@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
+from mmengine.dist import get_dist_info
+
+from .ranks import all_ranks
 
 if TYPE_CHECKING:
     from mmdpt.inference.prediction import Prediction
 
+FAILED = 'failed-{}.jsonl'
+"""List of a process of a launcher, a line for each image that failed."""
 UNITS = {
     'depth': 'depth [m]',
     'disparity': 'disparity [1/m]',
@@ -19,12 +24,12 @@ UNITS = {
 
 
 class RunReport:
-    """Counts what is done, prints what is asked for.
+    """Counts images and files, and prints what is asked for.
 
     Args:
-        folder: Where the files go.
-        lines: Where a line of JSON goes for each image; None for none.
-        known_points: File that the maps are aligned to.
+        folder: Where the files go. A process of a launcher lists there the images that failed.
+        lines: Stream that gets a line of JSON for each image; None for none.
+        known_points: File with the points that the maps are aligned to.
     """
 
     def __init__(
@@ -34,7 +39,9 @@ class RunReport:
         self.what = 'image'
         self.num_done = 0
         self.num_files = 0
+        self.num_images = 0
         self.failures: list[str] = []
+        self.rank, self.num_ranks = get_dist_info()
         self._lines = lines
         self._known_points = known_points
         self._predicted = ''
@@ -42,7 +49,7 @@ class RunReport:
     def done(
         self, prediction: 'Prediction', source: str, files: Sequence[Path], seconds: float
     ) -> None:
-        """Note an image whose files are written."""
+        """Count an image whose files are written."""
         self.num_done += 1
         self.num_files += len(files)
         self._predicted = _said(prediction)
@@ -64,19 +71,46 @@ class RunReport:
         self._print(line, files=[str(path) for path in files], seconds=round(seconds, 3))
 
     def failed(self, name: str, source: str, error: Exception) -> None:
-        """Note an image of which there is no result."""
+        """Count an image without a result."""
         message = str(error)
         self.failures.append(message if source in message else f'{source}: {message}')
-        self._print(dict(source=source, name=name), error=message)
+        line = dict(source=source, name=name)
+        self._print(line, error=message)
+        if self.num_ranks > 1:
+            with (self.folder / FAILED.format(self.rank)).open('a', encoding='utf-8') as file:
+                print(json.dumps({**line, 'error': message}), file=file)
 
     def video_written(self, name: str, source: str, files: Sequence[Path], seconds: float) -> None:
-        """Note the videos of all frames."""
+        """Count the videos of all frames."""
         self.num_files += len(files)
         line = dict(source=source, name=name, frames=self.num_done)
         self._print(line, files=[str(path) for path in files], seconds=round(seconds, 3))
 
-    def finish(self) -> None:
-        """Print the summary, on standard error beside lines of JSON; the failures there anyway."""
+    def remove_lists(self) -> None:
+        """Remove the lists of failed images that an earlier run left."""
+        for path in self.folder.glob(FAILED.format('*')):
+            path.unlink(missing_ok=True)
+
+    def finish(self) -> int:
+        """Add up what all processes did, let the first print it, and give the exit code.
+
+        Raises:
+            InputError: If a process is lost.
+        """
+        parts = all_ranks((self.num_done, self.num_files, self.failures, self._predicted))
+        done, files, failures, predicted = zip(*parts, strict=True)
+        self.num_done, self.num_files = sum(done), sum(files)
+        self.failures = [failure for part in failures for failure in part]
+        self._predicted = next(filter(None, predicted), '')
+        before = self.num_images - self.num_done - len(self.failures)
+        if self.rank == 0 and before > 0:
+            print(f'{_counted(before, self.what)} done before, left out', file=sys.stderr)
+        if self.rank == 0:
+            self.print_summary()
+        return 1 if self.failures else 0
+
+    def print_summary(self) -> None:
+        """Print counts, to standard error if JSON goes to standard output, and the failures."""
         if not self.num_done and not self.failures:
             return
         predicted = self._predicted
@@ -87,8 +121,11 @@ class RunReport:
         print('; '.join(filter(None, parts)), file=sys.stderr if self._lines else sys.stdout)
         if self.failures:
             total = self.num_done + len(self.failures)
-            print(f'{len(self.failures)} of {_counted(total, self.what)} failed:', file=sys.stderr)
-            print(*(f'  {failure}' for failure in self.failures), sep='\n', file=sys.stderr)
+            failed = f'{len(self.failures)} of {_counted(total, self.what)} failed'
+            if self.num_ranks > 1:
+                print(f'{failed}, see {self.folder / FAILED.format("*")}', file=sys.stderr)
+                return
+            print(f'{failed}:', *self.failures, sep='\n  ', file=sys.stderr)
 
     def _print(self, line: dict[str, Any], **more: Any) -> None:
         if self._lines is not None:
@@ -108,7 +145,7 @@ def _said(prediction: 'Prediction') -> str:
 
 
 def _statistics(values: np.ndarray) -> dict[str, float | None]:
-    """Give least, median and greatest of the finite numbers; None where there is none."""
+    """Give least, median and greatest of the finite numbers; None if there are none."""
     finite = values[np.isfinite(values)].astype(np.float64)
     if not finite.size:
         return dict(min=None, median=None, max=None)
@@ -117,7 +154,7 @@ def _statistics(values: np.ndarray) -> dict[str, float | None]:
 
 
 def _shares(prediction: 'Prediction') -> dict[str, float]:
-    """Give the share of the pixels of each class that is there, the greatest first."""
+    """Give each predicted class's share of the pixels, the greatest first."""
     assert prediction.labels is not None
     counts = np.bincount(prediction.labels.ravel())
     order = [k for k in np.argsort(-counts, kind='stable').tolist() if counts[k]]

@@ -1,12 +1,14 @@
 """Predict everything that a source names and write what is asked for."""
 
 import contextlib
+import functools
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from mmdpt.inference.sources import NamedImage, find_images
 from mmdpt.inference.video import VideoReader, is_video
 
 from .outputs import Outputs
+from .ranks import share
 from .report import RunReport
 from .video_run import Predict, predict_video
 
@@ -69,41 +72,52 @@ def predict(
     batch_size: int = 1,
     known_points: str | None = None,
     as_json: bool = False,
+    resume: bool = False,
 ) -> int:
     """Predict images, or a video or camera; print a summary, and failures to standard error.
 
-    What can be wrong with the command is looked at before the model is loaded. Images of several
-    that lie in the folder of the outputs are left out: an earlier run has written them.
+    The command is checked before the model is loaded. If there are several images, those in the
+    folder of the outputs are left out, as an earlier run wrote them. Processes of a launcher divide
+    the images.
 
     Args:
-        inputs: Paths, folders, globs and addresses as of ``find_images``, or one video or camera.
+        inputs: Paths, folders, globs and addresses, see ``find_images``, or one video or camera.
         outputs: What is written, and where.
         load: Gives the model.
-        batch_size: How many images are read and predicted at a time.
-        known_points: CSV of pixels whose depth is known; every map is aligned to them.
+        batch_size: Number of images that are read and predicted at a time.
+        known_points: CSV file of pixels whose depth is known; every map is aligned to them.
         as_json: Print a line of JSON for each image, and nothing else, to standard output.
+        resume: Leave out images all of whose files are there.
 
     Returns:
-        Exit code: 0; 1 if an image failed, the others being done; 130 after Ctrl-C.
+        Exit code: 0; 1 if an image failed, of another process too; 130 after Ctrl-C.
 
     Raises:
-        InputError: If nothing is there to predict, or the model, the known points or the outputs
-            do not fit; on the way, if no file can be written any more or a frame fails.
+        InputError: If there is nothing to predict, or the model, the known points or the outputs do
+            not fit; later, if no file can be written any more, a frame fails or another process is
+            lost.
     """
     if batch_size < 1:
         raise InputError(f'the batch size must be at least 1, got {batch_size}')
     points = None if known_points is None else read_known_points(known_points)
     report = RunReport(outputs.folder, sys.stdout if as_json else None, known_points)
-    hidden = as_json and sys.stdout.isatty()  # lines and bar would run into each other
+    hidden = report.rank > 0 or (as_json and sys.stdout.isatty())  # lines would run into the bar
     with contextlib.ExitStack() as stack:
         if as_json:  # what libraries print is no line of ours
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
         source = inputs[0] if len(inputs) == 1 else list(inputs)
+        if is_video(source) and report.num_ranks > 1:
+            raise InputError(f'{source} is a video, which one process predicts: no --launcher')
         video = stack.enter_context(VideoReader(inputs[0])) if is_video(source) else None
         images = [] if video else _outside(find_images(source), outputs.folder)
         outputs.make_folder()
+        report.remove_lists()
         inferencer = load()
         _check_model(inferencer, outputs, points)
+        if video is None:
+            is_done = _is_done(inferencer, outputs, points) if resume else lambda image: False
+            mine = share(images, is_done)
+            report.num_images = len(images)
         run = partial(_predict, inferencer, points)
         try:
             with progress_bar('predicting', hidden) as progress:
@@ -111,12 +125,14 @@ def predict(
                     report.what = 'frame'
                     predict_video(video, inputs[0], run, outputs, report, batch_size, progress)
                 else:
-                    predict_pictures(images, run, outputs, report, batch_size, progress)
+                    predict_pictures(mine, run, outputs, report, batch_size, progress)
         except KeyboardInterrupt:
+            report.print_summary()
             return INTERRUPTED
-        finally:
-            report.finish()
-    return 1 if report.failures else 0
+        except BaseException:
+            report.print_summary()
+            raise
+        return report.finish()
 
 
 def predict_pictures(
@@ -159,10 +175,15 @@ def _outside(images: Sequence[NamedImage], folder: Path) -> Sequence[NamedImage]
     if len(images) == 1:
         return images
     inside = os.path.realpath(folder)
+
+    @functools.cache  # a folder of a million images is resolved once
+    def lies_inside(parent: str) -> bool:
+        return os.path.commonpath([inside, os.path.realpath(parent)]) == inside
+
     outside = [
         image
         for image in images
-        if os.path.commonpath([inside, os.path.realpath(image.source)]) != inside
+        if '://' in image.source or not lies_inside(os.path.dirname(image.source))
     ]
     if not outside:
         raise InputError(
@@ -179,6 +200,20 @@ def _check_model(inferencer: DPTInferencer, outputs: Outputs, points: KnownPoint
     if head is None and points is not None:
         raise InputError('the model predicts labels, not depth: there is nothing to align')
     outputs.check_model(head and ('depth' if points is not None else head.output))
+
+
+def _is_done(
+    inferencer: DPTInferencer, outputs: Outputs, points: KnownPoints | None
+) -> Callable[[NamedImage], bool]:
+    """Give a check whether all files of an image are there."""
+    head, pixel = inferencer.depth_head, np.zeros((1, 1), np.uint8)
+    known: dict[str, Any] = dict(labels=pixel) if inferencer.segments else {}
+    if head is not None:
+        output = head.output if points is None else 'depth'
+        known.update(map=pixel.astype(np.float32), output=output)
+    blank = Prediction(np.zeros((1, 1, 3), np.uint8), name='', **known)
+    endings, present = outputs.endings(blank), set(os.listdir(outputs.folder))
+    return lambda image: present.issuperset(f'{image.name}_{ending}' for ending in endings)
 
 
 def _predict(
