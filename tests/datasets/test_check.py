@@ -1,40 +1,21 @@
 """Every trouble that a data set can have is found in its files and named, and only those."""
 
-import mmcv
+import re
+
 import numpy as np
 import pytest
 from mmengine.config import ConfigDict
-from mmengine.registry import init_default_scope
-from PIL import Image
+from tiny_files import CLASSES, LabelsAndDepth, write_image, write_map
 
 from mmdpt.datasets.checking import check_splits, format_report
 from mmdpt.datasets.checking.splits import entries, spread
 from mmdpt.datasets.depth_dataset import DepthDataset
-from mmdpt.datasets.seg_dataset import SegDataset
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
-CLASSES = dict(classes=('a', 'b', 'c'), palette=[[255, 0, 0], [0, 255, 0], [0, 0, 255]])
 LOAD_IMAGE, LOAD_LABELS = dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')
 LOAD_DEPTH, PACK = dict(type='LoadDepth'), dict(type='PackDepthInputs')
 NAMES = ('p', 'q', 'r')
-
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope('mmdpt')
-
-
-@DATASETS.register_module(force=True)
-class LabelsAndDepth(SegDataset):
-    """Labels, and depth [mm] beside them."""
-
-    def load_data_list(self):
-        data_list = super().load_data_list()
-        for info in data_list:
-            depth = info['seg_map_path'].replace('/labels/', '/depth/')
-            info.update(depth_map_path=depth, depth_scale=1000.0)
-        return data_list
 
 
 @DATASETS.register_module(force=True)
@@ -49,45 +30,33 @@ class RawDepth(DepthDataset):
 def root(tmp_path):
     """Images p, q, r of 80 x 60 px in train and x, y in val, labels 0..2 and 255, 1 to 4 m."""
     for split, names in (('train', NAMES), ('val', ('x', 'y'))):
-        for kind in ('images', 'labels', 'depth'):
-            (tmp_path / kind / split).mkdir(parents=True)
         for name in names:
-            rng = np.random.default_rng(ord(name))
-            image = rng.integers(0, 255, (60, 80, 3), dtype=np.uint8)
-            Image.fromarray(image).save(tmp_path / 'images' / split / f'{name}.jpg')
-            write_label(tmp_path / 'labels' / split / f'{name}.png', [0, 1, 2, 255])
-            write_depth(tmp_path / 'depth' / split / f'{name}.png', [0, 1000, 2000, 4000])
+            write_image(tmp_path / 'images' / split / f'{name}.jpg', (80, 60))
+            write_label(tmp_path, name, [0, 1, 2, 255], split=split)
+            write_depth(tmp_path, name, [0, 1000, 2000, 4000], split=split)
     return tmp_path
 
 
-def write_label(path, values, shape=(60, 80), dtype=np.uint8):
-    Image.fromarray(np.resize(np.array(values, dtype), shape)).save(path)
+def write_label(root, name, values, shape=(60, 80), split='train'):
+    write_map(root / 'labels' / split / f'{name}.png', values, shape, np.uint8)
 
 
-def write_depth(path, values, shape=(60, 80), dtype=np.uint16):
-    write_label(path, values, shape, dtype)
+def write_depth(root, name, values, shape=(60, 80), split='train', dtype=np.uint16):
+    write_map(root / 'depth' / split / f'{name}.png', values, shape, dtype)
 
 
 def segmentation(root, split='train', **kwargs):
-    settings = dict(
-        type='SegDataset',
-        data_root=str(root),
-        data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}'),
-        metainfo=CLASSES,
-        pipeline=[LOAD_IMAGE, LOAD_LABELS, PACK],
-    )
-    return {**settings, **kwargs}
+    steps = [LOAD_IMAGE, LOAD_LABELS, PACK]
+    prefix = dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}')
+    settings = dict(type='SegDataset', data_prefix=prefix, metainfo=CLASSES, pipeline=steps)
+    return {**settings, 'data_root': str(root), **kwargs}
 
 
 def depth(root, split='train', **kwargs):
-    settings = dict(
-        type='DepthDataset',
-        depth_scale=1000,
-        data_root=str(root),
-        data_prefix=dict(img_path=f'images/{split}', depth_map_path=f'depth/{split}'),
-        pipeline=[LOAD_IMAGE, LOAD_DEPTH, PACK],
-    )
-    return {**settings, **kwargs}
+    steps = [LOAD_IMAGE, LOAD_DEPTH, PACK]
+    prefix = dict(img_path=f'images/{split}', depth_map_path=f'depth/{split}')
+    settings = dict(type='DepthDataset', data_prefix=prefix, depth_scale=1000, pipeline=steps)
+    return {**settings, 'data_root': str(root), **kwargs}
 
 
 def check(train=None, val=None, test=None, **kwargs):
@@ -137,38 +106,33 @@ def test_clean_depth(root):
 
 def test_labels_and_depth_in_one_sample(root):
     dataset = segmentation(
-        root, type='LabelsAndDepth', pipeline=[LOAD_IMAGE, LOAD_LABELS, LOAD_DEPTH, PACK]
+        root, type=LabelsAndDepth, pipeline=[LOAD_IMAGE, LOAD_LABELS, LOAD_DEPTH, PACK]
     )
     rows = lines(check(dataset))
     assert rows['paired with'] == ['labels 3, depth 3']
     assert rows['labels seen'] == ['0..2'] and rows['median depth'] == ['2 m']
     assert rows['troubles'] == ['0']
-    write_label(root / 'labels' / 'train' / 'q.png', [7])
-    write_depth(root / 'depth' / 'train' / 'q.png', [0])
+    write_label(root, 'q', [7])
+    write_depth(root, 'q', [0])
     (report,) = check(dataset)
     assert [kind for kind, _ in report.troubles] == ['label values', 'no valid pixel']
 
 
-def test_sizes_are_a_range(root):
-    Image.fromarray(np.zeros((64, 48, 3), np.uint8)).save(root / 'images' / 'train' / 'q.jpg')
-    write_label(root / 'labels' / 'train' / 'q.png', [0, 1, 2], (64, 48))
-    assert lines(check(segmentation(root)))['image size [px]'] == ['48..80 x 60..64']
-
-
-def test_files_are_read_at_their_size_and_the_pipeline_runs_whole(root):
+def test_sizes_are_a_range_of_the_files_and_the_pipeline_runs_whole(root):
+    write_image(root / 'images' / 'train' / 'q.jpg', (48, 64))
+    write_label(root, 'q', [0, 1, 2], (64, 48))
     resize = dict(type='Resize', scale=(40, 30))
     rows = lines(check(segmentation(root, pipeline=[LOAD_IMAGE, LOAD_LABELS, resize, PACK])))
-    assert rows['image size [px]'] == ['80 x 60']
+    assert rows['image size [px]'] == ['48..80 x 60..64']
     assert rows['size after pipeline [px]'] == ['40 x 30']
 
 
 def test_class_that_is_nowhere_is_a_note(root):
     for name in NAMES:
-        write_label(root / 'labels' / 'train' / f'{name}.png', [0, 2])
+        write_label(root, name, [0, 2])
     reports = check(segmentation(root))
-    assert 'note: train: 1 of 3 classes are not in the samples read:\n  1 b' in format_report(
-        reports
-    )
+    note = 'note: train: 1 of 3 classes are not in the samples read:\n  1 b'
+    assert note in format_report(reports)
     assert lines(reports)['labels seen'] == ['0, 2']
     assert not reports[0].troubles
 
@@ -180,61 +144,53 @@ def test_depth_file_of_two_images_is_a_note(root):
     assert not reports[0].troubles
 
 
-def test_depth_in_no_unit_says_so(root):
-    step = dict(LOAD_DEPTH, median_range=None)
-    dataset = depth(root, depth_scale=1, pipeline=[LOAD_IMAGE, step, PACK])
-    assert lines(check(dataset))['median depth'] == ['2e+03 (no unit)']
-
-
 # one thing wrong
 
 
-def test_truncated_image(root):
-    path = root / 'images' / 'train' / 'q.jpg'
-    path.write_bytes(path.read_bytes()[:1500])
-    kind, text = only_trouble(segmentation(root))
-    assert kind == 'reading' and 'images/train/q.jpg' in text
+def array(values, shape=(60, 80), dtype=np.uint8):
+    return np.resize(np.array(values, dtype), shape)
 
 
-def test_truncated_image_that_opencv_fills_with_grey(root, monkeypatch):
-    decode = mmcv.imfrombytes
-
-    def grey(data, flag, backend):
-        is_image = flag == 'color'
-        return np.full((60, 80, 3), 128, np.uint8) if is_image else decode(data, flag, backend)
-
-    monkeypatch.setattr(mmcv, 'imfrombytes', grey)
-    path = root / 'images' / 'train' / 'q.jpg'
-    path.write_bytes(path.read_bytes()[:1500])
-    kind, text = only_trouble(segmentation(root))
-    assert kind == 'reading'
-    assert 'cannot read image' in text and 'images/train/q.jpg: it is a JPEG cut short' in text
+def depths(values, shape=(60, 80)):
+    return array(values, shape, np.uint16)
 
 
-def test_truncated_label(root):
-    path = root / 'labels' / 'train' / 'q.png'
-    path.write_bytes(path.read_bytes()[:60])
-    kind, text = only_trouble(segmentation(root))
-    assert kind == 'reading' and 'labels/train/q.png' in text
+def damage(path, content):
+    """Keep the first bytes of a file, or write other values."""
+    if isinstance(content, int):
+        path.write_bytes(path.read_bytes()[:content])
+    else:
+        write_map(path, content)
 
 
-def test_eight_bit_depth(root):
-    write_depth(root / 'depth' / 'train' / 'r.png', [0, 100], dtype=np.uint8)
-    kind, text = only_trouble(depth(root))
-    assert kind == 'reading' and 'depth/train/r.png has 8 bits' in text
+@pytest.mark.parametrize(
+    ('file', 'content', 'trouble'),
+    [
+        ('images/train/q.jpg', 400, r'reading: .*images/train/q\.jpg'),
+        ('labels/train/q.png', 60, r'reading: .*labels/train/q\.png'),
+        ('labels/train/q.png', array([0, 3, 9]), r'label values: .* holds \[3, 9\]: expected 0'),
+        ('labels/train/q.png', array([0, 1], (80, 60)), 'size: .* is 60 x 80 px, its image'),
+        ('labels/train/q.png', array([255]), 'no valid pixel: .* is ignored everywhere'),
+        ('depth/train/q.png', array([0, 100]), r'reading: .*train/q\.png has 8 bits'),
+        ('depth/train/q.png', depths([1000], (30, 40)), 'size: .* is 40 x 30 px, its image'),
+        ('depth/train/q.png', depths([0]), r'no valid pixel: .*q\.png has no valid pixel'),
+    ],
+    ids=range(8),
+)
+def test_one_bad_file_is_the_only_trouble(root, file, content, trouble):
+    damage(root / file, content)
+    build = depth if file.startswith('depth') else segmentation
+    assert re.match(trouble, ': '.join(only_trouble(build(root))))
 
 
-def test_wrong_depth_scale(root):
+def test_wrong_depth_scale_unless_there_is_no_unit(root):
     (report,) = check(depth(root, depth_scale=1))
     assert [kind for kind, _ in report.troubles] == ['unit'] * 3
     assert 'p.png has a median depth of 2000 m: is depth_scale 1' in report.troubles[0].text
     assert lines([report])['median depth'] == ['2e+03 m']
-
-
-def test_depth_of_another_size(root):
-    write_depth(root / 'depth' / 'train' / 'p.png', [1000, 2000], shape=(30, 40))
-    kind, text = only_trouble(depth(root))
-    assert kind == 'size' and 'p.png is 40 x 30 px, its image' in text and '80 x 60 px' in text
+    steps = [LOAD_IMAGE, dict(LOAD_DEPTH, median_range=None), PACK]
+    reports = check(depth(root, depth_scale=1, pipeline=steps))
+    assert lines(reports)['median depth'] == ['2e+03 (no unit)'] and not reports[0].troubles
 
 
 def test_raw_depth_of_another_size_is_told_once(root):
@@ -247,14 +203,8 @@ def test_raw_depth_of_another_size_is_told_once(root):
     assert kind == 'reading' and 'r.png: 4800 bytes for 80 x 60 numbers' in text
 
 
-def test_depth_without_valid_pixel(root):
-    write_depth(root / 'depth' / 'train' / 'q.png', [0])
-    kind, text = only_trouble(depth(root))
-    assert kind == 'no valid pixel' and 'q.png has no valid pixel' in text
-
-
 def test_depth_without_valid_pixel_where_the_pipeline_allows_it(root):
-    write_depth(root / 'depth' / 'train' / 'q.png', [0])
+    write_depth(root, 'q', [0])
     step = dict(LOAD_DEPTH, allow_empty=True)
     reports = check(depth(root, pipeline=[LOAD_IMAGE, step, PACK]))
     assert not reports[0].troubles
@@ -262,14 +212,8 @@ def test_depth_without_valid_pixel_where_the_pipeline_allows_it(root):
     assert rows['maps without valid pixel'] == ['1'] and rows['pixels with depth'] == ['50.0%']
 
 
-def test_label_value_outside_the_classes(root):
-    write_label(root / 'labels' / 'train' / 'q.png', [0, 3, 9])
-    kind, text = only_trouble(segmentation(root))
-    assert kind == 'label values' and 'q.png holds [3, 9]: expected 0..2' in text
-
-
 def test_classes_of_a_data_set_that_does_not_tell_the_loader(root):
-    write_label(root / 'labels' / 'train' / 'q.png', [0, 3])
+    write_label(root, 'q', [0, 3])
     dataset = segmentation(
         root, type='mmseg.BaseSegDataset', img_suffix='.jpg', seg_map_suffix='.png'
     )
@@ -277,30 +221,12 @@ def test_classes_of_a_data_set_that_does_not_tell_the_loader(root):
     assert kind == 'label values' and 'q.png holds [3]' in text
 
 
-def test_label_of_another_size(root):
-    write_label(root / 'labels' / 'train' / 'q.png', [0, 1], shape=(80, 60))
-    kind, text = only_trouble(segmentation(root))
-    assert kind == 'size' and 'q.png is 60 x 80 px, its image' in text
-
-
-def test_label_ignored_everywhere(root):
-    write_label(root / 'labels' / 'train' / 'q.png', [255])
-    kind, text = only_trouble(segmentation(root))
-    assert kind == 'no valid pixel' and 'labels/train/q.png is ignored everywhere' in text
-
-
 def test_image_in_train_and_val(root):
     (root / 'images' / 'val' / 'p.jpg').symlink_to(root / 'images' / 'train' / 'p.jpg')
-    write_label(root / 'labels' / 'val' / 'p.png', [0, 1, 2])
+    write_label(root, 'p', [0, 1, 2], split='val')
     train, val = check(segmentation(root), segmentation(root, 'val'))
     assert not train.troubles
     assert val.troubles == [('leak', f'{root}/images/val/p.jpg is in train too')]
-
-
-def test_same_data_set_for_train_and_val_is_a_leak(root):
-    train, val = check(segmentation(root), segmentation(root))
-    assert (train.name, val.name) == ('train', 'val')
-    assert [kind for kind, _ in val.troubles] == ['leak'] * 3
 
 
 def test_data_set_that_cannot_be_listed(root):
@@ -311,49 +237,35 @@ def test_data_set_that_cannot_be_listed(root):
     assert not val.troubles and len(val.readings) == 2
 
 
-def test_pipeline_that_fails_after_loading(root):
-    crop = dict(type='KBCrop')  # 352 x 1216 px of images of 60 x 80
-    (report,) = check(depth(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH, crop, PACK]))
+@pytest.mark.parametrize(
+    ('steps', 'words'),
+    [
+        # 352 x 1216 px of images of 60 x 80
+        ([dict(type='KBCrop'), PACK], 'images/train/p.jpg: '),
+        ([], 'is PackSegInputs or PackDepthInputs the last?'),
+    ],
+)
+def test_pipeline_that_fails_after_loading(root, steps, words):
+    (report,) = check(depth(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH, *steps]))
     assert [kind for kind, _ in report.troubles] == ['pipeline'] * 3
-    assert f'{root}/images/train/p.jpg: ' in report.troubles[0].text
-
-
-def test_pipeline_that_does_not_pack(root):
-    (report,) = check(depth(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH]))
-    assert [kind for kind, _ in report.troubles] == ['pipeline'] * 3
-    assert 'is PackSegInputs or PackDepthInputs the last?' in report.troubles[0].text
+    assert words in report.troubles[0].text
 
 
 def test_entry_without_what_the_pipeline_loads(root):
-    dataset = segmentation(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH, PACK])
-    (report,) = check(dataset)
+    (report,) = check(segmentation(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH, PACK]))
     readings = [text for kind, text in report.troubles if kind == 'reading']
     assert len(readings) == 3
     assert readings[0].endswith("p.jpg: LoadDepth raises KeyError: 'depth_map_path'")
 
 
-# several things wrong
-
-
 def test_troubles_of_two_files_and_of_one_file_are_all_named(root):
-    write_label(root / 'labels' / 'train' / 'p.png', [0, 5], shape=(30, 40))
+    write_label(root, 'p', [0, 5], (30, 40))
     (root / 'labels' / 'train' / 'r.png').write_bytes(b'no picture')
     (report,) = check(segmentation(root))
     assert [kind for kind, _ in report.troubles] == ['size', 'label values', 'reading']
     text = format_report([report])
     assert 'p.png is 40 x 30 px' in text and 'p.png holds [5]' in text and 'r.png' in text
     assert 'trouble: train: reading (1)' in text
-
-
-def test_twenty_of_a_kind_are_named(root):
-    for k in range(23):
-        Image.fromarray(np.zeros((60, 80, 3), np.uint8)).save(
-            root / 'images' / 'train' / f'many{k:02d}.jpg'
-        )
-        write_label(root / 'labels' / 'train' / f'many{k:02d}.png', [9])
-    text = format_report(check(segmentation(root)))
-    assert 'trouble: train: label values (23)' in text
-    assert text.count('holds [9]') == 20 and 'and 3 more' in text
 
 
 # which samples
@@ -374,7 +286,7 @@ def nested(root):
     return dict(type='RepeatDataset', times=2, dataset=both)
 
 
-def test_nested_data_sets_are_read_once_each(root):
+def test_nested_data_sets_are_read_and_their_troubles_told_once_each(root):
     built = DATASETS.build(nested(root))
     assert len(built) == 28
     found = entries(built)
@@ -384,53 +296,50 @@ def test_nested_data_sets_are_read_once_each(root):
     rows = lines(check(nested(root)))
     assert rows['samples'] == ['28 (5 files)'] and rows['samples read'] == ['5']
     assert rows['paired with'] == ['depth 5']
-
-
-def test_trouble_deep_in_nested_data_sets_is_told_once(root):
-    write_depth(root / 'depth' / 'val' / 'y.png', [0])
+    write_depth(root, 'y', [0], split='val')
     kind, text = only_trouble(nested(root))
     assert kind == 'no valid pixel' and 'depth/val/y.png' in text
 
 
-def test_leak_into_nested_data_sets(root):
-    _, val = check(nested(root), depth(root, 'val'))
+def test_the_same_data_set_in_train_and_val_is_a_leak_however_nested(root):
+    train, val = check(nested(root), depth(root, 'val'))
+    assert (train.name, val.name) == ('train', 'val')
     assert [text for _, text in val.troubles] == [
         f'{root}/images/val/{name}.jpg is in train too' for name in 'xy'
     ]
+    _, val = check(segmentation(root), segmentation(root))
+    assert [kind for kind, _ in val.troubles] == ['leak'] * 3
 
 
 def test_only_the_sample_is_read(root):
-    write_label(root / 'labels' / 'train' / 'q.png', [9])
+    write_label(root, 'q', [9])
     (report,) = check(segmentation(root, pipeline=[LOAD_IMAGE, PACK]), num_samples=2)
     assert [reading.path[-5:] for reading in report.readings] == ['p.jpg', 'r.jpg']
 
 
-def test_identical_val_and_test_are_checked_once(root):
+def test_identical_splits_are_checked_once_and_the_named_ones_alone(root):
     val = segmentation(root, 'val')
-    assert [report.name for report in check(segmentation(root), val, val)] == [
-        'train',
-        'val = test',
-    ]
+    reports = check(segmentation(root), val, val)
+    assert [report.name for report in reports] == ['train', 'val = test']
     other = segmentation(root, 'val', test_mode=True)
     assert [report.name for report in check(None, val, other)] == ['val', 'test']
-
-
-def test_only_the_named_splits_are_checked(root):
-    (report,) = check(segmentation(root), segmentation(root, 'val'), names=('val',))
+    (report,) = check(segmentation(root), val, names=('val',))
     assert report.name == 'val'
 
 
 # guards
 
 
-def test_config_without_the_split(root):
-    with pytest.raises(InputError, match='the config has no data set for test'):
-        check(segmentation(root), names=('test',))
-
-
-def test_no_samples(root):
-    with pytest.raises(InputError, match='samples must be at least 1, got 0'):
-        check(segmentation(root), num_samples=0)
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(names=('test',)), 'the config has no data set for test'),
+        (dict(num_samples=0), 'samples must be at least 1, got 0'),
+    ],
+)
+def test_nothing_to_check(root, arguments, message):
+    with pytest.raises(InputError, match=message):
+        check(segmentation(root), **arguments)
 
 
 def test_data_set_that_is_not_of_mmengine():

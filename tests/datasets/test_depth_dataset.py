@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmdpt.datasets.depth_dataset import DepthDataset
@@ -17,11 +16,6 @@ from mmdpt.datasets.transforms.loading import LoadDepth
 from mmdpt.errors import InputError
 
 PIPELINE = [dict(type='LoadImageFromFile'), LoadDepth(), PackDepthInputs()]
-
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope('mmdpt')
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 
 from mmdpt.datasets.transforms.as_mmseg import PackDepthInputs
 from mmdpt.datasets.transforms.depth_geometry import (
@@ -16,11 +15,6 @@ from mmdpt.datasets.transforms.depth_geometry import (
 )
 from mmdpt.errors import InputError
 from mmdpt.registry import TRANSFORMS
-
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope('mmdpt')
 
 
 def sample(height=60, width=80, share=0.4, labels=False):

@@ -9,43 +9,41 @@ from mmdpt.datasets.transforms import RandomZoomDepth
 def sample(height=6, width=8):
     depth = np.arange(height * width, dtype=np.float32).reshape(height, width) + 1
     depth[0, 0] = np.nan
-    image = np.stack([depth * 2] * 3, axis=-1)
     return dict(
-        img=np.nan_to_num(image).astype(np.uint8),
+        img=np.nan_to_num(np.stack([depth * 2] * 3, axis=-1)).astype(np.uint8),
         gt_depth_map=depth,
         gt_seg_map=np.full((height, width), 7, np.uint8),
         seg_fields=['gt_depth_map', 'gt_seg_map'],
     )
 
 
+def zoom(factor):
+    return RandomZoomDepth((factor, factor))(sample())
+
+
 def test_depth_is_divided_by_the_factor_and_nothing_is_interpolated():
-    before = sample()
-    after = RandomZoomDepth((2.0, 2.0))(sample())
-    expected = np.repeat(np.repeat(before['gt_depth_map'], 2, axis=0), 2, axis=1) / 2
-    np.testing.assert_array_equal(after['gt_depth_map'], expected)
-    assert np.isnan(after['gt_depth_map']).sum() == 4
-    assert after['gt_depth_map'].dtype == np.float32
+    expected = np.repeat(np.repeat(sample()['gt_depth_map'], 2, axis=0), 2, axis=1) / 2
+    after = zoom(2.0)['gt_depth_map']
+    np.testing.assert_array_equal(after, expected)
+    assert np.isnan(after).sum() == 4 and after.dtype == np.float32
 
 
 def test_depth_is_divided_by_a_factor_below_one():
-    before = sample()
-    after = RandomZoomDepth((0.5, 0.5))(sample())
-    kept = before['gt_depth_map'][1::2, 1::2]
-    assert after['gt_depth_map'].shape == kept.shape == after['img'].shape[:2]
-    np.testing.assert_array_equal(after['gt_depth_map'], kept * 2)
+    after = zoom(0.5)
+    np.testing.assert_array_equal(after['gt_depth_map'], sample()['gt_depth_map'][1::2, 1::2] * 2)
+    assert after['img'].shape[:2] == after['gt_depth_map'].shape
 
 
 def test_every_map_gets_the_size_of_the_image():
-    after = RandomZoomDepth((1.5, 1.5))(sample())
+    after = zoom(1.5)
     assert after['img'].shape == (9, 12, 3)
     assert after['img_shape'] == after['gt_depth_map'].shape == after['gt_seg_map'].shape == (9, 12)
     assert (after['gt_seg_map'] == 7).all()
 
 
 def test_factor_one_changes_nothing():
-    after = RandomZoomDepth((1.0, 1.0))(sample())
     for key in ('img', 'gt_depth_map', 'gt_seg_map'):
-        np.testing.assert_array_equal(after[key], sample()[key])
+        np.testing.assert_array_equal(zoom(1.0)[key], sample()[key])
 
 
 def test_factors_are_drawn_between_the_bounds():

@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 
 from mmdpt.datasets.nyu import NYUDepthDataset
 from mmdpt.datasets.scenes_dataset import ScenesDataset, depth_name
@@ -19,11 +18,6 @@ PIPELINE = [
     dict(type='PackDepthInputs'),
 ]
 SPLITS = [('training', 'train', 5), ('validation', 'test', 3)]
-
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope('mmdpt')
 
 
 @pytest.fixture(scope='module')

@@ -2,53 +2,36 @@
 
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 from PIL import Image
+from tiny_files import CLASSES, write_image, write_map
 
-from mmdpt.datasets import SegDataset
+from mmdpt.datasets import ADE20KDataset, SegDataset
 from mmdpt.errors import InputError
 
-CLASSES = dict(classes=('a', 'b', 'c'), palette=[[255, 0, 0], [0, 255, 0], [0, 0, 255]])
-PIPELINE = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
-
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope('mmdpt')
+SETTINGS = dict(
+    data_prefix=dict(img_path='images', seg_map_path='labels'),
+    metainfo=CLASSES,
+    pipeline=[
+        dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')
+    ],
+)
 
 
 @pytest.fixture
 def root(tmp_path):
     """Three images of 8 x 6 px with labels 0, 1, 2 and 255."""
-    (tmp_path / 'images').mkdir()
-    (tmp_path / 'labels').mkdir()
     for name in 'pqr':
         write_image(tmp_path / 'images' / f'{name}.jpg')
         write_label(tmp_path / 'labels' / f'{name}.png', [0, 1, 2, 255])
     return tmp_path
 
 
-def write_image(path):
-    Image.fromarray(np.full((6, 8, 3), 90, np.uint8)).save(path)
-
-
 def write_label(path, values, shape=(6, 8), dtype=np.uint8):
-    label = np.resize(np.array(values, dtype), shape)
-    Image.fromarray(label).save(path)
+    write_map(path, values, shape, dtype)
 
 
-def build(root, **kwargs):
-    settings = dict(
-        data_root=str(root),
-        data_prefix=dict(img_path='images', seg_map_path='labels'),
-        metainfo=CLASSES,
-        pipeline=PIPELINE,
-    )
-    return SegDataset(**{**settings, **kwargs})
+def build(root, kind=SegDataset, **kwargs):
+    return kind(data_root=str(root), **{**SETTINGS, **kwargs})
 
 
 def labels(dataset, index=0):
@@ -61,24 +44,21 @@ def test_good_data_is_read(root):
     assert labels(dataset) == {0, 1, 2, 255}
 
 
-def test_missing_root_names_it_and_the_page(root):
-    with pytest.raises(InputError, match=r'data root .*gone does not exist.*docs/datasets\.md'):
-        build(root / 'gone')
-
-
-def test_missing_folder_is_named(root):
-    with pytest.raises(InputError, match=r'seg_map_path .*/nowhere does not exist'):
-        build(root, data_prefix=dict(img_path='images', seg_map_path='nowhere'))
-
-
-def test_missing_list_file_is_named(root):
-    with pytest.raises(InputError, match=r'list file .*train\.txt does not exist'):
-        build(root, ann_file='train.txt')
-
-
-def test_folder_without_images_of_the_suffix(root):
-    with pytest.raises(InputError, match=r'no image \*\.tiff in .*images'):
-        build(root, img_suffix='.tiff')
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(data_root='gone'), r'data root gone does not exist.*docs/datasets\.md'),
+        (
+            dict(data_prefix=dict(img_path='images', seg_map_path='nowhere')),
+            r'seg_map_path .*/nowhere does not exist',
+        ),
+        (dict(ann_file='train.txt'), r'list file .*train\.txt does not exist'),
+        (dict(img_suffix='.tiff'), r'no image \*\.tiff in .*images'),
+    ],
+)
+def test_what_is_missing_is_named(root, change, message):
+    with pytest.raises(InputError, match=message):
+        SegDataset(**{**SETTINGS, 'data_root': str(root), **change})
 
 
 def test_images_without_label_are_all_named(root):
@@ -88,45 +68,68 @@ def test_images_without_label_are_all_named(root):
         build(root)
 
 
+def test_list_file_with_byte_order_mark_and_blank_lines(root):
+    (root / 'train.txt').write_text('r\n\np \n\n', encoding='utf-8-sig')
+    dataset = build(root, ann_file='train.txt')
+    paths = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+    assert paths == [f'{root}/images/r.jpg', f'{root}/images/p.jpg']
+
+
+def test_list_file_equals_mmsegs(root):
+    from mmseg.datasets import BaseSegDataset
+
+    (root / 'train.txt').write_text('r\np\n')
+    settings = dict(img_suffix='.jpg', seg_map_suffix='.png', reduce_zero_label=True)
+    ours = build(root, ann_file='train.txt', **settings)
+    theirs = build(root, BaseSegDataset, ann_file='train.txt', **settings)
+    for index in range(2):
+        mine = ours.get_data_info(index)
+        assert mine.pop('num_classes') == 3
+        assert mine == theirs.get_data_info(index)
+
+
 def test_list_file_with_an_image_that_is_not_there(root):
     (root / 'train.txt').write_text('p\nzzz\n')
     with pytest.raises(InputError, match=r'1 images have no label:\s+\S*zzz\.jpg'):
         build(root, ann_file='train.txt')
 
 
-def test_label_value_beyond_the_classes(root):
-    write_label(root / 'labels' / 'p.png', [0, 3, 7])
-    with pytest.raises(InputError, match=r'labels/p\.png holds \[3, 7\]: expected 0\.\.2 .* 255'):
-        build(root)[0]
+@pytest.mark.parametrize(
+    ('values', 'options', 'expected'),
+    [
+        ([0, 1, 2, 3, 255], dict(reduce_zero_label=True), {0, 1, 2, 255}),
+        ([0, 1, 11, 12], dict(ignore_labels=(11, 12)), {0, 1, 255}),
+    ],
+)
+def test_values_are_ignored_on_request(root, values, options, expected):
+    write_label(root / 'labels' / 'p.png', values)
+    assert labels(build(root, **options)) == expected
 
 
-def test_label_value_beyond_the_classes_with_zero_ignored(root):
-    write_label(root / 'labels' / 'p.png', [0, 1, 3, 4])
-    with pytest.raises(InputError, match=r'p\.png holds \[4\]: expected 1\.\.3 .* 0 or 255'):
-        build(root, reduce_zero_label=True)[0]
-
-
-def test_zero_label_is_ignored_on_request(root):
-    write_label(root / 'labels' / 'p.png', [0, 1, 2, 3, 255])
-    assert labels(build(root, reduce_zero_label=True)) == {0, 1, 2, 255}
-
-
-def test_listed_values_are_ignored(root):
-    write_label(root / 'labels' / 'p.png', [0, 1, 11, 12])
-    assert labels(build(root, ignore_labels=(11, 12))) == {0, 1, 255}
-
-
-def test_16_bit_label_is_not_wrapped(root):
-    """256 read as 8 bits would be class 0."""
-    write_label(root / 'labels' / 'p.png', [0, 1, 256], dtype=np.uint16)
-    with pytest.raises(InputError, match=r'holds \[256\]'):
-        build(root)[0]
-
-
-def test_colour_label_is_refused(root):
-    write_image(root / 'labels' / 'p.png')
-    with pytest.raises(InputError, match=r'p\.png has 3 channels: expected one'):
-        build(root)[0]
+@pytest.mark.parametrize(
+    ('values', 'options', 'message'),
+    [
+        (dict(values=[0, 3, 7]), {}, r'labels/p\.png holds \[3, 7\]: expected 0\.\.2 .* 255'),
+        (
+            dict(values=[0, 1, 3, 4]),
+            dict(reduce_zero_label=True),
+            r'p\.png holds \[4\]: expected 1\.\.3 .* 0 or 255',
+        ),
+        # 256 read as 8 bits would be class 0
+        (dict(values=[0, 1, 256], dtype=np.uint16), {}, r'holds \[256\]'),
+        (dict(values=[0], shape=(6, 8, 3)), {}, r'p\.png has 3 channels: expected one'),
+        (dict(values=[0], shape=(6, 8, 4)), {}, r'p\.png has 4 channels: expected one'),
+        (
+            dict(values=[0], shape=(5, 8)),
+            {},
+            r'labels/p\.png is 8 x 5 px, its image .*p\.jpg 8 x 6 px',
+        ),
+    ],
+)
+def test_label_with_one_thing_wrong(root, values, options, message):
+    write_label(root / 'labels' / 'p.png', **values)
+    with pytest.raises(InputError, match=message):
+        build(root, **options)[0]
 
 
 def test_palette_label_gives_its_indices(root):
@@ -136,42 +139,17 @@ def test_palette_label_gives_its_indices(root):
     assert labels(build(root)) == {0, 1, 2}
 
 
-def test_label_of_another_size(root):
-    write_label(root / 'labels' / 'p.png', [0], shape=(5, 8))
-    with pytest.raises(InputError, match=r'labels/p\.png is 8 x 5 px, its image .*p\.jpg 8 x 6 px'):
-        build(root)[0]
-
-
-@pytest.mark.parametrize('content', [b'', b'no picture'])
-def test_unreadable_image_is_named(root, content):
-    (root / 'images' / 'p.jpg').write_bytes(content)
-    with pytest.raises(InputError, match=r'cannot read image .*images/p\.jpg'):
-        build(root)[0]
-
-
-@pytest.mark.parametrize('content', [b'', b'no picture'])
-def test_unreadable_label_is_named(root, content):
-    (root / 'labels' / 'p.png').write_bytes(content)
-    with pytest.raises(InputError, match=r'cannot read label .*labels/p\.png'):
-        build(root)[0]
-
-
-def test_half_a_label_is_named(root):
-    path = root / 'labels' / 'p.png'
-    write_label(path, np.arange(6 * 8) % 3)
-    path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(InputError, match=r'cannot read label .*labels/p\.png'):
+@pytest.mark.parametrize('kept', [0, 50, 'text', 'zeros'])
+@pytest.mark.parametrize(('what', 'file'), [('image', 'images/p.jpg'), ('label', 'labels/p.png')])
+def test_broken_file_is_named(root, what, file, kept):
+    data = (root / file).read_bytes()
+    content = {'text': b'no picture', 'zeros': bytes(999)}
+    (root / file).write_bytes(content[kept] if kept in content else data[:kept])
+    with pytest.raises(InputError, match=rf'cannot read {what} .*{file}'):
         build(root)[0]
 
 
 def test_ade20k_classes_are_checked(root):
-    from mmdpt.datasets import ADE20KDataset
-
     write_label(root / 'labels' / 'p.png', [0, 150, 151])
-    dataset = ADE20KDataset(
-        data_root=str(root),
-        data_prefix=dict(img_path='images', seg_map_path='labels'),
-        pipeline=PIPELINE,
-    )
     with pytest.raises(InputError, match=r'holds \[151\]: expected 1\.\.150'):
-        dataset[0]
+        build(root, ADE20KDataset, metainfo=None)[0]

@@ -1,0 +1,50 @@
+"""Tiny images, label maps and depth files, written without the code under test."""
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mmdpt.datasets.seg_dataset import SegDataset
+
+CLASSES = dict(classes=('a', 'b', 'c'), palette=[[255, 0, 0], [0, 255, 0], [0, 0, 255]])
+
+
+def write_image(path, size=(8, 6), value=90, **options):
+    """Write a picture of one grey; ``size`` is its width and height [px]."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((size[1], size[0], 3), value, np.uint8)).save(path, **options)
+
+
+def write_map(path, values, shape=None, dtype=None):
+    """Write labels, depth or a mask in the format of the suffix, repeated to a shape (H, W)."""
+    values = np.asarray(values, dtype)
+    values = values if shape is None else np.resize(values, shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == '.npy':
+        np.save(path, values)
+    elif path.suffix == '.pfm':
+        write_pfm(path, values)
+    elif path.suffix in ('.tif', '.tiff'):
+        cv2.imwrite(str(path), values)
+    else:
+        Image.fromarray(values).save(path)
+    return path
+
+
+def write_pfm(path, values, order='<', scale=1.0):
+    """Write a portable float map, rows from the bottom up; a negative scale is little-endian."""
+    sign = '-' if order == '<' else ''
+    header = f'Pf\n{values.shape[1]} {values.shape[0]}\n{sign}{scale}\n'.encode()
+    path.write_bytes(header + values[::-1].astype(f'{order}f4').tobytes())
+
+
+class LabelsAndDepth(SegDataset):
+    """Files below 'labels', and below 'depth' their depth as PNG [mm]."""
+
+    def load_data_list(self):
+        """List both."""
+        data_list = super().load_data_list()
+        for info in data_list:
+            depth = info['seg_map_path'].replace('/labels/', '/depth/')
+            info.update(depth_map_path=depth, depth_scale=1000.0)
+        return data_list
