@@ -1,7 +1,13 @@
-"""Steps in pipelines are found by their bare names."""
+"""Steps in pipelines are found by their bare names; data sets are built quickly."""
+
+import gc
 
 import pytest
 from mmengine.registry import init_default_scope
+
+import mmdpt.datasets  # noqa: F401
+
+gc.freeze()  # MMEngine's data sets collect garbage when built: not among all modules' objects
 
 
 @pytest.fixture(autouse=True)

@@ -3,13 +3,13 @@
 import itertools
 import re
 
-import cv2
 import numpy as np
 import pytest
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
+from tiny_files import write_image, write_map
 from torch.utils.data import DataLoader
 
 import mmdpt.datasets.samplers.balanced_sampler as module
@@ -49,13 +49,10 @@ def parts_of(indices, *sizes):
     return np.searchsorted(np.cumsum(sizes), indices, side='right')
 
 
-def test_equal_shares_whatever_the_sizes():
-    indices = first(BalancedSampler(concat(3, 500, 40), seed=1), 600)
-    assert np.bincount(parts_of(indices, 3, 500, 40)).tolist() == [200, 200, 200]
-
-
 def test_every_cycle_has_each_set_as_often_as_its_weight_says():
     sampler = BalancedSampler(concat(5, 7, 11), weights=(0.2, 0.5, 0.3), seed=3)
+    equal = parts_of(first(BalancedSampler(concat(3, 500, 40), seed=1), 600), 3, 500, 40)
+    assert np.bincount(equal).tolist() == [200, 200, 200]
     assert sampler.per_cycle == [2, 5, 3]
     parts = parts_of(first(sampler, 1000), 5, 7, 11).reshape(100, 10)
     for cycle in parts:
@@ -75,22 +72,22 @@ def test_every_cycle_has_each_set_as_often_as_its_weight_says():
         ((1e-9, 1, 1), [1, 500, 500]),
     ],
 )
-def test_shortest_cycle_of_weights(weights, expected):
-    assert BalancedSampler(concat(2, 2, 2), weights=weights, seed=0).per_cycle == expected
+def test_shortest_cycle_of_weights_holds_every_set_that_has_one(weights, expected):
+    sampler = BalancedSampler(concat(2, 2, 2), weights=weights, seed=0)
+    assert sampler.per_cycle == expected
+    seen = set(parts_of(first(sampler, 3000), 2, 2, 2))
+    assert seen == {part for part, share in enumerate(expected) if share}
 
 
-def test_set_of_weight_zero_never_comes():
-    indices = first(BalancedSampler(concat(4, 4), weights=(0, 3), seed=0), 100)
-    assert set(parts_of(indices, 4, 4)) == {1}
-
-
-def test_no_image_comes_again_before_its_set_is_used_up():
-    sizes = (3, 50, 8)
-    indices = np.array(first(BalancedSampler(concat(*sizes), seed=4), 1200))
+@pytest.mark.parametrize(
+    ('sizes', 'count'), [((3, 50, 8), 1200), ((10,), 30)], ids=['three sets', 'one set']
+)
+def test_no_image_comes_again_before_its_set_is_used_up(sizes, count):
+    indices = np.array(first(BalancedSampler(concat(*sizes), seed=4), count))
     for part, size in enumerate(sizes):
         own = indices[parts_of(indices, *sizes) == part]
         walks = [own[start : start + size] for start in range(0, len(own) - size + 1, size)]
-        assert len(walks) == 400 // size
+        assert len(walks) == count // len(sizes) // size
         for walk in walks:
             assert sorted(walk) == list(range(sum(sizes[:part]), sum(sizes[: part + 1])))
         assert len({tuple(walk) for walk in walks}) > 1
@@ -155,22 +152,12 @@ def test_batch_larger_than_a_set_repeats_its_images_evenly():
     assert len({s for s in batch if s[0] == 1}) == 8
 
 
-def test_one_set_alone_is_shuffled_over_and_over():
-    indices = first(BalancedSampler(concat(10), seed=0), 30)
-    walks = [indices[start : start + 10] for start in (0, 10, 20)]
-    assert all(sorted(walk) == list(range(10)) for walk in walks)
-    assert walks[0] != walks[1] != walks[2]
-
-
 def test_the_seed_decides():
     dataset = concat(5, 50)
     one, same, other = (first(BalancedSampler(dataset, seed=s), 100) for s in (1, 1, 2))
     assert one == same
     assert one != other
-
-
-def test_no_seed_means_a_random_one():
-    assert isinstance(BalancedSampler(concat(5, 50)).seed, int)
+    assert isinstance(BalancedSampler(dataset).seed, int)
 
 
 def test_set_epoch_changes_nothing_and_iterating_anew_starts_anew():
@@ -186,31 +173,26 @@ def test_config_name():
     assert DATA_SAMPLERS.build(config).per_cycle == [1, 2]
 
 
-def test_data_set_that_is_no_concatenation():
-    with pytest.raises(InputError, match='needs a ConcatDataset, got Numbers'):
-        BalancedSampler(Numbers(0, 5))
-
-
-@pytest.mark.parametrize('weights', [(1,), (1, 1, 1)])
-def test_wrong_number_of_weights(weights):
-    with pytest.raises(InputError, match=f'{len(weights)} weights for 2 data sets'):
-        BalancedSampler(concat(5, 5), weights=weights)
+class Sets:
+    datasets = ([1, 2], [])
 
 
 @pytest.mark.parametrize(
-    'weights', [(1, -1), (0, 0), (1, float('nan')), (1, float('inf'))], ids=str
+    ('dataset', 'weights', 'message'),
+    [
+        (Numbers(0, 5), None, 'needs a ConcatDataset, got Numbers'),
+        (Sets(), None, r'a data set is empty, sizes \[2, 0\]'),
+        (concat(5, 5), (1,), '1 weights for 2 data sets'),
+        (concat(5, 5), (1, 1, 1), '3 weights for 2 data sets'),
+        *(
+            (concat(5, 5), weights, 'must be finite, not negative and not all zero, got')
+            for weights in ((1, -1), (0, 0), (1, float('nan')), (1, float('inf')))
+        ),
+    ],
 )
-def test_weights_that_are_no_shares(weights):
-    with pytest.raises(InputError, match='must be finite, not negative and not all zero, got'):
-        BalancedSampler(concat(5, 5), weights=weights)
-
-
-def test_empty_set():
-    class Sets:
-        datasets = ([1, 2], [])
-
-    with pytest.raises(InputError, match=r'a data set is empty, sizes \[2, 0\]'):
-        BalancedSampler(Sets())
+def test_one_thing_wrong(dataset, weights, message):
+    with pytest.raises(InputError, match=message):
+        BalancedSampler(dataset, weights=weights)
 
 
 def test_negative_skip():
@@ -227,12 +209,8 @@ def page(request):
 
 
 def write_pair(image, depth, metres):
-    for path, pixels in (
-        (image, np.full((200, 260, 3), 90, np.uint8)),
-        (depth, np.full((200, 260), 1000 * metres, np.uint16)),
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), pixels)
+    write_image(image, (260, 200))
+    write_map(depth, [1000 * metres], (200, 260), np.uint16)
 
 
 def test_several_sets_as_the_page_configures_them(page, request, tmp_path, monkeypatch):

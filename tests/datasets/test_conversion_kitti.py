@@ -1,14 +1,11 @@
 """Eigen's lists name the files as downloaded, and say None where there is no ground truth."""
 
-import runpy
-import sys
-
-import cv2
 import numpy as np
 import pytest
+from tiny_files import write_image, write_map
 
 from mmdpt.datasets.conversion import kitti
-from mmdpt.datasets.conversion.kitti import Frame, convert_kitti, read_focal, read_split
+from mmdpt.datasets.conversion.kitti import convert_kitti, read_focal
 from mmdpt.datasets.kitti import KITTIDepthDataset
 from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
@@ -31,13 +28,11 @@ def root(tmp_path):
     (tmp_path / 'raw' / DATE / 'calib_cam_to_cam.txt').write_text(CALIBRATION)
     for camera, number in ((2, 5), (2, 6), (2, 7), (3, 5)):
         path = tmp_path / 'raw' / DATE / ONE / f'image_0{camera}' / 'data' / f'{number:010d}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), np.full((4, 6, 3), 9 * number, np.uint8))
+        write_image(path, (6, 4), 9 * number)
     for part, camera, number in (('train', 2, 5), ('val', 2, 6), ('train', 3, 5)):
         folder = tmp_path / 'data_depth_annotated' / part / ONE / 'proj_depth' / 'groundtruth'
         path = folder / f'image_0{camera}' / f'{number:010d}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), np.full((4, 6), 256 * number, np.uint16))
+        write_map(path, np.full((4, 6), 256 * number, np.uint16))
     return tmp_path
 
 
@@ -58,7 +53,10 @@ def listed(root):
 
 
 def test_lines_of_monodepth(root):
-    summary = convert(root, monodepth(5), monodepth(7), '', monodepth(6, suffix='png'))
+    calls = []
+    lines = (monodepth(5), monodepth(7), '', monodepth(6, suffix='png'))
+    summary = convert(root, *lines, progress=lambda *call: calls.append(call))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
     assert (summary.num_images, summary.num_with_depth) == (3, 2)
     image = f'{DATE}/{ONE}/image_02/data'
     depth = f'{ONE}/proj_depth/groundtruth/image_02'
@@ -103,16 +101,13 @@ def test_images_may_be_jpeg_and_depth_without_its_part(root):
 
 
 def test_test_split_is_counted(root, monkeypatch):
+    assert (kitti.TEST_IMAGES, kitti.TEST_WITH_DEPTH) == (697, 652)
     monkeypatch.setattr(kitti, 'TEST_IMAGES', 3)
     monkeypatch.setattr(kitti, 'TEST_WITH_DEPTH', 2)
     lines = [monodepth(number) for number in (5, 6, 7)]
     assert convert(root, *lines, is_test=True).num_with_depth == 2
     with pytest.raises(InputError, match=r"split\.txt has 2 images, Eigen's test split 3"):
         convert(root, *lines[:2], is_test=True)
-
-
-def test_published_counts():
-    assert (kitti.TEST_IMAGES, kitti.TEST_WITH_DEPTH) == (697, 652)
 
 
 def test_missing_depth_of_the_test_split_names_the_drives(root, monkeypatch):
@@ -127,28 +122,29 @@ def test_missing_depth_of_the_test_split_names_the_drives(root, monkeypatch):
     assert not (root / 'list.txt').exists()
 
 
-def test_training_list_without_any_depth(root):
-    with pytest.raises(InputError, match=rf'0 of 1 images have depth .* expected some.*\s+{ONE}$'):
-        convert(root, monodepth(7))
-
-
-def test_missing_images_are_named(root):
-    message = rf'2 images are missing below .*raw:\s+{DATE}/{ONE}/image_02/data/0000000008'
+@pytest.mark.parametrize(
+    ('gone', 'numbers', 'message'),
+    [
+        ('', [7], rf'0 of 1 images have depth .* expected some.*\s+{ONE}$'),
+        (
+            '',
+            [8, 5, 9],
+            rf'2 images are missing below .*raw:\s+{DATE}/{ONE}/image_02/data/0000000008',
+        ),
+        ('raw', [5], 'folder of the .* .*/raw does not exist'),
+        ('data_depth_annotated', [5], 'folder of the .* .*/data_depth_annotated does not exist'),
+        (
+            f'raw/{DATE}/calib_cam_to_cam.txt',
+            [5],
+            rf'calibration .*{DATE}/calib_cam_to_cam\.txt does not',
+        ),
+    ],
+)
+def test_what_is_missing_is_named(root, gone, numbers, message):
+    if gone:
+        (root / gone).rename(root / 'elsewhere')
     with pytest.raises(InputError, match=message):
-        convert(root, monodepth(8), monodepth(5), monodepth(9))
-
-
-@pytest.mark.parametrize('folder', ['raw', 'data_depth_annotated'])
-def test_missing_folder_is_named(root, folder):
-    (root / folder).rename(root / 'elsewhere')
-    with pytest.raises(InputError, match=rf'folder of the .* .*/{folder} does not exist'):
-        convert(root, monodepth(5))
-
-
-def test_missing_calibration_is_named(root):
-    (root / 'raw' / DATE / 'calib_cam_to_cam.txt').unlink()
-    with pytest.raises(InputError, match=rf'calibration .*{DATE}/calib_cam_to_cam\.txt does not'):
-        convert(root, monodepth(5))
+        convert(root, *map(monodepth, numbers))
 
 
 def test_calibration_of_another_camera(root):
@@ -176,25 +172,10 @@ def test_empty_split_file(root):
         convert(root, '')
 
 
-def test_frames_of_a_split_keep_their_order(root):
-    (root / 'split.txt').write_text(f'{DATE}/{ONE} 7 l\n{monodepth(5)}\n')
-    assert read_split(root / 'split.txt') == [
-        Frame(DATE, ONE, '2', 7),
-        Frame(DATE, ONE, '2', 5),
-    ]
-
-
-def test_progress_ends_at_the_number_of_images(root):
-    calls = []
-    convert(root, monodepth(5), monodepth(6), progress=lambda *call: calls.append(call))
-    assert calls == [(1, 2), (2, 2)]
-
-
-def test_tool_writes_the_lists_beside_the_data(root, monkeypatch, capsys, request):
+def test_tool_writes_the_lists_beside_the_data(root, call_tool, capsys):
     (root / 'split.txt').write_text(monodepth(5))
-    tool = request.config.rootpath / 'tools' / 'dataset_converters' / 'kitti.py'
-    monkeypatch.setattr(sys, 'argv', ['kitti.py', str(root), '--train', str(root / 'split.txt')])
-    runpy.run_path(str(tool), run_name='__main__')
+    tool = ('dataset_converters/kitti.py', root, '--train', root / 'split.txt')
+    assert call_tool(*tool) == 0
     written = root / 'kitti_eigen_train.txt'
     assert written.read_text().endswith('0000000005.png 721.5377\n')
     assert '1 images, 1 with depth' in capsys.readouterr().out.replace('\n', ' ')

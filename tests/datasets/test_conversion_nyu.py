@@ -1,6 +1,5 @@
 """NYU's labelled file comes out split, upright and in millimetres, without the file itself."""
 
-import runpy
 import sys
 import types
 
@@ -61,7 +60,9 @@ def names(folder):
 
 
 def test_official_split_counts_from_one(files):
-    summary = convert_nyu(*files)
+    calls = []
+    summary = convert_nyu(*files, progress=lambda *call: calls.append(call))
+    assert calls == [(done, 5) for done in range(1, 6)]
     assert (summary.num_train, summary.num_test, summary.num_written) == (3, 2, 5)
     root = files[2]
     assert names(root / 'images' / 'train') == [
@@ -72,17 +73,7 @@ def test_official_split_counts_from_one(files):
     assert names(root / 'annotations' / 'test') == ['bathroom_00000.png', 'office_00003.png']
 
 
-def test_depth_is_upright_and_in_millimetres(files, content):
-    convert_nyu(*files)
-    path = files[2] / 'annotations' / 'test' / 'office_00003.png'
-    written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert written.dtype == np.uint16
-    expected = np.floor(content['rawDepths'][3].astype(np.float64).transpose(1, 0) * 1000)
-    np.testing.assert_allclose(written, expected, atol=1)
-    assert written.shape == (HEIGHT, WIDTH)
-
-
-def test_data_set_reads_what_was_written(files, content):
+def test_depth_is_upright_in_millimetres_and_read_by_the_data_set(files, content):
     convert_nyu(*files)
     dataset = NYUDepthDataset(
         data_root=str(files[2]),
@@ -92,6 +83,10 @@ def test_data_set_reads_what_was_written(files, content):
     assert len(dataset) == 3
     depth = dataset[0]['gt_depth_map']  # bathroom_00002
     np.testing.assert_allclose(depth, content['rawDepths'][2].T, atol=1.1e-3)
+    written = cv2.imread(str(files[2] / 'annotations' / 'test' / 'office_00003.png'), -1)
+    assert written.dtype == np.uint16 and written.shape == (HEIGHT, WIDTH)
+    expected = np.floor(content['rawDepths'][3].astype(np.float64).T * 1000)
+    np.testing.assert_allclose(written, expected, atol=1)
 
 
 def test_depth_is_cut_off_as_in_the_published_files():
@@ -121,12 +116,6 @@ def test_second_run_writes_only_what_is_gone(files):
     assert convert_nyu(*files).num_written == 1
     assert gone.read_bytes() == before
     assert kept.read_bytes() == b'kept'
-
-
-def test_progress_ends_at_the_number_of_images(files):
-    calls = []
-    convert_nyu(*files, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(done, 5) for done in range(1, 6)]
 
 
 def test_interrupted_run_leaves_no_half_file_under_a_final_name(files, monkeypatch):
@@ -164,33 +153,41 @@ def test_missing_file_is_named(files, place):
         convert_nyu(*files)
 
 
-def test_labelled_file_that_is_none(files, monkeypatch):
-    def fail(path, mode):
-        raise OSError('no HDF5')
-
-    monkeypatch.setitem(sys.modules, 'h5py', types.SimpleNamespace(File=fail))
-    with pytest.raises(InputError, match=r'cannot read .*labeled\.mat: no HDF5'):
-        convert_nyu(*files)
+def no_hdf5(path, mode):
+    raise OSError('no HDF5')
 
 
-def test_labelled_file_without_raw_depth(files, content):
-    del content['rawDepths']
-    with pytest.raises(InputError, match=r'labeled\.mat has no rawDepths: is it the labelled'):
-        convert_nyu(*files)
-
-
-@pytest.mark.parametrize('key', ['images', 'rawDepths'])
-def test_arrays_in_another_order(files, content, key):
-    content[key] = content[key].swapaxes(-1, -2)
-    with pytest.raises(InputError, match=r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)'):
-        convert_nyu(*files)
-
-
-def test_split_of_another_file(files, content):
-    for key in ('images', 'rawDepths'):
-        content[key] = content[key][:4]
-    content['sceneTypes'] = content['sceneTypes'][:, :4]
-    with pytest.raises(InputError, match=r'is not the split of .*: 5 numbers up to 5 for 4 images'):
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (no_hdf5, r'cannot read .*labeled\.mat: no HDF5'),
+        (
+            lambda content: content.pop('rawDepths'),
+            r'labeled\.mat has no rawDepths: is it the labelled',
+        ),
+        (
+            lambda content: content.update(images=content['images'].swapaxes(-1, -2)),
+            r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)',
+        ),
+        (
+            lambda content: content.update(rawDepths=content['rawDepths'].swapaxes(-1, -2)),
+            r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)',
+        ),
+        (
+            lambda content: content.update(
+                {key: content[key][:4] for key in ('images', 'rawDepths')},
+                sceneTypes=content['sceneTypes'][:, :4],
+            ),
+            'is not the split of .*: 5 numbers up to 5 for 4 images',
+        ),
+    ],
+)
+def test_labelled_file_with_one_thing_wrong(files, content, monkeypatch, change, message):
+    if change is no_hdf5:
+        monkeypatch.setitem(sys.modules, 'h5py', types.SimpleNamespace(File=no_hdf5))
+    else:
+        change(content)
+    with pytest.raises(InputError, match=message):
         convert_nyu(*files)
 
 
@@ -200,17 +197,12 @@ def test_split_of_another_file(files, content):
         ([1, 2], [4, 5], 'has 2 training and 2 test images, 0 in both: expected 3, 2 and 0'),
         ([1, 2, 2], [4, 5], 'has 2 training and 2 test images, 0 in both'),
         ([1, 2, 3], [3, 5], 'has 3 training and 2 test images, 1 in both'),
+        ([1, 2, 3], None, r'splits\.mat has no testNdxs'),
     ],
 )
 def test_split_of_other_numbers(files, train, test, message):
-    scipy.io.savemat(files[1], dict(trainNdxs=train, testNdxs=test))
+    scipy.io.savemat(files[1], dict(trainNdxs=train) | (dict(testNdxs=test) if test else {}))
     with pytest.raises(InputError, match=message):
-        read_splits(files[1])
-
-
-def test_split_file_without_a_key(files):
-    scipy.io.savemat(files[1], dict(trainNdxs=[1, 2, 3]))
-    with pytest.raises(InputError, match=r'splits\.mat has no testNdxs'):
         read_splits(files[1])
 
 
@@ -221,13 +213,8 @@ def test_split_file_that_is_none(files, content):
         read_splits(files[1])
 
 
-def test_tool_exits_with_one_message(files, monkeypatch, capsys, request):
+def test_tool_exits_with_one_message(files, monkeypatch, capsys, call_tool):
     monkeypatch.setitem(sys.modules, 'h5py', None)
-    tool = request.config.rootpath / 'tools' / 'dataset_converters' / 'nyu.py'
-    monkeypatch.setattr(sys, 'argv', ['nyu.py', *map(str, files)])
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(tool), run_name='__main__')
-    assert stopped.value.code == 1
-    assert capsys.readouterr().err.strip() == (
-        'error: reading nyu_depth_v2_labeled.mat needs h5py: pip install h5py'
-    )
+    assert call_tool('dataset_converters/nyu.py', *files) == 1
+    message = 'error: reading nyu_depth_v2_labeled.mat needs h5py: pip install h5py'
+    assert capsys.readouterr().err.strip() == message

@@ -1,11 +1,9 @@
 """Frames are paired by time: the nearest first, each once, the same every time."""
 
-import runpy
-import sys
-
 import cv2
 import numpy as np
 import pytest
+from tiny_files import write_map
 
 from mmdpt.datasets.conversion.tum import LIST_FILE, associate, convert_tum
 from mmdpt.datasets.depth_list import DepthListDataset
@@ -16,20 +14,21 @@ PIPELINE = [LoadImageFromFile(), LoadDepth()]
 
 
 def write_stamps(folder, kind, *stamps):
-    lines = [f'{stamp:.6f} {kind}/{stamp:.6f}.png' for stamp in stamps]
+    names = [f'{stamp:.6f}' for stamp in stamps]
+    lines = [f'{name} {kind}/{name}.png' for name in names]
+    folder.mkdir(exist_ok=True)
     (folder / f'{kind}.txt').write_text('\n'.join(['# color images', '# timestamp file', *lines]))
-    (folder / kind).mkdir(exist_ok=True)
-    for stamp in stamps:
-        dtype, shape = (np.uint16, (4, 6)) if kind == 'depth' else (np.uint8, (4, 6, 3))
-        pixels = np.full(shape, 5000 if kind == 'depth' else 80, dtype)
-        cv2.imwrite(str(folder / kind / f'{stamp:.6f}.png'), pixels)
+    for name in names:
+        values = (
+            np.full((4, 6), 5000, np.uint16) if kind == 'depth' else np.zeros((4, 6, 3), np.uint8)
+        )
+        write_map(folder / kind / f'{name}.png', values)
 
 
 @pytest.fixture
 def sequence(tmp_path):
     """Colour at 10.00, 10.035, 10.06 and 11 s, depth at 10.01, 10.05 and 10.06 s."""
     folder = tmp_path / 'rgbd_dataset_freiburg2_desk'
-    folder.mkdir()
     write_stamps(folder, 'rgb', 10.0, 10.035, 10.06, 11.0)
     write_stamps(folder, 'depth', 10.01, 10.05, 10.06)
     return folder
@@ -40,18 +39,18 @@ def test_nearest_first_and_each_frame_once():
     assert associate([0.0, 0.06, 0.04], [0.05, 0.06, 0.005]) == [(0, 2), (2, 0), (1, 1)]
 
 
-def test_a_depth_frame_goes_to_the_nearer_of_two():
-    assert associate([1.0, 1.012], [1.01]) == [(1, 0)]
-
-
-def test_two_hundredths_of_a_second_are_too_many():
-    assert associate([0.0], [0.02]) == []
-    assert associate([0.0], [0.0199]) == [(0, 0)]
-    assert associate([0.0], [-0.0199]) == [(0, 0)]
-
-
-def test_equal_distances_go_to_the_earlier_line():
-    assert associate([2.0, 2.01], [2.005]) == [(0, 0)]
+@pytest.mark.parametrize(
+    ('first', 'second', 'pairs'),
+    [
+        ([1.0, 1.012], [1.01], [(1, 0)]),  # to the nearer of two
+        ([2.0, 2.01], [2.005], [(0, 0)]),  # at equal distances to the earlier line
+        ([0.0], [0.02], []),  # too far
+        ([0.0], [0.0199], [(0, 0)]),
+        ([0.0], [-0.0199], [(0, 0)]),
+    ],
+)
+def test_pairs_by_hand(first, second, pairs):
+    assert associate(first, second) == pairs
 
 
 def test_association_equals_the_definition_on_random_times():
@@ -67,7 +66,7 @@ def test_association_equals_the_definition_on_random_times():
     assert associate(first.tolist(), second.tolist()) == sorted(expected)
 
 
-def test_list_says_scale_and_intrinsics(sequence):
+def test_list_says_scale_and_intrinsics_to_the_data_set(sequence):
     summary = convert_tum([sequence])
     assert (summary.num_pairs, summary.num_unpaired) == (3, 1)
     assert (sequence / LIST_FILE).read_text().splitlines() == [
@@ -76,10 +75,6 @@ def test_list_says_scale_and_intrinsics(sequence):
         'rgb/10.035000.png,depth/10.050000.png,5000,520.90862 521.007327 325.141442 249.701764',
         'rgb/10.060000.png,depth/10.060000.png,5000,520.90862 521.007327 325.141442 249.701764',
     ]
-
-
-def test_data_set_reads_the_list(sequence):
-    convert_tum([sequence])
     dataset = DepthListDataset(ann_file=str(sequence / LIST_FILE), pipeline=PIPELINE)
     assert len(dataset) == 3
     assert np.unique(dataset[0]['gt_depth_map']).tolist() == [1.0]
@@ -119,7 +114,6 @@ def test_second_run_leaves_the_list_alone(sequence):
 
 def test_sequences_count_together(sequence, tmp_path):
     other = tmp_path / 'freiburg1_xyz'
-    other.mkdir()
     write_stamps(other, 'rgb', 1.0, 2.0)
     write_stamps(other, 'depth', 2.0)
     calls = []
@@ -129,21 +123,18 @@ def test_sequences_count_together(sequence, tmp_path):
     assert (other / LIST_FILE).read_text().endswith('517.306408 516.469215 318.64304 255.313989\n')
 
 
-@pytest.mark.parametrize('name', ['rgb.txt', 'depth.txt'])
-def test_missing_list_is_named(sequence, name):
-    (sequence / name).unlink()
-    with pytest.raises(InputError, match=rf'list of frames .*/{name} does not exist'):
-        convert_tum([sequence])
-
-
-def test_missing_sequence_is_named(sequence):
-    with pytest.raises(InputError, match=r'sequence .*gone does not exist'):
-        convert_tum([sequence.with_name('gone')])
-
-
-def test_missing_picture_is_named(sequence):
-    (sequence / 'depth' / '10.050000.png').unlink()
-    with pytest.raises(InputError, match=r'1 files that .* do not exist:\s+\S+depth/10\.050000'):
+@pytest.mark.parametrize(
+    ('gone', 'message'),
+    [
+        ('rgb.txt', r'list of frames .*/rgb\.txt does not exist'),
+        ('depth.txt', r'list of frames .*/depth\.txt does not exist'),
+        ('', 'sequence .*freiburg2_desk does not exist'),
+        ('depth/10.050000.png', r'1 files that .* do not exist:\s+\S+depth/10\.050000'),
+    ],
+)
+def test_what_is_missing_is_named(sequence, gone, message):
+    (sequence / gone).rename(sequence.parent / 'elsewhere')
+    with pytest.raises(InputError, match=message):
         convert_tum([sequence])
     assert not (sequence / LIST_FILE).exists()
 
@@ -162,8 +153,6 @@ def test_frames_of_different_times(sequence):
         convert_tum([sequence])
 
 
-def test_tool_says_what_it_paired(sequence, monkeypatch, capsys, request):
-    tool = request.config.rootpath / 'tools' / 'dataset_converters' / 'tum.py'
-    monkeypatch.setattr(sys, 'argv', ['tum.py', str(sequence)])
-    runpy.run_path(str(tool), run_name='__main__')
+def test_tool_says_what_it_paired(sequence, call_tool, capsys):
+    assert call_tool('dataset_converters/tum.py', sequence) == 0
     assert '1 sequences: 3 pairs; 1 colour frames' in capsys.readouterr().out

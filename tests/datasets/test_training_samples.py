@@ -56,47 +56,52 @@ def test_sample_depends_on_seed_and_position_alone():
     expected, _ = read(samples, 4, 100)
     read(samples, 5, 7)
     assert read(samples, 4, 100)[0] == expected
+    assert samples[4]['inputs'] == read(samples, 4, 4)[0]
     assert read(TrainingSamples(Files(), seed=3), 4, 100)[0] == expected
     for other in (read(samples, 4, 101)[0], read(TrainingSamples(Files(), seed=4), 4, 100)[0]):
         assert all(a != b for a, b in zip(other, expected, strict=True))
 
 
-def test_workers_read_what_the_main_process_reads():
+def read_by(samples, num_workers, start=0):
+    loader = DataLoader(
+        samples,
+        batch_size=2,
+        sampler=PositionSampler(range(10), start),
+        num_workers=num_workers,
+        collate_fn=list,
+    )
+    batches = itertools.islice(loader, 10 - start // 2)
+    return [(s['inputs'], s['data_samples'].metainfo) for batch in batches for s in batch]
+
+
+@pytest.mark.parametrize('policy', ['stop', 'skip'])
+def test_workers_read_what_the_main_process_reads(policy):
+    numbers = (1, 3, 5, 7) if policy == 'skip' else ()
+    bad = {number: broken(f'f/{number}.png') for number in numbers}
+
     def samples_of(num_workers, start=0):
-        loader = DataLoader(
-            TrainingSamples(Files(), seed=1, num_workers=num_workers),
-            batch_size=2,
-            sampler=PositionSampler(range(10), start),
-            num_workers=num_workers,
-            collate_fn=list,
-        )
-        batches = itertools.islice(loader, 6 - start // 2)
-        return [(s['inputs'], s['data_samples'].path) for batch in batches for s in batch]
+        samples = TrainingSamples(Files(bad=bad), 1, policy, num_workers)
+        return read_by(samples, num_workers, start)
 
     expected = samples_of(0)
-    assert len(set(expected)) == 12
+    assert len({numbers for numbers, _ in expected}) == 20
     assert samples_of(1) == samples_of(2) == expected
     assert samples_of(2, start=4) == expected[4:]
-
-
-def test_plain_index_is_its_own_position():
-    samples = TrainingSamples(Files(), seed=3)
-    assert samples[4]['inputs'] == read(samples, 4, 4)[0]
 
 
 # stop
 
 
-def test_bad_sample_stops_with_the_loaders_words():
-    samples = TrainingSamples(Files(bad={3: broken('f/3.png')}), seed=0)
-    with pytest.raises(InputError, match=r'^cannot read image f/3\.png: it is empty$'):
-        samples[Draw(3, 50)]
-
-
-def test_input_error_without_the_file_gets_it():
-    samples = TrainingSamples(Files(bad={3: InputError('crop larger than image')}), seed=0)
-    with pytest.raises(InputError, match=r'^f/3\.png: crop larger than image$'):
-        samples[Draw(3, 50)]
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [
+        (broken('f/3.png'), r'^cannot read image f/3\.png: it is empty$'),
+        (InputError('crop larger than image'), r'^f/3\.png: crop larger than image$'),
+    ],
+)
+def test_bad_sample_stops_with_the_loaders_words_and_its_file(error, message):
+    with pytest.raises(InputError, match=message):
+        TrainingSamples(Files(bad={3: error}), seed=0)[Draw(3, 50)]
 
 
 def test_other_error_keeps_its_cause_and_gets_the_file():
@@ -140,24 +145,6 @@ def test_bad_sample_is_replaced_and_noted():
     twice = [m['skipped'] for m in replaced if len(m['skipped']) == 2]
     assert 10 < len(twice) < 80  # a fifth of 200 substitutes is bad again
     assert ('f/5.png', 'f/5.png: ValueError: odd') in {skipped[1] for skipped in twice}
-
-
-@pytest.mark.parametrize('num_workers', [1, 2])
-def test_substitute_is_the_same_in_every_worker(num_workers):
-    bad = {number: broken(f'f/{number}.png') for number in (1, 3, 5, 7)}
-
-    def samples_of(num_workers):
-        loader = DataLoader(
-            skipping(Files(bad=bad), num_workers=num_workers),
-            batch_size=2,
-            sampler=PositionSampler(range(10)),
-            num_workers=num_workers,
-            collate_fn=list,
-        )
-        batches = itertools.islice(loader, 15)
-        return [(s['inputs'], s['data_samples'].metainfo) for batch in batches for s in batch]
-
-    assert samples_of(num_workers) == samples_of(0)
 
 
 def test_substitute_depends_on_the_seed_and_is_augmented_anew():
