@@ -18,7 +18,7 @@ from transformers.models.dinov2_with_registers.modeling_dinov2_with_registers im
 from transformers.models.dpt.modeling_dpt import DPTViTEmbeddings, DPTViTHybridEmbeddings
 
 from mmdpt.checkpoints.layouts import depth_anything, dinov2, mmseg, smp, timm, transformers
-from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
+from mmdpt.models.backbones.vit_blocks import INTERPOLATIONS, resize_position_embedding
 
 SIDE, PATCH, DIMS = 6, 14, 24
 CONFIG = dict(hidden_size=DIMS, image_size=SIDE * PATCH, patch_size=PATCH)

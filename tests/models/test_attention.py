@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmdpt.models.backbones.attention import SHORT, attend
+from mmdpt.models.backbones.vit_blocks import SHORT, attend
 
 
 def inputs(tokens, dtype=torch.float32):

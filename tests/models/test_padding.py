@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmcv.cnn.bricks.transformer import AdaptivePadding
 
-from mmdpt.models.backbones.padding import PadToMultiple
+from mmdpt.models.backbones.vit_blocks import PadToMultiple
 from mmdpt.models.decode_heads.sizes import cut_to, padded_size, stride_of
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmdpt.models.backbones.position_embedding import (
+from mmdpt.models.backbones.vit_blocks import (
     INTERPOLATIONS,
     cubic_weights,
     resize_position_embedding,

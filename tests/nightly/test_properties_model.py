@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdpt.models import DepthDPTHead, DPTHead, VisionTransformerDPT
-from mmdpt.models.backbones.padding import PadToMultiple, pad_same
-from mmdpt.models.backbones.position_embedding import INTERPOLATIONS, resize_position_embedding
+from mmdpt.models.backbones.resnetv2 import pad_same
+from mmdpt.models.backbones.vit_blocks import (
+    INTERPOLATIONS,
+    PadToMultiple,
+    resize_position_embedding,
+)
 from mmdpt.models.layers import Fusion, Reassemble
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -10,8 +10,8 @@ from transformers import (
     Dinov2WithRegistersConfig,
 )
 
-from mmdpt.models.backbones.position_embedding import resize_position_embedding
 from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
+from mmdpt.models.backbones.vit_blocks import resize_position_embedding
 
 pytestmark = pytest.mark.parity
 DIMS, PATCH, SIDE, REGISTERS = 48, 14, 70, 4

@@ -12,8 +12,6 @@ from torch.utils.checkpoint import checkpoint
 
 from mmdpt.registry import MODELS
 
-from .padding import pad_same
-
 STANDARDIZATIONS = ('std', 'var')
 GROUPS = 32
 NORM = dict(type='GN', num_groups=GROUPS, eps=1e-5)
@@ -196,3 +194,47 @@ def standardize(weight: Tensor, formula: str) -> Tensor:
         return (weight - mean) / (std + 1e-5)
     var, mean = torch.var_mean(weight, dim=(1, 2, 3), correction=0, keepdim=True)
     return (weight - mean) * torch.rsqrt(var + 1e-8)
+
+
+def pad_same(x: Tensor, kernel_size: int, stride: int, value: float = 0.0) -> Tensor:
+    """Pad maps (N, C, H, W) as TensorFlow's SAME: ceil(H / stride) windows fit.
+
+    Where the number of pixels to pad is odd, the extra one goes to the bottom or the right.
+    """
+    if kernel_size == 1:
+        return x  # the last window begins inside
+    pads: list[int] = []
+    for size in (x.shape[-1], x.shape[-2]):
+        padded = (size + stride - 1) // stride * stride
+        total = padded - size + kernel_size - stride
+        if kernel_size < stride:
+            total = max(total, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(x, pads, value=value)
+
+
+def patch_cfg_on_stem(stem: nn.Module, img_size: int | Sequence[int], patch_size: int) -> dict:
+    """Give mmpretrain's ``patch_cfg`` of a 1x1 projection of the stem's last map.
+
+    Raises:
+        ValueError: If the patch is not the stem's stride, or its maps are not three that halve.
+    """
+    channels, strides = measure_maps(stem)
+    if strides[-1] != patch_size:
+        raise ValueError(f"patch_size must be the stem's stride {strides[-1]}, got {patch_size}")
+    if strides != [patch_size / 4, patch_size / 2, patch_size]:
+        raise ValueError(f"the stem's maps must be three of strides p/4, p/2, p, got {strides}")
+    sides = [img_size] * 2 if isinstance(img_size, int) else img_size
+    grid = tuple(-(-side // patch_size) for side in sides)
+    return dict(in_channels=channels[-1], input_size=grid, kernel_size=1, stride=1)
+
+
+@torch.no_grad()
+def measure_maps(network: nn.Module) -> tuple[list[int], list[int]]:
+    """Give channels and strides of a network's maps, from what it makes of a black image."""
+    side = 64
+    training = network.training
+    network.eval()
+    maps = network(torch.zeros(1, 3, side, side))
+    network.train(training)
+    return [feature.shape[1] for feature in maps], [side // feature.shape[-1] for feature in maps]

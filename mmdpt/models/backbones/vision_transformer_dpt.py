@@ -6,9 +6,10 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn as nn
-from mmcv.cnn.bricks import DropPath
+from mmengine.model import ModuleList
 from mmpretrain.models.backbones import VisionTransformer
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -16,11 +17,9 @@ from torch.utils.checkpoint import checkpoint
 from mmdpt.errors import InputError
 from mmdpt.registry import MODELS
 
-from .attention import Attention
-from .encoder_layer import EncoderLayer
 from .lora import adapt
-from .padding import PadToMultiple
-from .position_embedding import INTERPOLATIONS, resize_position_embedding
+from .resnetv2 import patch_cfg_on_stem
+from .vit_blocks import INTERPOLATIONS, EncoderLayer, PadToMultiple, resize_position_embedding
 
 NUM_TAPS = 4
 NUM_STEM_TAPS = 2
@@ -49,7 +48,7 @@ class VisionTransformerDPT(VisionTransformer):
             such as ``mmpretrain.ResNet``. None: the plain ViT.
         norm_taps: Apply the final norm to every tap (DINOv2) or to none (DPT).
         interpolate_mode: Of the position embedding: 'bilinear' (DPT), 'bicubic', 'bicubic-offset'
-            (DINOv2) or 'bicubic-antialias' (DINOv2 with registers), see ``position_embedding.py``.
+            (DINOv2) or 'bicubic-antialias' (DINOv2 with registers), see ``vit_blocks.py``.
         num_register_tokens: Tokens without position that no tap hands out (arXiv:2309.16588).
         frozen_stages: Freeze the embeddings, the stem among them, and this many blocks; 0: the
             embeddings; -1: nothing.
@@ -107,21 +106,20 @@ class VisionTransformerDPT(VisionTransformer):
             on_stem = patch_cfg_on_stem(built_stem, img_size, patch_size)
             kwargs['patch_cfg'] = {**kwargs.get('patch_cfg', {}), **on_stem}
         super().__init__(
-            arch={**settings, 'num_layers': num_layers},
+            arch={**settings, 'num_layers': 0},  # the layers are built below: ours
             img_size=img_size,
             patch_size=patch_size,
-            out_indices=list(out_indices),
+            out_indices=[],
             final_norm=norm_taps,
             out_type='featmap',
             interpolate_mode=interpolate_mode,
             frozen_stages=-1,  # below, when the stem is there; mmpretrain starts freezing at 1
             **kwargs,
         )
-        for layer in self.layers:  # mmpretrain names the classes; parts and weights are the same
-            layer.__class__, layer.attn.__class__ = EncoderLayer, Attention
-        for module in self.layers.modules():
-            if isinstance(module, DropPath):  # a number of NumPy's is a tensor to torch.compile
-                module.drop_prob = float(module.drop_prob)
+        self.arch_settings = {**settings, 'num_layers': num_layers}
+        self.num_layers = num_layers
+        self.out_indices = list(out_indices)
+        self.layers = build_layers(self.arch_settings, **kwargs)
         self.stem = built_stem
         self.pad_to_patch = PadToMultiple(patch_size)
         self.patch_embed.adaptive_padding = None
@@ -268,28 +266,41 @@ def check_out_indices(
         )
 
 
-def patch_cfg_on_stem(stem: nn.Module, img_size: int | Sequence[int], patch_size: int) -> dict:
-    """Give mmpretrain's ``patch_cfg`` of a 1x1 projection of the stem's last map.
+def build_layers(
+    arch: dict,
+    drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    qkv_bias: bool = True,
+    norm_cfg: dict | None = None,
+    layer_scale_init_value: float = 0.0,
+    layer_cfgs: dict | Sequence[dict] | None = None,
+    **others: Any,
+) -> ModuleList:
+    """Build the layers as mmpretrain's ``VisionTransformer`` builds its own.
 
-    Raises:
-        ValueError: If the patch is not the stem's stride, or its maps are not three that halve.
+    Args:
+        arch: ``embed_dims``, ``num_layers``, ``num_heads`` and ``feedforward_channels``.
+        drop_rate: Dropout after the attention and in the feed-forward network.
+        drop_path_rate: Stochastic depth of the last layer; it grows linearly from 0.
+        qkv_bias: Whether query, key and value have a bias.
+        norm_cfg: Normalisation.
+        layer_scale_init_value: Start of the layer scale; 0: none.
+        layer_cfgs: Further arguments of ``EncoderLayer``, for all layers or one dict a layer.
+        **others: Arguments of ``VisionTransformer`` that do not concern the layers.
     """
-    channels, strides = measure_maps(stem)
-    if strides[-1] != patch_size:
-        raise ValueError(f"patch_size must be the stem's stride {strides[-1]}, got {patch_size}")
-    if strides != [patch_size / 4, patch_size / 2, patch_size]:
-        raise ValueError(f"the stem's maps must be three of strides p/4, p/2, p, got {strides}")
-    sides = [img_size] * 2 if isinstance(img_size, int) else img_size
-    grid = tuple(-(-side // patch_size) for side in sides)
-    return dict(in_channels=channels[-1], input_size=grid, kernel_size=1, stride=1)
-
-
-@torch.no_grad()
-def measure_maps(network: nn.Module) -> tuple[list[int], list[int]]:
-    """Give channels and strides of a network's maps, from what it makes of a black image."""
-    side = 64
-    training = network.training
-    network.eval()
-    maps = network(torch.zeros(1, 3, side, side))
-    network.train(training)
-    return [feature.shape[1] for feature in maps], [side // feature.shape[-1] for feature in maps]
+    number = arch['num_layers']
+    cfgs = layer_cfgs if isinstance(layer_cfgs, Sequence) else [layer_cfgs or {}] * number
+    shared = dict(
+        embed_dims=arch['embed_dims'],
+        num_heads=arch['num_heads'],
+        feedforward_channels=arch['feedforward_channels'],
+        drop_rate=drop_rate,
+        qkv_bias=qkv_bias,
+        norm_cfg=norm_cfg or dict(type='LN', eps=1e-6),
+        layer_scale_init_value=layer_scale_init_value,
+    )
+    rates = np.linspace(0, drop_path_rate, number).tolist()
+    return ModuleList(
+        EncoderLayer(**{**shared, 'drop_path_rate': rate, **cfg})
+        for rate, cfg in zip(rates, cfgs, strict=True)
+    )
