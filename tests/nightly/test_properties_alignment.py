@@ -7,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mmdpt.evaluation.depth_alignment import align_depth, fit_median_scale, fit_scale_and_shift
-from mmdpt.models.losses.alignment import align_lstsq, align_median, masked_mean, masked_median
+from mmdpt.models.losses.alignment import align_lstsq, align_median, masked_median
+from mmdpt.models.losses.depth_losses import masked_mean
 
 SEEDS = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 SIDES = st.integers(1, 97)

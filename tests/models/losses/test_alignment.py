@@ -6,10 +6,10 @@ import torch
 from mmdpt.models.losses.alignment import (
     align_lstsq,
     align_median,
-    aligned_residual,
     masked_median,
     mean_absolute_deviation,
 )
+from mmdpt.models.losses.midas_losses import aligned_residual
 
 
 def scattered(batch=3, height=6, width=7):
