@@ -17,7 +17,6 @@ from mmseg.structures import SegDataSample
 
 from mmdpt.errors import InputError
 from mmdpt.models.decode_heads import DepthDPTHead
-from mmdpt.models.segmentors.depth_inference import whole_or_slide
 
 from .devices import Precision, store_weights_in, usable_device, usable_dtype
 from .images import ChannelOrder
@@ -182,7 +181,7 @@ class DPTInferencer(BaseInferencer):
         samples = data['data_samples']
         with self._autocast():
             metas = [sample.metainfo for sample in samples]
-            outputs = whole_or_slide(self.model, data['inputs'], metas)
+            outputs = self.model.inference(data['inputs'], metas)
         return self.model.postprocess_result(outputs.float(), samples)
 
     def visualize(  # type: ignore[override]

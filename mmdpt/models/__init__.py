@@ -3,18 +3,32 @@
 from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 
 from .backbones import ResNetV2, VisionTransformerDPT
-from .decode_heads import DepthDPTHead, DPTHead
-from .depth_data_preprocessor import DepthDataPreProcessor
+from .decode_heads import DepthDPTHead, DPTDecoder, DPTHead
 from .layers import Fusion, Reassemble
-from .losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
-from .segmentors import DepthEstimator, EncoderDecoder, JointEstimator, SegTTAModel
+from .losses import (
+    AbsRelLoss,
+    DepthLoss,
+    GradientMatchingLoss,
+    SiLogLoss,
+    SSILoss,
+    SSITrimmedLoss,
+)
+from .segmentors import (
+    DepthDataPreProcessor,
+    DepthEstimator,
+    EncoderDecoder,
+    JointEstimator,
+    SegTTAModel,
+)
 
 __all__ = [
     'AbsRelLoss',
+    'DPTDecoder',
     'DPTHead',
     'DepthDPTHead',
     'DepthDataPreProcessor',
     'DepthEstimator',
+    'DepthLoss',
     'EncoderDecoder',
     'Fusion',
     'GradientMatchingLoss',

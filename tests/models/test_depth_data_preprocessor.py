@@ -6,7 +6,7 @@ from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from mmdpt.models.depth_data_preprocessor import DepthDataPreProcessor
+from mmdpt.models.segmentors.depth_estimator import DepthDataPreProcessor
 
 SETTINGS = dict(mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True)
 

@@ -8,9 +8,7 @@ from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
 
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
-from mmdpt.models.segmentors.depth_estimator import DepthEstimator
-from mmdpt.models.segmentors.depth_inference import store_depth
-from mmdpt.models.segmentors.joint_estimator import JointEstimator
+from mmdpt.models.segmentors.depth_estimator import DepthEstimator, JointEstimator, store_depth
 
 DIMS, CLASSES, SIZE, ORIGINAL = 12, 5, (40, 56), (75, 110)
 FUSION = dict(embed_dims=DIMS, reassemble_channels=(4, 5, 6, 7), channels=8)

@@ -9,10 +9,13 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import DepthEstimator as MMSegDepthEstimator
 from mmseg.structures import SegDataSample
 
-from mmdpt.models.depth_data_preprocessor import DepthDataPreProcessor
-from mmdpt.models.segmentors.depth_estimator import DepthEstimator
+from mmdpt.models.segmentors.depth_estimator import (
+    DepthDataPreProcessor,
+    DepthEstimator,
+    JointEstimator,
+    labelled_part,
+)
 from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
-from mmdpt.models.segmentors.joint_estimator import JointEstimator, labelled_part
 
 DIMS, CLASSES, SIZE = 12, 5, (40, 56)
 BACKBONE = dict(

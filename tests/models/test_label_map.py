@@ -10,8 +10,8 @@ from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from torch.profiler import ProfilerActivity, profile
 
-from mmdpt.models.segmentors import label_map as module
-from mmdpt.models.segmentors.label_map import contenders, groups, label_map
+from mmdpt.models.segmentors import encoder_decoder as module
+from mmdpt.models.segmentors.encoder_decoder import contenders, groups, label_map
 
 PADDING = dict(padding_size=[3, 2, 1, 4])
 FLIPS = [dict(flip=True, flip_direction=axis) for axis in ('horizontal', 'vertical')]

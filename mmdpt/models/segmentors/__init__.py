@@ -1,8 +1,13 @@
 """Whole models: encoder, decoder, losses, inference."""
 
-from .depth_estimator import DepthEstimator
+from .depth_estimator import DepthDataPreProcessor, DepthEstimator, JointEstimator
 from .encoder_decoder import EncoderDecoder
-from .joint_estimator import JointEstimator
 from .seg_tta import SegTTAModel
 
-__all__ = ['DepthEstimator', 'EncoderDecoder', 'JointEstimator', 'SegTTAModel']
+__all__ = [
+    'DepthDataPreProcessor',
+    'DepthEstimator',
+    'EncoderDecoder',
+    'JointEstimator',
+    'SegTTAModel',
+]

@@ -1,13 +1,46 @@
-"""Encoder and depth head, with whole, slide and flip inference."""
+"""The models that predict depth: alone, or beside classes from the same encoder."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.models import SegDataPreProcessor
 from mmseg.models.segmentors import DepthEstimator as MMSegDepthEstimator
 from mmseg.structures import SegDataSample
+from mmseg.utils import add_prefix
 from torch import Tensor
 
+from mmdpt.models.decode_heads import DepthDPTHead
+from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
-from .depth_inference import average_with_mirror_image, store_depth, whole_or_slide
-from .encoder_decoder import EncoderDecoder
+from .encoder_decoder import EncoderDecoder, as_seen
+
+RESIZE_MODES = ('bilinear', 'bicubic')
+
+
+@MODELS.register_module()
+class DepthDataPreProcessor(SegDataPreProcessor):
+    """mmseg's SegDataPreProcessor, whose padding of ``gt_depth_map`` is invalid: NaN.
+
+    mmseg pads depth with ``seg_pad_val``, by default a depth of 255 m. Label maps are still padded
+    with it.
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
+        """Normalise, pad and stack a batch; in training, pad its ground truth alike."""
+        batch = super().forward(data, training)
+        if training:
+            for sample in batch['data_samples']:
+                if 'gt_depth_map' in sample:
+                    _, right, _, bottom = sample.padding_size
+                    depth = sample.gt_depth_map.data
+                    height, width = depth.shape[-2:]
+                    depth[..., height - bottom :, :] = float('nan')
+                    depth[..., width - right :] = float('nan')
+        return batch
 
 
 @MODELS.register_module()
@@ -22,14 +55,6 @@ class DepthEstimator(EncoderDecoder, MMSegDepthEstimator):
     Anything V2) for the way to the original image, where bicubic overshoot ends at 0 or the head's
     ``clamp``.
     """
-
-    def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        """Predict (N, 1, H, W) at the size of the inputs (N, 3, H, W), in the head's unit.
-
-        Raises:
-            ValueError: If ``test_cfg.mode`` is neither 'whole' nor 'slide'.
-        """
-        return whole_or_slide(self, inputs, batch_img_metas)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Predict one window or image, averaged with its mirror image under ``flip``."""
@@ -51,3 +76,166 @@ class DepthEstimator(EncoderDecoder, MMSegDepthEstimator):
             depth, self.decode_head, samples, self.test_cfg, resize=data_samples is not None
         )
         return samples
+
+
+@MODELS.register_module()
+class JointEstimator(EncoderDecoder):
+    """Segment and estimate depth from the same taps.
+
+    In training each head sees the samples of a batch that carry its label, ``gt_sem_seg`` or
+    ``gt_depth_map``, and its loss is what a model of that task alone has on them. Where a batch
+    has none, the head runs all the same, against labels that are ignored throughout (255, NaN):
+    its loss and gradients are zero, and no process of a DDP training waits for another's
+    gradients. The losses' own ``loss_weight`` balances the tasks.
+
+    ``test_cfg``: ``mode`` 'whole' or 'slide' (with ``crop_size`` and ``stride`` [px]), ``flip``
+    True to average logits and depth with those of the mirrored image; ``resize_mode`` and
+    ``resize_align_corners`` of the depth, as of ``DepthEstimator``.
+
+    Args:
+        backbone: Config of the encoder; it runs once an image or window.
+        decode_head: Config of the segmentation head.
+        depth_head: Config of the depth head.
+        **kwargs: Arguments of mmseg's ``EncoderDecoder``.
+    """
+
+    def __init__(self, backbone: dict, decode_head: dict, depth_head: dict, **kwargs: Any) -> None:
+        super().__init__(backbone, decode_head, **kwargs)
+        self.depth_head = MODELS.build(depth_head)
+        # of encode_decode; mmseg's slide inference adds up as many channels
+        self.out_channels = self.decode_head.out_channels + self.depth_head.out_channels
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict:
+        """Compute segmentation losses, 'decode.loss_ce', and depth losses, 'depth.loss_silog'.
+
+        Accuracies are left out where no sample has labels: mmseg's would be 100 %.
+        """
+        taps = self.extract_feat(inputs)
+        size = inputs.shape[-2:]
+
+        no_labels = torch.full((1, *size), self.decode_head.ignore_index, device=inputs.device)
+        labelled = labelled_part(taps, data_samples, 'gt_sem_seg', no_labels)
+        losses = self._decode_head_forward_train(*labelled)
+        if self.with_auxiliary_head:
+            losses.update(self._auxiliary_head_forward_train(*labelled))
+        if not any('gt_sem_seg' in sample for sample in data_samples):
+            losses = {name: value for name, value in losses.items() if 'loss' in name}
+
+        no_depth = torch.full((1, *size), torch.nan, device=inputs.device)
+        with_depth = labelled_part(taps, data_samples, 'gt_depth_map', no_depth)
+        depth_losses = self.depth_head.loss(*with_depth, self.train_cfg)
+        return {**losses, **add_prefix(depth_losses, 'depth')}
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
+        """Predict (N, classes + 1, H, W): class logits, then the depth in its head's unit.
+
+        One tensor, so that mmseg's sliding windows average both in one pass of the encoder.
+        """
+
+        def predict(images: Tensor) -> Tensor:
+            taps = self.extract_feat(images)
+            logits = self.decode_head.predict(taps, batch_img_metas, self.test_cfg)
+            depth = self.depth_head.predict(taps, batch_img_metas, self.test_cfg)
+            return torch.cat((logits, depth), dim=1)
+
+        return average_with_mirror_image(predict, inputs, self.test_cfg)
+
+    def postprocess_result(self, outputs: Tensor, data_samples: list | None = None) -> list:
+        """Give ``pred_sem_seg`` and ``pred_depth_map`` as the models of one task.
+
+        Args:
+            outputs: Logits and depth, (N, classes + 1, H, W).
+            data_samples: Samples to fill, resized to their original images; None for new ones.
+        """
+        logits, depth = outputs.split((self.out_channels - 1, 1), dim=1)
+        samples = super().postprocess_result(logits, data_samples)
+        store_depth(depth, self.depth_head, samples, self.test_cfg, resize=data_samples is not None)
+        return samples
+
+    def _forward(self, inputs: Tensor, data_samples: list | None = None) -> tuple[Tensor, Tensor]:
+        """Predict logits and depth as the heads give them."""
+        taps = self.extract_feat(inputs)
+        return self.decode_head(taps), self.depth_head(taps)
+
+
+def average_with_mirror_image(
+    predict: Callable[[Tensor], Tensor], inputs: Tensor, test_cfg: dict | None
+) -> Tensor:
+    """Predict an image or window; under ``test_cfg.flip``, averaged with its mirror image."""
+    prediction = predict(inputs)
+    if not (test_cfg or {}).get('flip', False):
+        return prediction
+    return (prediction + predict(inputs.flip(-1)).flip(-1)) / 2
+
+
+def store_depth(
+    depth: Tensor,
+    head: DepthDPTHead,
+    data_samples: Sequence[SegDataSample],
+    test_cfg: dict | None = None,
+    resize: bool = True,
+) -> None:
+    """Put ``pred_depth_map``, (1, H, W), into the samples; their meta says what it is.
+
+    The meta: ``depth_output``, ``depth_unit`` and ``is_metric`` of the head.
+
+    Args:
+        depth: (N, 1, H, W) at the size of the network's input, in the head's unit.
+        head: The head that predicted it.
+        data_samples: One an image.
+        test_cfg: The model's, for ``resize_mode`` and ``resize_align_corners``.
+        resize: Undo padding and flip as the samples' meta tells them, and resize to the original
+            image. False: leave the depth as it is.
+
+    Raises:
+        ValueError: If ``test_cfg.resize_mode`` is neither 'bilinear' nor 'bicubic'.
+    """
+    for image, sample in zip(depth, data_samples, strict=True):
+        if resize:
+            image = _as_original(image, sample.metainfo, head, test_cfg or {})
+        sample.set_data(dict(pred_depth_map=PixelData(data=image)))
+        sample.set_metainfo(
+            dict(depth_output=head.output, depth_unit=head.unit, is_metric=head.is_metric)
+        )
+
+
+def _as_original(depth: Tensor, meta: dict, head: DepthDPTHead, test_cfg: dict) -> Tensor:
+    """Bring (1, H, W) to the original image.
+
+    The reference, isl-org/DPT@cd3fe90 run_monodepth.py, keeps the cubic's overshoot. Here it ends
+    at 0 or the head's ``clamp``: no depth is negative, a NaN stays one.
+    """
+    mode = test_cfg.get('resize_mode', 'bilinear')
+    if mode not in RESIZE_MODES:
+        raise ValueError(f'test_cfg.resize_mode must be one of {list(RESIZE_MODES)}, got {mode!r}')
+    align_corners = test_cfg.get('resize_align_corners', head.align_corners)
+    size = meta['ori_shape'][:2]
+    depth = as_seen(depth, meta)
+    depth = F.interpolate(depth[None], size, mode=mode, align_corners=align_corners)[0]
+    if mode == 'bicubic':
+        low, high = head.clamp
+        depth = depth.clamp(0 if low is None else low, high)
+    return depth
+
+
+def labelled_part(
+    taps: Sequence[Tap], samples: list[SegDataSample], name: str, ignored: Tensor
+) -> tuple[Sequence[Tap], list[SegDataSample]]:
+    """Select the taps and samples with the label ``name``; all with ``ignored`` if none has it."""
+    rows = [row for row, sample in enumerate(samples) if name in sample]
+    if not rows:
+        filled = [sample.clone() for sample in samples]
+        for sample in filled:
+            sample.set_data({name: PixelData(data=ignored)})
+        return taps, filled
+    if len(rows) == len(samples):
+        return taps, samples
+    index = torch.tensor(rows, device=ignored.device)
+    return [_rows_of(tap, index) for tap in taps], [samples[row] for row in rows]
+
+
+def _rows_of(tap: Tap, index: Tensor) -> Tap:
+    if isinstance(tap, Tensor):
+        return tap[index]  # stays channels-last, other than by index_select
+    feature, readout = tap
+    return feature[index], None if readout is None else readout[index]
