@@ -7,6 +7,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
+from mmdpt.inference.devices import store_weights_in
 from mmdpt.models import DepthDPTHead, DepthEstimator
 from mmdpt.registry import MODELS
 
@@ -76,23 +77,42 @@ def test_exp_times_median_depth():
 def test_an_untrained_head_predicts_about_the_median_depth():
     torch.manual_seed(0)
     head = DepthDPTHead(
-        'depth', DIMS, reassemble_channels=(4, 5, 6, 7), channels=8, median_depth=5.0
+        'depth',
+        embed_dims=DIMS,
+        reassemble_channels=(4, 5, 6, 7),
+        channels=8,
+        median_depth=5.0,
     )
     torch.testing.assert_close(head(taps()).median(), torch.tensor(5.0), rtol=0.25, atol=0)
 
 
-@pytest.mark.parametrize('kwargs', [dict(max_depth=65.0), dict(median_depth=5.0)])
-def test_depth_is_computed_in_float32_under_autocast(kwargs):
-    head = build(output='depth', **kwargs)
-    head.predictor.conv3.weight.data *= 0.01
-    raw = []
-    head.predictor.register_forward_hook(lambda module, inputs, output: raw.append(output))
+@pytest.mark.parametrize('stored', [False, True], ids=['autocast', 'stored weights'])
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        dict(),
+        dict(output='disparity'),
+        dict(output='depth', max_depth=80.0),
+        dict(output='depth', median_depth=5.0),
+        dict(output='depth', inversion=(0.1, 0.05)),
+    ],
+    ids=lambda kwargs: next(reversed(kwargs), 'relative'),
+)
+@torch.no_grad()
+def test_half_precision_leaves_as_many_distinct_depths(kwargs, stored):
+    """In bfloat16 throughout, 569 of 140,000 were left: layers in a point cloud."""
+    head = build(**kwargs)
+    last, raw = head.predictor.conv3, raw_output(head)
+    last.weight /= raw.std()
+    last.bias.copy_(2 - (raw.mean() - last.bias) / raw.std())  # of x: mean 2, deviation 1
+    single = head(taps(16, 24))
+    if stored:
+        store_weights_in(torch.bfloat16, head)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        depth = head(taps())
-    assert raw[0].dtype == torch.bfloat16 and depth.dtype == torch.float32
-    x = raw[0].float()
-    expected = 65 * x.sigmoid() if 'max_depth' in kwargs else 5 * x.exp()
-    torch.testing.assert_close(depth, expected, rtol=0, atol=0)
+        half = head(taps(16, 24))
+    assert half.dtype == torch.float32
+    assert half.unique().numel() > 0.9 * single.unique().numel() > 0.3 * single.numel()
+    assert (half - single).abs().mean() < 0.05 * single.std()
 
 
 def test_disparity_has_its_unit():

@@ -9,7 +9,7 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdpt.models import DPTHead, Fusion, Reassemble
-from mmdpt.models.layers.readout import build_readout
+from mmdpt.models.layers.reassemble import build_readout
 
 DIMS = 12
 
@@ -105,7 +105,8 @@ def test_fusion_equals_the_plain_order_of_operations():
 
 @pytest.mark.parametrize('grid', [(1, 1), (3, 5), (7, 2), (17, 9)])
 def test_odd_grids_fuse_to_the_full_size(grid):
-    fused, penultimate = build().fuse(taps(*grid))
+    head = build()
+    fused, penultimate = head.fusion(head.reassemble(taps(*grid)))
     assert fused.shape[-2:] == (8 * grid[0], 8 * grid[1])
     assert penultimate.shape[-2:] == (4 * grid[0], 4 * grid[1])
 
@@ -135,6 +136,15 @@ def test_logits_of_a_padded_image_are_cropped_not_squeezed(size):
     torch.testing.assert_close(
         head.predict_by_feat(logits, [meta]), full[..., : size[0], : size[1]]
     )
+
+
+@pytest.mark.parametrize('part', ['logits', 'auxiliary'])
+def test_half_precision_logits_are_upsampled_in_float32(part):
+    head = build(auxiliary_weight=0.2)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        logits = head(taps()) if part == 'logits' else head.auxiliary(head.fuse(taps())[1])
+        upsampled = head.upsample(logits, (64, 96), head.output_stride)
+    assert logits.dtype == upsampled.dtype == torch.float32
 
 
 def test_other_patch_sizes_upsample_to_the_image():

@@ -7,7 +7,7 @@ import torch
 from mmcv.cnn.bricks.transformer import AdaptivePadding
 
 from mmdpt.models.backbones.vit_blocks import PadToMultiple
-from mmdpt.models.decode_heads.sizes import cut_to, padded_size, stride_of
+from mmdpt.models.decode_heads.dpt_head import cut_to, padded_size, stride_of
 
 
 @pytest.mark.parametrize('size', [(1, 1), (31, 33), (32, 48), (47, 16)])

@@ -9,9 +9,9 @@ from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLay
 from torch import nn
 
 from mmdpt.models import VisionTransformerDPT
-from mmdpt.models.backbones.encoder_layer import EncoderLayer
-from mmdpt.models.layers.relu_dropout import ReLUDropout
-from mmdpt.models.layers.upsampling import convolve_upsampled
+from mmdpt.models.backbones.vit_blocks import EncoderLayer
+from mmdpt.models.decode_heads.dpt_head import ReLUDropout
+from mmdpt.models.layers.fusion import convolve_upsampled
 
 
 def gradients(module, output):

@@ -44,7 +44,7 @@ def test_each_map_is_half_of_the_finer_one(model, size):
     assert [tuple(m.shape[2:]) for m in maps] == [
         tuple(-(-side // stride) for side in size) for stride in (4, 8, 16, 32)
     ]
-    fused, penultimate = model.decode_head.fuse(maps)
+    fused, penultimate = model.decode_head.fusion(model.decode_head.reassemble(maps))
     quarter = maps[0].shape[2:]
     assert penultimate.shape[2:] == quarter
     assert fused.shape[2:] == (2 * quarter[0], 2 * quarter[1])

@@ -276,17 +276,10 @@ def build_layers(
     layer_cfgs: dict | Sequence[dict] | None = None,
     **others: Any,
 ) -> ModuleList:
-    """Build the layers as mmpretrain's ``VisionTransformer`` builds its own.
+    """Build the layers from the arguments of mmpretrain's ``VisionTransformer``.
 
-    Args:
-        arch: ``embed_dims``, ``num_layers``, ``num_heads`` and ``feedforward_channels``.
-        drop_rate: Dropout after the attention and in the feed-forward network.
-        drop_path_rate: Stochastic depth of the last layer; it grows linearly from 0.
-        qkv_bias: Whether query, key and value have a bias.
-        norm_cfg: Normalisation.
-        layer_scale_init_value: Start of the layer scale; 0: none.
-        layer_cfgs: Further arguments of ``EncoderLayer``, for all layers or one dict a layer.
-        **others: Arguments of ``VisionTransformer`` that do not concern the layers.
+    Stochastic depth grows linearly up to ``drop_path_rate``. ``layer_cfgs`` has further arguments
+    of ``EncoderLayer``, for all layers or one dict a layer. Other arguments are ignored.
     """
     number = arch['num_layers']
     cfgs = layer_cfgs if isinstance(layer_cfgs, Sequence) else [layer_cfgs or {}] * number

@@ -1,6 +1,6 @@
 """Task heads on the fused map."""
 
 from .depth_dpt_head import DepthDPTHead
-from .dpt_head import DPTHead
+from .dpt_head import DPTDecoder, DPTHead
 
-__all__ = ['DPTHead', 'DepthDPTHead']
+__all__ = ['DPTDecoder', 'DPTHead', 'DepthDPTHead']

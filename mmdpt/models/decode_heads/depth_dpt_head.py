@@ -1,20 +1,18 @@
 """DPT's monocular depth head (arXiv:2103.13413, section 3.2 and figure 1)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmdpt.models.layers import Fusion, Reassemble
-from mmdpt.models.layers.fusion import double_size
+from mmdpt.models.layers.fusion import convolve_upsampled, double_size
 from mmdpt.models.layers.reassemble import Tap
-from mmdpt.models.layers.upsampling import convolve_upsampled
 from mmdpt.registry import MODELS
 
-from .sizes import cut_to, input_size, padded_size, stride_of
+from .dpt_head import DPTDecoder, cut_to, in_float32, input_size, padded_size
 
 UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}
 MIN_DISPARITY = 1e-8
@@ -34,11 +32,24 @@ class DepthOutput(nn.Module):
         """Predict (N, 1, H, W) from the last fusion map before its upsampling."""
         x = convolve_upsampled(self.conv1, fused, double_size(fused))
         x = convolve_upsampled(self.conv2, x, size)
-        return self.conv3(F.relu(x))
+        return convolve_in_float32(self.conv3, F.relu(in_float32(x)))
+
+
+def convolve_in_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """Convolve float32 maps in float32, under autocast and with weights stored in half precision.
+
+    Of 140,000 depths, an output in bfloat16 leaves a few thousand: layers in a point cloud. At one
+    output channel the convolution takes no longer in float32.
+    """
+    if conv.weight.dtype == x.dtype and not torch.is_autocast_enabled(x.device.type):
+        return conv(x)
+    with torch.autocast(x.device.type, enabled=False):
+        weight, bias = (parameter.to(x.dtype) for parameter in conv.parameters())
+        return F.conv2d(x, weight, bias)
 
 
 @MODELS.register_module()
-class DepthDPTHead(BaseModule):
+class DepthDPTHead(DPTDecoder):
     """Reassemble the taps, fuse them coarse to fine, predict depth or disparity.
 
     What the numbers are, ``output``:
@@ -59,21 +70,14 @@ class DepthDPTHead(BaseModule):
 
     Args:
         output: 'relative', 'disparity' or 'depth'.
-        embed_dims: Channels of the taps, one number or one per tap.
-        reassemble_channels: Channels of each tap between its projection and the fusion; None for a
-            tap that needs neither readout nor projection nor resampling.
-        reassemble_scales: Factors from each tap's grid to its map's.
-        readout_type: What becomes of the readout token: 'ignore', 'add' or 'project'.
-        patch_size: Image pixels per cell of the first tap's grid.
-        channels: Channels of the fusion.
-        norm_cfg: Normalisation in the fusion, None (the paper's choice for depth) for none.
-        conv_bias: Bias in the fusion's 3x3 convolutions. None: where there is no normalisation.
         max_depth: Upper end of the sigmoid [m].
         median_depth: Depth at x = 0 [m], best the median of the training set.
         inversion: Scale and shift before inverting.
         clamp: Least and greatest prediction, in its unit; None for no bound. Not in training.
         loss_decode: One or several losses, called as ``loss(pred, target)`` on (N, 1, H, W) with
             NaN where the target is invalid.
+        **kwargs: Arguments of ``DPTDecoder``: ``embed_dims``, ``reassemble_channels``,
+            ``readout_type``, ``channels``, ``norm_cfg`` (None, the paper's choice for depth), ...
 
     Raises:
         ValueError: If ``output`` is none of the three, several or a misplaced parametrisation are
@@ -87,33 +91,19 @@ class DepthDPTHead(BaseModule):
     def __init__(
         self,
         output: str = 'relative',
-        embed_dims: int | Sequence[int] = 768,
-        reassemble_channels: Sequence[int | None] = (96, 192, 384, 768),
-        reassemble_scales: Sequence[float] = (4, 2, 1, 0.5),
-        readout_type: str = 'project',
-        patch_size: int = 16,
-        channels: int = 256,
-        norm_cfg: dict | None = None,
-        conv_bias: bool | None = None,
+        *,
         max_depth: float | None = None,
         inversion: tuple[float, float] | None = None,
         clamp: tuple[float | None, float | None] = (None, None),
         loss_decode: dict | Sequence[dict] = (),
         median_depth: float | None = None,
-        init_cfg: dict | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(**kwargs)
         if output not in UNITS:
             raise ValueError(f'output must be one of {list(UNITS)}, got {output!r}')
-        given = [
-            name
-            for name, value in (
-                ('max_depth', max_depth),
-                ('median_depth', median_depth),
-                ('inversion', inversion),
-            )
-            if value is not None
-        ]
+        choices = dict(max_depth=max_depth, median_depth=median_depth, inversion=inversion)
+        given = [name for name, value in choices.items() if value is not None]
         if output != 'depth' and given:
             raise ValueError(f'{given[0]} gives depth [m]: output is {output!r}')
         if len(given) > 1:
@@ -127,14 +117,9 @@ class DepthDPTHead(BaseModule):
         low, high = clamp
         # of one type, which torch.onnx needs
         self.clamp = (None if low is None else float(low), None if high is None else float(high))
-        self.reassemble = Reassemble(
-            embed_dims, reassemble_channels, channels, reassemble_scales, readout_type
-        )
-        self.fusion = Fusion(channels, len(reassemble_channels), norm_cfg, conv_bias)
-        self.predictor = DepthOutput(channels)
+        self.predictor = DepthOutput(self.channels)
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
-        self.output_stride = stride_of(patch_size, reassemble_scales[0])
 
     @property
     def unit(self) -> str:
@@ -148,10 +133,8 @@ class DepthDPTHead(BaseModule):
 
     def forward(self, taps: Sequence[Tap]) -> Tensor:
         """Predict (N, 1, H, W) for the image padded to the patch, non-negative."""
-        fused, _ = self.fusion.fuse_to_finest(self.reassemble(taps))
+        fused, _ = self.fuse(taps)
         x = self.predictor(fused, padded_size(double_size(fused), self.output_stride))
-        # not in half precision: a depth would have three digits, and exp(x) might overflow
-        x = x.to(torch.promote_types(x.dtype, torch.float32))
         if self.median_depth is not None:
             return x.exp() * self.median_depth
         if self.max_depth is not None:

@@ -1,4 +1,4 @@
-"""DPT's segmentation head (arXiv:2103.13413, section 3.2 and figure 1)."""
+"""The decoder of every DPT head, and the segmentation head on it (arXiv:2103.13413, section 3)."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -10,22 +10,118 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.losses import CrossEntropyLoss, accuracy
-from mmseg.models.losses.cross_entropy_loss import cross_entropy
+from mmseg.models.losses import accuracy
 from torch import Tensor
 
 from mmdpt.models.layers import Fusion, Reassemble
-from mmdpt.models.layers.fusion import double_size
+from mmdpt.models.layers.fusion import convolve_upsampled, double_size
 from mmdpt.models.layers.reassemble import Tap
-from mmdpt.models.layers.relu_dropout import ReLUDropout
-from mmdpt.models.layers.upsampling import convolve_upsampled
-from mmdpt.models.losses.upsampled_cross_entropy import upsampled_cross_entropy
+from mmdpt.models.losses.upsampled_cross_entropy import is_plain, upsampled_cross_entropies
 from mmdpt.registry import MODELS
 
-from .sizes import cut_to, input_size, padded_size, stride_of
+NUM_LEVELS = 2**16
+"""Steps of the share that is dropped."""
 
-EPSILON = torch.finfo(torch.float32).eps
-"""Added to numbers of pixels, as in mmseg: a loss over no pixel is 0."""
+
+class DPTDecoder(BaseModule):
+    """Reassemble the taps and fuse them coarse to fine: what every DPT head begins with.
+
+    Args:
+        embed_dims: Channels of the taps, one number or one per tap.
+        reassemble_channels: Channels of each tap between its projection and the fusion; None for a
+            tap that needs neither readout nor projection nor resampling.
+        reassemble_scales: Factors from each tap's grid to its map's.
+        readout_type: What becomes of the readout token: 'ignore', 'add' or 'project'.
+        patch_size: Image pixels per cell of the first tap's grid.
+        channels: Channels of the fusion.
+        norm_cfg: Normalisation in the fusion, None for none.
+        conv_bias: Bias in the fusion's 3x3 convolutions. None: where there is no normalisation.
+        **kwargs: Arguments of the head's other base class; mmseg's gets ``channels`` and
+            ``norm_cfg``, too.
+
+    Raises:
+        ValueError: If a reassemble setting does not fit.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int | Sequence[int] = 768,
+        reassemble_channels: Sequence[int | None] = (96, 192, 384, 768),
+        reassemble_scales: Sequence[float] = (4, 2, 1, 0.5),
+        readout_type: str = 'project',
+        patch_size: int = 16,
+        channels: int = 256,
+        norm_cfg: dict | None = None,
+        conv_bias: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(self, BaseDecodeHead):
+            kwargs.update(in_channels=channels, channels=channels, norm_cfg=norm_cfg)
+        super().__init__(**kwargs)
+        self.reassemble = Reassemble(
+            embed_dims, reassemble_channels, channels, reassemble_scales, readout_type
+        )
+        self.fusion = Fusion(channels, len(reassemble_channels), norm_cfg, conv_bias)
+        self.channels = channels
+        self.output_stride = stride_of(patch_size, reassemble_scales[0])
+
+    def fuse(self, taps: Sequence[Tap]) -> tuple[Tensor, Tensor]:
+        """Give the last fusion map before its upsampling, and the penultimate one.
+
+        Returns:
+            Both (N, C, H_0, W_0), of the size of the finest reassembled map.
+        """
+        return self.fusion.fuse_to_finest(self.reassemble(taps))
+
+
+class ReLUDropout(nn.Module):
+    """Drop elements of relu(x) in training; element-wise, as the reference does.
+
+    Where the output is positive the element was neither negative nor dropped: the output alone,
+    which the convolution after it keeps anyway, gives the gradient.
+
+    Args:
+        p: Share of elements to drop, 0 to 1.
+
+    Raises:
+        ValueError: If the share is not in that range.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f'a dropout ratio must lie in 0..1, got {p}')
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _ReLUDropout.apply(x, self.p) if self.training and self.p > 0 else F.relu(x)
+
+
+class _ReLUDropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
+        num_dropped = round(p * NUM_LEVELS)
+        ctx.scale = NUM_LEVELS / (NUM_LEVELS - num_dropped) if num_dropped < NUM_LEVELS else 0.0
+        out = x.relu()
+        out.mul_(random_levels(out) >= num_dropped - NUM_LEVELS // 2).mul_(ctx.scale)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (out,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(gradient * ctx.scale, out, 0), None
+
+
+def random_levels(x: Tensor) -> Tensor:
+    """Draw for each element of x, whose memory has no gaps, one of the levels of an int16.
+
+    A CPU draws 64 bits in the time of a ``bernoulli_``: here they serve four elements.
+    """
+    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
+    words.random_(-(2**63), None)
+    return words.view(torch.int16)[: x.numel()].as_strided(x.shape, x.stride())
 
 
 class AuxiliaryOutput(BaseModule):
@@ -40,29 +136,22 @@ class AuxiliaryOutput(BaseModule):
         self.conv_seg = nn.Conv2d(channels, out_channels, kernel_size=1)
 
     def forward(self, fused: Tensor) -> Tensor:
-        return self.conv_seg(self.dropout(self.project(fused)))
+        return in_float32(self.conv_seg(self.dropout(self.project(fused))))
 
 
 @MODELS.register_module()
-class DPTHead(BaseDecodeHead):
+class DPTHead(DPTDecoder, BaseDecodeHead):
     """Reassemble the taps, fuse them coarse to fine, classify every pixel.
 
     Args:
         num_classes: Number of classes.
-        embed_dims: Channels of the taps, one number or one per tap.
-        reassemble_channels: Channels of each tap between its projection and the fusion; None for a
-            tap that needs neither readout nor projection nor resampling.
-        reassemble_scales: Factors from each tap's grid to its map's.
-        readout_type: What becomes of the readout token: 'ignore', 'add' or 'project'.
-        patch_size: Image pixels per cell of the first tap's grid.
-        channels: Channels of the fusion.
-        norm_cfg: Normalisation in fusion and output, None for none.
-        conv_bias: Bias in the fusion's 3x3 convolutions. None: where there is no normalisation.
         dropout_ratio: Element-wise dropout before the classifier.
         auxiliary_weight: Weight of the loss on the penultimate fusion map. 0: no such output.
-        align_corners: Of the upsampling to the image.
-        **kwargs: ``loss_decode``, ``sampler``, ``ignore_index``, ``out_channels``, ``threshold``
-            and ``init_cfg`` of mmseg's ``BaseDecodeHead``.
+        align_corners: Whether upsampling to the image aligns corners.
+        **kwargs: Arguments of ``DPTDecoder`` (``embed_dims``, ``reassemble_channels``,
+            ``readout_type``, ``channels``, ...), whose ``norm_cfg`` is the output's, too; and
+            ``loss_decode``, ``sampler``, ``ignore_index``, ``out_channels``, ``threshold`` and
+            ``init_cfg`` of mmseg's ``BaseDecodeHead``.
 
     Raises:
         ValueError: If ``auxiliary_weight`` is negative, or a reassemble setting does not fit.
@@ -71,14 +160,7 @@ class DPTHead(BaseDecodeHead):
     def __init__(
         self,
         num_classes: int,
-        embed_dims: int | Sequence[int] = 768,
-        reassemble_channels: Sequence[int | None] = (96, 192, 384, 768),
-        reassemble_scales: Sequence[float] = (4, 2, 1, 0.5),
-        readout_type: str = 'project',
-        patch_size: int = 16,
-        channels: int = 256,
-        norm_cfg: dict | None = None,
-        conv_bias: bool | None = None,
+        *,
         dropout_ratio: float = 0.1,
         auxiliary_weight: float = 0.0,
         align_corners: bool = True,
@@ -87,34 +169,21 @@ class DPTHead(BaseDecodeHead):
         if auxiliary_weight < 0:
             raise ValueError(f'auxiliary_weight must not be negative, got {auxiliary_weight}')
         super().__init__(
-            in_channels=list(reassemble_channels),
-            channels=channels,
             num_classes=num_classes,
-            in_index=list(range(len(reassemble_channels))),
-            input_transform='multiple_select',
             dropout_ratio=0,  # mmseg's drops whole channels; the reference drops elements
-            norm_cfg=norm_cfg,
             align_corners=align_corners,
             **kwargs,
         )
-        self.reassemble = Reassemble(
-            embed_dims, reassemble_channels, channels, reassemble_scales, readout_type
-        )
-        self.fusion = Fusion(channels, len(reassemble_channels), norm_cfg, conv_bias)
+        channels, norm_cfg = self.channels, self.norm_cfg
         self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
         self.dropout = ReLUDropout(dropout_ratio)
         self.auxiliary_weight = auxiliary_weight
         if auxiliary_weight > 0:
             self.auxiliary = AuxiliaryOutput(channels, self.out_channels, norm_cfg, dropout_ratio)
-        self.output_stride = stride_of(patch_size, reassemble_scales[0])
-
-    def fuse(self, taps: Sequence[Tap]) -> tuple[Tensor, Tensor]:
-        """Reassemble and fuse four taps into the last and the penultimate fusion map."""
-        return self.fusion(self.reassemble(taps))
 
     def forward(self, taps: Sequence[Tap]) -> Tensor:
         """Predict logits (N, classes, H / 2, W / 2) of the image padded to the patch."""
-        fused, _ = self.fusion.fuse_to_finest(self.reassemble(taps))
+        fused, _ = self.fuse(taps)
         return self._classify(fused)
 
     def _classify(self, fused: Tensor) -> Tensor:
@@ -122,11 +191,11 @@ class DPTHead(BaseDecodeHead):
         x = convolve_upsampled(self.project.conv, fused, double_size(fused))
         if self.project.with_norm:
             x = self.project.norm(x)
-        return self.conv_seg(self.dropout(x))
+        return in_float32(self.conv_seg(self.dropout(x)))
 
     def loss(self, taps: Sequence[Tap], batch_data_samples: list, train_cfg: dict | None) -> dict:
         """Compute the losses, those of the auxiliary output under names with ``aux_``."""
-        fused, penultimate = self.fusion.fuse_to_finest(self.reassemble(taps))
+        fused, penultimate = self.fuse(taps)
         losses = self.loss_by_feat(self._classify(fused), batch_data_samples)
         if self.auxiliary_weight > 0:
             auxiliary = self.loss_by_feat(
@@ -152,7 +221,10 @@ class DPTHead(BaseDecodeHead):
         several = isinstance(self.loss_decode, nn.ModuleList)
         criteria: list[Any] = list(self.loss_decode) if several else [self.loss_decode]
         if self.sampler is None and all(is_plain(criterion) for criterion in criteria):
-            return self._cross_entropies(seg_logits, label.squeeze(1), criteria, stride)
+            size = padded_size(seg_logits.shape[-2:], stride)
+            return upsampled_cross_entropies(
+                criteria, seg_logits, label.squeeze(1), size, self.align_corners, self.ignore_index
+            )
         logits = self.upsample(seg_logits, label.shape[-2:], stride)
         weight = None if self.sampler is None else self.sampler.sample(logits, label)
         label = label.squeeze(1)
@@ -162,31 +234,6 @@ class DPTHead(BaseDecodeHead):
             name = str(criterion.loss_name)
             losses[name] = losses.get(name, 0) + value
         losses['acc_seg'] = accuracy(logits, label, ignore_index=self.ignore_index)
-        return losses
-
-    def _cross_entropies(
-        self, logits: Tensor, label: Tensor, criteria: Sequence[Any], stride: Fraction
-    ) -> dict:
-        """Compute what ``loss_by_feat`` does, without logits at full resolution."""
-        size = padded_size(logits.shape[-2:], stride)
-        labelled = label != self.ignore_index
-        losses: dict[str, Tensor] = {}
-        for criterion in criteria:
-            weight = criterion.class_weight
-            if weight is not None:
-                weight = torch.tensor(weight, device=logits.device, dtype=torch.float32)
-            total, correct = upsampled_cross_entropy(
-                logits, label, size, self.align_corners, self.ignore_index, weight
-            )
-            if weight is not None:
-                count = weight[label[labelled]].sum()
-            else:
-                count = labelled.sum() if criterion.avg_non_ignore else label.numel()
-            name = str(criterion.loss_name)
-            value = criterion.loss_weight * total / (count + EPSILON)
-            losses[name] = losses.get(name, 0) + value
-        right = (correct + EPSILON) / (labelled.sum() + EPSILON)
-        losses['acc_seg'] = (100 * right).reshape(1)
         return losses
 
     def predict_by_feat(self, seg_logits: Tensor, batch_img_metas: list[dict]) -> Tensor:
@@ -202,10 +249,46 @@ class DPTHead(BaseDecodeHead):
         return cut_to(logits, size)
 
 
-def is_plain(criterion: nn.Module) -> bool:
-    """Tell whether a loss is mmseg's cross-entropy over classes, averaged over pixels."""
+def in_float32(x: Tensor) -> Tensor:
+    """Raise a half-precision tensor to float32; its 8 or 11 bits are too few for what follows."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def stride_of(patch_size: int, scale: float) -> Fraction:
+    """Give the image pixels a cell of the fused map: half a cell of the first tap's map.
+
+    Args:
+        patch_size: Image pixels per cell of the first tap's grid.
+        scale: Factor from that grid to its map's, s, 1 or 1/s with integer s.
+    """
+    return Fraction(patch_size) / (2 * Fraction(scale).limit_denominator(patch_size))
+
+
+def padded_size(output_size: Sequence[int], stride: Fraction) -> tuple[int, int]:
+    """Give the size of the padded image [px] from that of an output with ``stride`` px a cell.
+
+    In integers, which a graph for any size can hold.
+    """
+    height, width = output_size
     return (
-        type(criterion) is CrossEntropyLoss
-        and criterion.cls_criterion is cross_entropy
-        and criterion.reduction == 'mean'
+        height * stride.numerator // stride.denominator,
+        width * stride.numerator // stride.denominator,
     )
+
+
+def input_size(meta: dict) -> tuple[int, int]:
+    """Give the size of the network's input [px] from an image's meta information."""
+    if isinstance(meta['img_shape'], torch.Size):  # mmseg's slide inference: its window
+        height, width = meta['img_shape']
+    else:
+        height, width = meta.get('pad_shape', meta['img_shape'])[:2]
+    return height, width
+
+
+def cut_to(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Cut maps (N, C, H, W) off at the bottom and right: what the backbone padded.
+
+    A slice of an exported graph would hold whether it leaves anything out, as its example did.
+    """
+    height, width = size
+    return x[..., :height, :width]

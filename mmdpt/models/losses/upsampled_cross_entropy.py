@@ -4,11 +4,65 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
+from mmseg.models.losses import CrossEntropyLoss
+from mmseg.models.losses.cross_entropy_loss import cross_entropy
 from torch import Tensor
 
 BAND = dict(cpu=5 * 2**18, cuda=2**26)
 """Logits computed at a time: 5 MB of float32, near a core's cache, or 256 MB, few kernels."""
+
+
+EPSILON = torch.finfo(torch.float32).eps
+"""Added to numbers of pixels, as in mmseg: a loss over no pixel is 0."""
+
+
+def upsampled_cross_entropies(
+    criteria: Sequence[CrossEntropyLoss],
+    logits: Tensor,
+    label: Tensor,
+    size: Sequence[int],
+    align_corners: bool,
+    ignore_index: int,
+) -> dict[str, Tensor]:
+    """Compute mmseg's losses, by name, and accuracy without logits at full resolution.
+
+    Args:
+        criteria: Losses of which ``is_plain`` is true; losses of one name are added.
+        logits: (N, C, h, w).
+        label: (N, H, W).
+        size: As of ``upsampled_cross_entropy``.
+        align_corners: As of ``upsampled_cross_entropy``.
+        ignore_index: Label without class.
+    """
+    labelled = label != ignore_index
+    losses: dict[str, Tensor] = {}
+    for criterion in criteria:
+        weight = criterion.class_weight
+        if weight is not None:
+            weight = torch.tensor(weight, device=logits.device, dtype=torch.float32)
+        total, correct = upsampled_cross_entropy(
+            logits, label, size, align_corners, ignore_index, weight
+        )
+        if weight is not None:
+            count = weight[label[labelled]].sum()
+        else:
+            count = labelled.sum() if criterion.avg_non_ignore else label.numel()
+        name = str(criterion.loss_name)
+        losses[name] = losses.get(name, 0) + criterion.loss_weight * total / (count + EPSILON)
+    right = (correct + EPSILON) / (labelled.sum() + EPSILON)
+    losses['acc_seg'] = (100 * right).reshape(1)
+    return losses
+
+
+def is_plain(criterion: nn.Module) -> bool:
+    """Tell whether a loss is mmseg's cross-entropy over classes, averaged over pixels."""
+    return (
+        type(criterion) is CrossEntropyLoss
+        and criterion.cls_criterion is cross_entropy
+        and criterion.reduction == 'mean'
+    )
 
 
 def upsampled_cross_entropy(
