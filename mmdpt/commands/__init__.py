@@ -1,1 +1,1 @@
-"""The console: what the tools call."""
+"""The commands that the tools call."""

@@ -12,13 +12,13 @@ USAGE = """usage: mmdpt TOOL [ARGS...]
        mmdpt TOOL --help
 """
 UNKNOWN = 2
-"""Exit code where there is no such tool, argparse's for a wrong command line."""
+"""Exit code if there is no such tool: argparse's for a wrong command line."""
 
 
 def main() -> int:
-    """Run the tool that the command line names, or list the tools.
+    """Run the tool that the command line names with the other arguments, or list the tools.
 
-    The tool gets the other arguments and sets the exit code.
+    The tool sets the exit code.
     """
     if len(sys.argv) < 2 or sys.argv[1] in ('-h', '--help'):
         print(f'{USAGE}\n{list_tools()}')
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def find_tools() -> dict[str, Path]:
-    """Give the tools by name, such as 'convert-checkpoint' or 'dataset-converters/nyu'."""
+    """Map names to tools, such as 'convert-checkpoint' or 'dataset-converters/nyu'."""
     root = shipped('tools')
     paths = sorted(root.glob('*.py')) + sorted(root.glob('*/*.py'))
     return {name_of(path.relative_to(root)): path for path in paths}
@@ -60,7 +60,7 @@ def first_line(path: Path) -> str:
 
 
 def nearest(name: str) -> str:
-    """Say which tools are named most alike, with or without their folder."""
+    """Give the tools with the most similar names, with or without their folder."""
     tools = find_tools()
     if not tools:
         return f'there are none in {shipped("tools")}: install mmdpt again'

@@ -1,4 +1,4 @@
-"""A bar that says how far a long run is and when it ends."""
+"""A bar that shows the progress of a long run and the time left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,19 +7,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Report = Callable[[int, int | None], None]
-"""Called with what is done and how much there is; None: nobody knows."""
+"""Called with the number done and the total; None: the total is unknown."""
 
 
 @contextmanager
 def progress_bar(what: str, hidden: bool = False) -> Iterator[Report]:
-    """Show a bar on standard error where that is a terminal.
+    """Show a bar on standard error if that is a terminal.
 
     Args:
-        what: Stands before the bar.
-        hidden: Show none there either.
+        what: Text before the bar.
+        hidden: Show no bar.
 
     Yields:
-        What to call with the progress.
+        The function that takes the progress.
     """
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,4 +1,4 @@
-"""What every command-line tool does about wrong input."""
+"""How command-line tools report wrong input."""
 
 import functools
 import os
@@ -12,7 +12,7 @@ from mmdpt.errors import InputError
 def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:
     """Print an InputError as one message and exit with code 1.
 
-    Other errors keep their traceback, and so do these with ``MMDPT_TRACEBACK=1``.
+    Other errors keep their traceback. With ``MMDPT_TRACEBACK=1`` an InputError does too.
     """
 
     @functools.wraps(main)
@@ -32,11 +32,11 @@ def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:
 
 
 def printable(text: str) -> str:
-    """Write out control characters, with which names from files could drive the terminal."""
+    """Escape control characters: names from files could control the terminal with them."""
     return re.sub(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]', lambda found: repr(found[0])[1:-1], text)
 
 
 def own_message(error: InputError) -> str:
-    """Take the message out of the traceback that a data loader's worker sends as one."""
+    """Give an error's message, out of the traceback if it comes from a data loader's worker."""
     in_worker = re.search(r'mmdpt\.errors\.InputError: (.*)\Z', str(error), re.DOTALL)
     return in_worker.group(1).rstrip() if in_worker else str(error)

@@ -25,26 +25,26 @@ from mmdpt.inference.model import init_model
 from .tool import own_message
 
 SET_OPTIONS = ('test_dataloader.', 'test_evaluator.')
-"""What an override must begin with to be one of every set, not of the model."""
+"""Overrides that begin with these change every set, the others the model."""
 PROTOCOL = ('model.test_cfg.resize_mode=bilinear', 'model.test_cfg.resize_align_corners=False')
-"""How every model's prediction comes to the size of the ground truth, whatever its config has."""
+"""How every prediction is resized to the ground truth, whatever the model's config says."""
 BOOTSTRAP = 1000
-"""Resamples for the interval of WHDR, DepthMetric's default."""
+"""Resamples for the interval of WHDR: DepthMetric's default."""
 PROGRESS = 500
-"""Images between two lines that say how far it is."""
+"""Number of images between two lines of progress."""
 
 
 @dataclass
 class SetResult:
-    """What became of one set.
+    """The result for one set.
 
     Attributes:
-        metrics: Every metric by name; empty where the set was not evaluated.
+        metrics: Every metric by name; empty if the set was not evaluated.
         intervals: 95 % bootstrap interval of each metric that has one.
-        per_image: One dict an image, as the metric keeps them.
-        images: Number of images that the metrics are means of.
-        missing: The folder that was looked for, where there is none.
-        error: What was wrong with the set.
+        per_image: One dict for each image, as the metric keeps them.
+        images: Number of images that the metrics average over.
+        missing: The folder of the set, if it does not exist.
+        error: What is wrong with the set, if anything.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -66,20 +66,19 @@ def benchmark_zero_shot(
     """Evaluate a depth model on every set whose folder is below ``data_root``.
 
     Args:
-        config: Path of the model's config, or the name of one of mmdpt; its own data sets do not
-            matter.
-        checkpoint: Path or address of its weights.
-        data_root: Folder of the sets' folders.
-        sets: Which to evaluate.
-        limit: How many images of each set, from the first; None for all.
+        config: Path of the model's config, or the name of one of mmdpt; its data sets are not used.
+        checkpoint: Path or address of the weights.
+        data_root: Folder with the folders of the sets.
+        sets: The sets to evaluate.
+        limit: Number of images of each set, from the first; None: all.
         options: Overrides, 'key=value': those of ``test_dataloader`` and ``test_evaluator`` change
             every set, the others the model's config.
 
     Returns:
-        Results by name of the set; a set that is not there or does not read says so.
+        Results by name of the set; that of a missing or damaged set says so.
 
     Raises:
-        InputError: If no set is there, or config or checkpoint are wrong.
+        InputError: If no set is there, or the config or checkpoint is wrong.
     """
     folders = {s.name: Path(data_root) / s.name for s in sets}
     if not any(folder.is_dir() for folder in folders.values()):
@@ -122,17 +121,17 @@ def set_config(
     limit: int | None = None,
     options: Sequence[str] = (),
 ) -> Config:
-    """Read a set's pinned protocol and fit it to a model and a place.
+    """Read a set's pinned protocol and fit it to a model and a folder.
 
     Args:
         zero_shot_set: The set.
         output: What the model predicts: 'relative', 'disparity' or 'depth'.
-        folder: Where the set is.
-        limit: How many of its images, None for all.
+        folder: Folder of the set.
+        limit: Number of its images; None: all.
         options: Overrides, 'key=value'.
 
     Raises:
-        InputError: If an override is of no use.
+        InputError: If an override names an unknown key.
     """
     cfg = load_config(str(configs_root() / '_base_' / 'zero_shot' / f'{zero_shot_set.name}.py'))
     cfg.test_dataloader.dataset.data_root = str(folder)
@@ -148,7 +147,7 @@ def evaluate_set(model: BaseModel, cfg: Config, zero_shot_set: ZeroShotSet) -> S
     """Predict every image of one set and compare with its ground truth.
 
     Raises:
-        InputError: If a file of the set is missing or does not read, or nothing can be evaluated.
+        InputError: If a file of the set is missing or damaged, or nothing can be evaluated.
     """
     loader = Runner.build_dataloader(cfg.test_dataloader, seed=0)
     evaluator = Evaluator(cfg.test_evaluator)
@@ -174,14 +173,14 @@ def evaluate_set(model: BaseModel, cfg: Config, zero_shot_set: ZeroShotSet) -> S
 
 
 def _whdr_interval(results: list[dict]) -> dict[str, tuple[float, float]]:
-    """Interval of WHDR over images, each of DIW's with one pair."""
+    """Give the interval of WHDR over images; those of DIW have one pair each."""
     shares = [100 * result['disagreements'] / result['pairs'] for result in results]
     low, high = bootstrap_interval(np.array(shares)[:, None], BOOTSTRAP)
     return {'whdr': (float(low[0]), float(high[0]))}
 
 
 def table_of(name: str, results: dict[str, SetResult], limit: int | None = None) -> str:
-    """Write the table of the sets that were evaluated; ``name`` is the model's."""
+    """Give the table of the evaluated sets; ``name`` is the model's."""
     done = [s for s in SETS if s.name in results and results[s.name].metrics]
     return zero_shot_table(
         name,
@@ -198,7 +197,7 @@ def write_results(
     checkpoint: str,
     limit: int | None = None,
 ) -> None:
-    """Write ``zero_shot.md``, ``zero_shot.json`` and one ``<set>.jsonl``, a line an image."""
+    """Write ``zero_shot.md``, ``zero_shot.json`` and one ``<set>.jsonl``, a line for each image."""
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     (out / 'zero_shot.md').write_text(table_of(Path(config).stem, results, limit), encoding='utf-8')

@@ -19,7 +19,7 @@ from mmdpt.visualization.samples import stack_panels
 from .preparation import Preparation
 
 WIDTH = 360
-"""Of a column [px]: captions fit, and a row of four layers fits a screen."""
+"""Width of a column [px]: captions fit, and a row of four layers fits on a screen."""
 
 COLOURS = 'viridis'
 OPACITY = 0.75
@@ -29,15 +29,15 @@ Query = tuple[int, int] | Literal['readout']
 
 
 class Attention(NamedTuple):
-    """How a query's attention, 1 in all, is spread in a layer.
+    """How a query's attention, which sums to 1, is spread in a layer.
 
     Attributes:
-        layer: 0-based.
-        query: Whose it is.
-        head: 0-based; None: the mean over heads.
+        layer: Index of the layer, from 0.
+        query: The pixel or token that attends.
+        head: Index of the head, from 0; None: the mean over heads.
         patches: Share of each patch, (h, w) float32.
-        extent: Height and width of the image in patches, at most (h, w): the rest is padding.
-        readout: Share of the readout token, 0 without one.
+        extent: Height and width of the image in patches, at most (h, w); the rest is padding.
+        readout: Share of the readout token, 0 if there is none.
         registers: Share of the register tokens.
     """
 
@@ -51,12 +51,12 @@ class Attention(NamedTuple):
 
 
 def attention_weights(attention: MultiheadAttention, tokens: Tensor, rows: Sequence[int]) -> Tensor:
-    """Compute the weights that the fused kernel does not give: softmax(Q K^T / sqrt(C)).
+    """Compute softmax(Q K^T / sqrt(C)), which the fused kernel does not give.
 
     Args:
-        attention: Of a layer.
-        tokens: What it attends in, (N, tokens, C).
-        rows: The queries among the tokens; not all at once, for large images.
+        attention: The attention module of a layer.
+        tokens: Its input, (N, tokens, C).
+        rows: Indices of the queries among the tokens; large images do not fit all at once.
 
     Returns:
         (N, heads, rows, tokens) float32; each row sums to 1.
@@ -78,19 +78,19 @@ def read_attention(
 ) -> list[list[Attention]]:
     """Give the attention of pixels or of the readout token in layers of a model's encoder.
 
-    The image is prepared as for a prediction, and encoded whole, also where the model predicts in
+    The image is prepared as for a prediction and encoded as a whole, even if the model predicts in
     windows.
 
     Args:
-        model: Of ``init_model``, with a ``VisionTransformerDPT``.
+        model: A model from ``init_model`` with a ``VisionTransformerDPT``.
         image: (H, W, 3) uint8 RGB.
-        layers: 0-based; None: the last of each quarter, as isl-org/DPT's util/misc.py.
+        layers: Indices from 0; None: the last of each quarter, as isl-org/DPT's util/misc.py.
         queries: None: the upper left and the lower right pixel, as there.
-        head: None: the mean over heads.
-        name: What errors call the image.
+        head: Index from 0; None: the mean over heads.
+        name: Name of the image in errors.
 
     Returns:
-        A list for each query, of each layer.
+        For each query, a list with the attention of each layer.
 
     Raises:
         InputError: If the model has another encoder, or no such layer, head, token or pixel.
@@ -98,7 +98,7 @@ def read_attention(
     backbone = model.backbone
     if not isinstance(backbone, VisionTransformerDPT):
         raise InputError(
-            f'attention is drawn of VisionTransformerDPT, the model has {type(backbone).__name__}'
+            f'attention needs a VisionTransformerDPT, but the model has {type(backbone).__name__}'
         )
     depth, (height, width) = len(backbone.layers), image.shape[:2]
     if layers is None:
@@ -142,14 +142,14 @@ def read_attention(
 
 
 def attention_panel(image: np.ndarray, attentions: Sequence[Sequence[Attention]]) -> np.ndarray:
-    """Lay a row for each query: the image with the query, then its attention in each layer.
+    """Draw a row for each query: the image with the query, then its attention in each layer.
 
-    Every map has its own scale, from 0 to its greatest share: between layers they differ by
+    Every map has its own scale from 0 to its greatest share, since shares differ between layers by
     orders of magnitude.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        attentions: Of ``read_attention``.
+        attentions: Result of ``read_attention``.
 
     Returns:
         (H', W', 3) uint8 RGB.
@@ -179,7 +179,7 @@ def spread(attention: Attention, size: tuple[int, int]) -> np.ndarray:
     """Interpolate the patches' shares over the image, bilinearly between the patches' centres.
 
     Args:
-        attention: Of which padding is left out.
+        attention: Attention of a query in a layer; its padding is left out.
         size: Width and height [px].
 
     Returns:
@@ -211,7 +211,7 @@ def parse_query(text: str) -> Query:
 def _encode(
     backbone: VisionTransformerDPT, images: Tensor, layers: Sequence[int]
 ) -> tuple[dict[int, Tensor], tuple[int, int]]:
-    """Encode images; give what the attention of the layers was given, and the grid of patches."""
+    """Encode images; give the inputs of the layers' attention, and the grid of patches."""
     tokens: dict[int, Tensor] = {}
     grids: list[tuple[int, int]] = []
     handles = [

@@ -1,4 +1,4 @@
-"""Where a model runs, and in which precision."""
+"""The device that a model runs on, and its precision."""
 
 from typing import Literal
 
@@ -18,7 +18,7 @@ DTYPES: dict[str, torch.dtype | None] = {
 
 
 def usable_device(name: str | None) -> torch.device:
-    """Give the device of a name, such as 'cuda:1'; None: CUDA where there is one, or the CPU.
+    """Give the device with a name, such as 'cuda:1'; None: CUDA if there is one, else the CPU.
 
     Raises:
         InputError: If the name is unknown, or there is no such device.
@@ -35,7 +35,7 @@ def usable_device(name: str | None) -> torch.device:
 
 
 def usable_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """Give the number type of autocast, None for none.
+    """Give the number type for autocast; None: no autocast.
 
     Raises:
         InputError: If the device does not compute in it.
@@ -56,10 +56,10 @@ def usable_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 
 def store_weights_in(dtype: torch.dtype, model: nn.Module) -> None:
-    """Store, in place, what autocast would convert to ``dtype`` at every call in that type.
+    """Convert the weights, in place, that autocast would convert to ``dtype`` at every call.
 
-    Those are the weights of linear layers and convolutions; weight-standardised ones stay, since
-    mean and deviation are taken in float32.
+    These are the weights of linear layers and convolutions. Weight-standardised convolutions stay
+    in float32, in which their mean and deviation are computed.
     """
     for module in model.modules():
         converted = isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d))

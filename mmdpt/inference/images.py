@@ -1,4 +1,4 @@
-"""One image as (H, W, 3) uint8 RGB, whatever its file or object."""
+"""Read an image of any kind, from a file or an object, as (H, W, 3) uint8 RGB."""
 
 import io
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ GREATEST_16_BIT = 65535
 def read_image(path: str | Path) -> np.ndarray:
     """Read a file of ``image_checks.FORMATS``, the first image of one with several.
 
-    EXIF orientation is applied; transparent pixels lie over white; grey becomes RGB, CMYK is
-    converted without a colour profile, and 16 bits are scaled to 8 over their full range.
+    EXIF orientation is applied, transparent pixels are laid over white, grey becomes RGB, CMYK is
+    converted without a colour profile, and the full range of 16 bits is scaled to 8.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: If the file is missing, empty, cut short, no image, without pixels, of numbers
-            with an unknown range, or of more pixels than ``mmdpt.files.image_checks`` allows.
+        InputError: If the file is missing, empty, cut short or no image; if it has no pixels,
+            numbers of an unknown range, or more pixels than ``mmdpt.files.image_checks`` allows.
     """
     path = Path(path)
     if not path.is_file():
@@ -51,11 +51,11 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
-    """Read the content of an image file, as ``read_image``.
+    """Read the content of an image file, see ``read_image``.
 
     Args:
         data: The file's bytes.
-        name: What the messages call it.
+        name: Name for messages.
     """
     return _decode(io.BytesIO(data), name)
 
@@ -66,16 +66,16 @@ def as_rgb(
     """Copy an image in memory into RGB of 8 bits.
 
     Args:
-        image: Array (H, W), (H, W, 1), (H, W, 3) or, with opacity, (H, W, 4); tensor (1, H, W) or
-            (3, H, W); of uint8, of uint16 with its full range, or of floating point in [0, 1]. Or
-            a PIL image, of which the EXIF orientation is applied.
-        channel_order: 'rgb' or 'bgr', of arrays and tensors.
+        image: Array (H, W), (H, W, 1), (H, W, 3) or, with opacity, (H, W, 4), or tensor (1, H, W)
+            or (3, H, W); uint8, uint16 over its full range, or floating point in [0, 1]. Or a PIL
+            image, whose EXIF orientation is applied.
+        channel_order: 'rgb' or 'bgr', for arrays and tensors.
 
     Returns:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        InputError: If shape, number type or values are others.
+        InputError: If the shape, number type or range of values is another.
         ValueError: If the channel order is unknown.
     """
     if channel_order not in ('rgb', 'bgr'):
@@ -108,7 +108,7 @@ def _decode(file: IO[bytes], name: str) -> np.ndarray:
 
 
 def _raise_pillows_limit() -> None:
-    """Let Pillow open what the user allows; it refuses twice its number, and warns of once."""
+    """Let Pillow open what the user allows; it refuses twice its own number, and warns at once."""
     allowed, pillows = greatest_pixels(), Image.MAX_IMAGE_PIXELS
     if allowed != GREATEST_PIXELS and pillows is not None and allowed > pillows:
         Image.MAX_IMAGE_PIXELS = allowed
@@ -204,6 +204,6 @@ def _as_uint8(values: np.ndarray) -> np.ndarray:
 
 
 def _over_white(image: Image.Image) -> np.ndarray:
-    """Lay an RGBA image over white: the colours of pixels without opacity mean nothing."""
+    """Lay an RGBA image over white, since transparent pixels may have any colour."""
     white = Image.new('RGBA', image.size, 'white')
     return np.array(Image.alpha_composite(white, image).convert('RGB'))

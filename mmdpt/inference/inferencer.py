@@ -1,4 +1,4 @@
-"""From pictures to predictions in their own pixels, in one line."""
+"""Predict pictures in their own pixels, in one line of Python."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,26 +28,26 @@ from .sources import find_images, is_single
 from .video import VideoReader, is_video, named_frames
 
 MOST_OF_8_BIT = 255
-"""Classes of a label map of 8 bits, in which 255 stands for ignored pixels."""
+"""Most classes of an 8-bit label map, in which 255 means an ignored pixel."""
 
 
 class DPTInferencer(BaseInferencer):
     """Predict pictures with a model of mmdpt.
 
-    A picture is prepared by the test pipeline of the model's config, see ``Preparation``, and the
+    The test pipeline of the model's config prepares the picture, see ``Preparation``, and the
     result is in the picture's own pixels. Several threads may share one inferencer.
 
     Args:
-        model: Name of a release or of a config, or path of a config, as of ``init_model``.
-        checkpoint: Path or address of the weights, as of ``init_model``.
-        device: Where the model runs, such as 'cpu' or 'cuda:1'; None: CUDA where there is one.
-        precision: Of the network: 'fp32', or 'bf16' or 'fp16' by autocast. Whatever it is, the
-            way to the picture's size is float32.
-        compile: Compile encoder and heads, at the first pictures, for any size.
+        model: Name of a release or of a config, or path of a config, see ``init_model``.
+        checkpoint: Path or address of the weights, see ``init_model``.
+        device: Device of the model, such as 'cpu' or 'cuda:1'; None: CUDA if there is one.
+        precision: Precision of the network: 'fp32', or 'bf16' or 'fp16' by autocast. The result is
+            always resized to the picture in float32.
+        compile: Compile encoder and heads when the first pictures come, for any size.
         cfg_options: Overrides of the config, 'key=value'.
 
     Raises:
-        InputError: If model, checkpoint or device cannot be had, or the device does not compute
+        InputError: If model, checkpoint or device is not available, or the device does not compute
             in the precision.
         ValueError: If the precision is none of the three.
     """
@@ -92,18 +92,19 @@ class DPTInferencer(BaseInferencer):
 
         Args:
             inputs: Path of an image, folder, glob, https address, array, PIL image, tensor, or a
-                list of these, as of ``find_images``; or a video file.
-            batch_size: How many pictures are read, and of equal prepared size predicted, at a time.
-            channel_order: 'rgb' or 'bgr', of arrays and tensors.
+                list of these, see ``find_images``; or a video file.
+            batch_size: Number of pictures that are read at a time. Those that have the same size
+                when prepared are predicted together.
+            channel_order: 'rgb' or 'bgr', for arrays and tensors.
 
         Returns:
-            The prediction for one picture; for a folder, glob, list, batch or video a list in
-            order.
+            The prediction for one picture; a list in order for a folder, glob, list, batch or
+            video.
 
         Raises:
             InputError: If there is nothing to predict, a picture cannot be read, or the input is a
                 camera, which has no end.
-            ValueError: If batch size or channel order are wrong.
+            ValueError: If the batch size or channel order is wrong.
         """
         if is_video(inputs) and not os.path.exists(str(inputs)):
             raise InputError(f'{inputs} is no file; a camera has no end: use stream()')
@@ -116,14 +117,14 @@ class DPTInferencer(BaseInferencer):
         """Predict pictures, or the frames of a video or camera, one by one in constant memory.
 
         Args:
-            inputs: As of a call, or the index of a camera.
-            batch_size: As of a call.
-            channel_order: As of a call.
+            inputs: The same as for a call, or the index of a camera.
+            batch_size: See ``__call__``.
+            channel_order: See ``__call__``.
 
         Raises:
-            InputError: At once, if there is nothing to predict; on the way, at a picture that
-                cannot be read.
-            ValueError: If batch size or channel order are wrong.
+            InputError: At once if there is nothing to predict; later at a picture that cannot be
+                read.
+            ValueError: If the batch size or channel order is wrong.
         """
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
@@ -140,8 +141,8 @@ class DPTInferencer(BaseInferencer):
         """Predict images in memory, those of equal prepared size in one batch.
 
         Args:
-            images: (H, W, 3) uint8 RGB, of any sizes.
-            names: Of the predictions.
+            images: Images, each (H, W, 3) uint8 RGB, of any sizes.
+            names: Names of the predictions.
 
         Returns:
             Predictions in the order of the images.
@@ -164,7 +165,7 @@ class DPTInferencer(BaseInferencer):
     def preprocess(  # type: ignore[override]
         self, inputs: Iterable[tuple[np.ndarray, str]], batch_size: int = 1, **kwargs: Any
     ) -> Iterator[tuple[list[int], dict]]:
-        """Prepare named images; give the positions and the batch of each prepared size."""
+        """Prepare named images; give for each prepared size the images' positions and the batch."""
         groups: dict[tuple[int, ...], tuple[list[int], list[dict]]] = {}
         for position, (image, name) in enumerate(inputs):
             packed = self.pipeline(image, name)
@@ -187,7 +188,7 @@ class DPTInferencer(BaseInferencer):
     def visualize(  # type: ignore[override]
         self, inputs: list, preds: list[Prediction], show: bool = False, **kwargs: Any
     ) -> list[np.ndarray]:
-        """Draw each prediction beside its picture; a call leaves this to ``Prediction.plot``."""
+        """Draw each prediction beside its picture, as ``Prediction.plot`` does."""
         return [np.asarray(prediction.plot()) for prediction in preds]
 
     def postprocess(  # type: ignore[override]
@@ -199,7 +200,7 @@ class DPTInferencer(BaseInferencer):
         images: Sequence[np.ndarray],
         names: Sequence[str],
     ) -> list[Prediction]:
-        """Join images, names and what was predicted of them."""
+        """Join images and names with their predictions."""
         return [
             Prediction(image=image, name=name, **self._depth_of(sample), **self._labels_of(sample))
             for sample, image, name in zip(preds, images, names, strict=True)
@@ -228,7 +229,7 @@ class DPTInferencer(BaseInferencer):
         return torch.autocast(self.device.type, self.dtype)
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> BaseModel:
-        """Give the model that is loaded already: mmengine's loading knows no names of ours."""
+        """Give the model that is loaded already; mmengine's loading does not know our names."""
         return self._loaded
 
     def _init_pipeline(self, cfg: Config) -> Preparation:
@@ -238,7 +239,7 @@ class DPTInferencer(BaseInferencer):
         return pseudo_collate
 
     def _init_visualizer(self, cfg: Config) -> None:
-        """Build none: it would be another writer of files."""
+        """Build none, since ``Prediction`` draws and writes."""
 
 
 def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str]]:

@@ -8,7 +8,7 @@ Colour = tuple[int, int, int]
 def classes_and_palette(
     dataset_meta: dict | None, num_classes: int
 ) -> tuple[tuple[str, ...], tuple[Colour, ...]]:
-    """Give a name and a colour (RGB) to every class; numbers and colours to the nameless."""
+    """Give a name and a colour (RGB) to every class; classes without a name are numbered."""
     meta = dataset_meta or {}
     classes = tuple(meta.get('classes') or ())
     if len(classes) != num_classes:

@@ -12,8 +12,8 @@ from mmdpt.files.atomic import write_atomically
 def write_pfm(path: str | Path, values: np.ndarray) -> None:
     """Write numbers (H, W) as little-endian float32, bottom row first, as isl-org/MiDaS does.
 
-    The scale in the header is -1: its sign says little-endian, and readers that multiply by its
-    size change nothing.
+    The scale in the header is -1: the sign means little-endian, and a reader that multiplies by the
+    absolute value changes nothing.
 
     Raises:
         InputError: If the file cannot be written.

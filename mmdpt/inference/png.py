@@ -1,4 +1,4 @@
-"""16-bit PNGs of depth and disparity, PNGs of labels; what their numbers mean, as text inside."""
+"""PNG files of maps (16 bits) and of labels, with text inside that says what the numbers mean."""
 
 import io
 import json
@@ -15,19 +15,19 @@ from mmdpt.files.atomic import write_atomically
 
 GREATEST = 65535
 MILLIMETRES = 1000
-"""Numbers a metre, as in NYU's files."""
+"""Numbers for a metre, as in NYU's files."""
 
 
 def write_map_png(path: str | Path, values: np.ndarray, unit: str) -> None:
     """Write a map as 16-bit PNG whose text chunks say ``value = offset + scale * number``.
 
-    Depth is in millimetres, as in NYU's files, 0 where there is none. Every image has this scale,
-    so what is beyond 65.534 m becomes 65535, "as far or farther", and a warning says so once. To
-    train or evaluate on such files, name 65535 in a data set's ``invalid_values``. .npy and .pfm
+    Depth is written in millimetres, as in NYU's files, and 0 means that there is none. All images
+    have this scale, so depth beyond 65.534 m becomes 65535, "as far or farther", with one warning.
+    To train or evaluate on such files, name 65535 in a data set's ``invalid_values``. .npy and .pfm
     keep every depth.
 
-    Disparity, metric or relative, has its least finite number at 0 and its greatest at 65535. NaN
-    is at 0 too; the text ``missing`` counts it.
+    Disparity, metric or relative, is stretched: its least finite number becomes 0, its greatest
+    65535. NaN becomes 0 too, and the text ``missing`` counts it.
 
     Args:
         path: File in an existing folder.
@@ -42,7 +42,7 @@ def write_map_png(path: str | Path, values: np.ndarray, unit: str) -> None:
 
 
 def write_labels_png(path: str | Path, labels: np.ndarray, classes: Sequence[str]) -> None:
-    """Write labels, uint8 or uint16, as grey PNG; the text ``classes`` is their names as JSON.
+    """Write labels, uint8 or uint16, as a grey PNG; the text ``classes`` has their names as JSON.
 
     Raises:
         InputError: If the file cannot be written.
@@ -55,13 +55,13 @@ def _millimetres(depth: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
     valid = ~np.isnan(depth) & (depth > 0)
     numbers = np.rint(np.where(valid, depth, 0).astype(np.float64) * MILLIMETRES)
     if (numbers >= GREATEST).any():
-        # Without the file's name: said once, not once an image.
+        # without the file's name, so that Python prints it once, not for every image
         warnings.warn(
             'depth beyond 65.534 m does not fit a 16-bit PNG of millimetres and is written as '
             '65535; .npy and .pfm keep it',
             stacklevel=4,
         )
-    # Nearer than half a millimetre is still not "none".
+    # a depth below half a millimetre is still a depth
     numbers = np.where(valid, np.clip(numbers, 1, GREATEST), 0).astype(np.uint16)
     text = dict(
         Description='depth [m] = number / 1000; 0: no depth; 65535: 65.535 m or more',

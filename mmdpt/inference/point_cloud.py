@@ -1,4 +1,8 @@
-"""A depth map as points in space."""
+"""A depth map as points in space.
+
+PLY is written here: the dozen lines are fewer than a call of plyfile needs, and trimesh, which
+writes it in one, would be a dependency for this file alone.
+"""
 
 import math
 from pathlib import Path
@@ -14,7 +18,7 @@ _VERTEX = np.dtype([('points', '<f4', 3), ('colours', 'u1', 3)])
 
 
 class Intrinsics(NamedTuple):
-    """A pinhole camera's, [px]; the centre of the upper left pixel is (0, 0), as in OpenCV."""
+    """Intrinsics of a pinhole camera [px]; the centre of the upper left pixel is (0, 0)."""
 
     fx: float
     fy: float
@@ -23,12 +27,12 @@ class Intrinsics(NamedTuple):
 
     @classmethod
     def from_field_of_view(cls, degrees: float, width: int, height: int) -> 'Intrinsics':
-        """Take square pixels and an optical axis through the middle of the image.
+        """Assume square pixels and an optical axis through the middle of the image.
 
         Args:
             degrees: Horizontal field of view, from the left edge of the image to the right.
-            width: Of the image [px].
-            height: Of the image [px].
+            width: Width of the image [px].
+            height: Height of the image [px].
 
         Raises:
             InputError: If the angle is not between 0 and 180.
@@ -51,16 +55,16 @@ class PointCloud(NamedTuple):
     def from_depth(
         cls, depth: np.ndarray, image: np.ndarray, intrinsics: Intrinsics
     ) -> 'PointCloud':
-        """Bring every pixel of positive, finite depth to its place, row by row.
+        """Place every pixel of positive, finite depth in space, row by row.
 
         Args:
-            depth: Along the optical axis [m], (H, W).
+            depth: Depth along the optical axis [m], (H, W).
             image: (H, W, 3) uint8 RGB.
-            intrinsics: Of the image at this size.
+            intrinsics: The camera, for an image of this size.
 
         Raises:
-            InputError: If a focal length is not positive or a number not finite, or no pixel has
-                a positive depth.
+            InputError: If a focal length is not positive, a number is not finite, or no pixel has a
+                positive depth.
         """
         fx, fy, cx, cy = intrinsics
         if not (all(map(math.isfinite, intrinsics)) and fx > 0 and fy > 0):

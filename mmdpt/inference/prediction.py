@@ -1,4 +1,4 @@
-"""What a model says about one image: in that image's own pixels, with its unit."""
+"""The prediction for one image, in the pixels of that image and with its unit."""
 
 import dataclasses
 import io
@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from mmdpt.errors import InputError
-from mmdpt.evaluation.depth_alignment import fit_scale_and_shift
 from mmdpt.files.atomic import write_atomically
 from mmdpt.visualization.depth import (
     RELATIVE,
@@ -29,29 +28,29 @@ from .png import write_labels_png, write_map_png
 from .point_cloud import Intrinsics, PointCloud
 
 PLOT_WIDTHS = (240, 960)
-"""Least and greatest width of a picture in a plot [px], for the legends to be read."""
+"""Least and greatest width of a picture in a plot [px], so that legends can be read."""
 MAP_SUFFIXES = ('.npy', '.pfm', '.png', '.ply')
 LABEL_SUFFIXES = ('.npy', '.png')
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Depth or disparity, labels, or both, of one image.
+    """Depth or disparity, labels, or both, for one image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        name: Of the image, for people and file names.
-        map: (H, W) float32; None for a model without depth.
+        name: Name of the image, for people and for file names.
+        map: (H, W) float32; None if the model predicts no depth.
         output: What the map is: 'relative', disparity up to scale and shift, larger is closer;
             'disparity' [1/m]; 'depth' [m], along the optical axis.
-        unit: Of the map: '', '1/m' or 'm'.
+        unit: The map's unit: '', '1/m' or 'm'.
         is_metric: Whether the map has a unit.
-        labels: (H, W) uint8 or uint16; None for a model without segmentation.
+        labels: (H, W) uint8 or uint16; None if the model predicts no labels.
         classes: Names of the label values.
-        palette: RGB of the label values.
+        palette: RGB colours of the label values.
 
     Raises:
-        ValueError: If there is neither map nor labels, or one is of another size than the image.
+        ValueError: If there is neither map nor labels, or one differs from the image in size.
     """
 
     image: np.ndarray
@@ -76,7 +75,7 @@ class Prediction:
                 )
 
     def depth(self) -> np.ndarray:
-        """Give depth [m], (H, W) float32; infinite where a disparity is zero or less.
+        """Give depth [m], (H, W) float32, which is infinite where a disparity is zero or less.
 
         Raises:
             InputError: If there is no depth, or it is relative.
@@ -90,36 +89,23 @@ class Prediction:
         return values if self.output == 'depth' else _metres(values)
 
     def align(self, points: KnownPoints) -> 'Prediction':
-        """Bring the map to depth [m] by a scale and a shift of its disparity.
+        """Turn the map into depth [m] by a scale and a shift of its disparity.
 
-        Both by least squares to the inverse of the known depths (MiDaS, arXiv:1907.01341): what is
-        near counts most. Depth is infinite where the aligned disparity is zero or less.
+        Both are found by least squares, see ``KnownPoints.fit``. Depth is infinite where the
+        aligned disparity is zero or less.
 
         Args:
-            points: Two or more, at different predictions; a fractional pixel is the nearest one.
+            points: Two or more, at different predictions; a fractional pixel is rounded.
 
         Returns:
             The same prediction with depth [m] for its map.
 
         Raises:
-            InputError: If there is no map, there are fewer than two points, one is outside the
-                image or has no finite prediction, all have the same prediction, or what is
-                predicted nearer is farther.
+            InputError: If there is no map or the points do not fit it.
         """
         values = self._map()
         disparity = _inverse(values) if self.output == 'depth' else values.astype(np.float64)
-        at_points = self._at(disparity, points)
-        if np.ptp(at_points) <= 1e-6 * np.abs(at_points).max():  # to within float32's rounding
-            raise InputError(
-                f'{self.name}: the prediction is the same at all {len(at_points)} known points; '
-                'choose some nearer and some farther'
-            )
-        scale, shift = fit_scale_and_shift(at_points, 1 / points.metres)
-        if scale <= 0:
-            raise InputError(
-                f'{self.name}: the known points contradict the prediction: what it has nearer is '
-                f'farther (scale {scale:.3g}). Is their order column,row and their depth in metres?'
-            )
+        scale, shift = points.fit(disparity, self.name)
         return dataclasses.replace(
             self,
             map=_metres(scale * disparity + shift),
@@ -129,11 +115,11 @@ class Prediction:
         )
 
     def colour_map(self, low: float | None = None, high: float | None = None) -> np.ndarray:
-        """Colour the map: bright is near, dark is far; or else lay the labels over the image.
+        """Colour the map, bright is near; without a map, lay the labels over the image.
 
         Args:
-            low: In the map's unit; None: the 2nd percentile.
-            high: None: the 98th percentile.
+            low: Least value of the colour scale, in the map's unit; None: the 2nd percentile.
+            high: Greatest value; None: the 98th percentile.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -154,7 +140,7 @@ class Prediction:
     def plot(self) -> Image.Image:
         """Draw image | map with its colour scale | labels with the names of their classes.
 
-        Large images are reduced and small ones enlarged, for the legends to be read.
+        Large images are reduced and small ones enlarged, so that legends can be read.
 
         Raises:
             InputError: If no number of the map is finite.
@@ -181,24 +167,24 @@ class Prediction:
         intrinsics: Intrinsics | None = None,
         field_of_view: float | None = None,
     ) -> None:
-        """Write the map, or the labels where there is no map, in the format of the suffix.
+        """Write the map, or without a map the labels, in the format of the suffix.
 
-        Under its name the file is whole or not there.
+        The file appears complete or not at all.
 
-        - .npy: float32 as it is, NaN and infinity included.
+        - .npy: float32, with NaN and infinity.
         - .pfm: the same, bottom row first.
         - .png: 16 bits, see ``write_map_png``; text in the file says how to invert it.
         - .ply: point cloud, see ``to_pointcloud``.
 
-        Labels: see ``save_labels``.
+        ``save_labels`` writes the labels.
 
         Args:
             path: File in an existing folder.
-            intrinsics: For .ply only: this or ``field_of_view``.
-            field_of_view: For .ply only: horizontal [deg].
+            intrinsics: The camera, for .ply only; or else ``field_of_view``.
+            field_of_view: Horizontal field of view [deg], for .ply only.
 
         Raises:
-            InputError: If the suffix is another, a point cloud cannot be made, or the file cannot
+            InputError: If the suffix is unknown, a point cloud cannot be made, or the file cannot
                 be written.
         """
         if self.map is None:
@@ -217,10 +203,10 @@ class Prediction:
             raise InputError(f'{path}: a map is saved as one of {", ".join(MAP_SUFFIXES)}')
 
     def save_labels(self, path: str | Path) -> None:
-        """Write the label values, as .npy or .png of 8 or 16 bits, the number type of the labels.
+        """Write the label values as .npy or .png, in the number type of the labels.
 
         Raises:
-            InputError: If there are no labels, the suffix is another or the file cannot be written.
+            InputError: If there are no labels, the suffix is unknown or the file cannot be written.
         """
         labels, suffix = self._labels(), Path(path).suffix.lower()
         if suffix == '.npy':
@@ -233,11 +219,12 @@ class Prediction:
     def to_pointcloud(
         self, intrinsics: Intrinsics | None = None, field_of_view: float | None = None
     ) -> PointCloud:
-        """Place every pixel of positive, finite depth in space; exactly one argument is needed.
+        """Place every pixel of positive, finite depth in space; give one of the arguments.
 
         Args:
-            intrinsics: Of the camera, in the pixels of the image.
-            field_of_view: Horizontal [deg]: square pixels, optical axis through the middle.
+            intrinsics: The camera, in the pixels of the image.
+            field_of_view: Horizontal [deg], of a camera with square pixels whose optical axis goes
+                through the middle of the image.
 
         Raises:
             InputError: If both or neither is given, one is out of range, or depth is not metric.
@@ -273,32 +260,9 @@ class Prediction:
         except ValueError as error:
             raise InputError(f'{self.name}: {error}') from error
 
-    def _at(self, disparity: np.ndarray, points: KnownPoints) -> np.ndarray:
-        """Give the finite disparities at the points, (n,)."""
-        height, width = disparity.shape
-        if len(points.metres) < 2:
-            raise InputError(
-                f'{self.name}: scale and shift need two known points, got {len(points.metres)}'
-            )
-        columns, rows = (np.rint(pixels).astype(int) for pixels in (points.columns, points.rows))
-        outside = (columns < 0) | (columns >= width) | (rows < 0) | (rows >= height)
-        if outside.any():
-            k = outside.argmax()
-            raise InputError(
-                f'{self.name}: known point ({columns[k]}, {rows[k]}) is outside the image of '
-                f'{width} x {height} px'
-            )
-        at_points = disparity[rows, columns]
-        if not np.isfinite(at_points).all():
-            k = np.isfinite(at_points).argmin()
-            raise InputError(
-                f'{self.name}: no finite prediction at known point ({columns[k]}, {rows[k]})'
-            )
-        return at_points
-
 
 def _inverse(values: np.ndarray) -> np.ndarray:
-    """Turn disparity into depth or back, float64; what is zero or less becomes infinite."""
+    """Turn disparity into depth or back, float64; values of zero or less become infinite."""
     values = values.astype(np.float64)
     with np.errstate(divide='ignore'):
         return 1 / np.where(values <= 0, 0.0, values)

@@ -1,4 +1,4 @@
-"""An image in memory becomes what its model was trained on."""
+"""Prepare an image in memory as the images were that its model was trained on."""
 
 from typing import Any
 
@@ -18,27 +18,27 @@ from mmdpt.registry import TRANSFORMS
 
 GROUND_TRUTH = (MMCVLoadAnnotations, LoadDepth, LoadDepthAnnotation)
 PROTOCOL_CROPS = (KBCrop, NYUCrop)
-"""Of a data set's benchmark: another picture's border is part of it."""
+"""Crops of a benchmark's protocol: they would cut the border off other pictures."""
 
 
 class Preparation:
     """Apply the steps of a config to an image in memory.
 
-    The steps are ``predict_pipeline``, where the config has one, or else those of the test data.
-    Loading is replaced; ground truth is not looked for, and crops of a benchmark are left out.
+    The steps are the config's ``predict_pipeline``, or else the pipeline of its test data, without
+    loading images, loading ground truth and crops of a benchmark.
 
     Args:
-        cfg: The config of a model.
+        cfg: A model's config.
 
     Raises:
-        InputError: If the config has no such steps, or they do not begin by reading an image file.
+        InputError: If the config has no such steps, or the first does not read an image file.
     """
 
     def __init__(self, cfg: Config) -> None:
         steps = picture_pipeline(cfg)
         if not steps:
             raise InputError(
-                f'config {cfg.filename} says nowhere how an image is prepared: it has neither '
+                f'config {cfg.filename} does not say how an image is prepared: it has neither '
                 'predict_pipeline nor test_dataloader.dataset.pipeline'
             )
         transforms = [TRANSFORMS.build(step) for step in steps]
@@ -58,11 +58,11 @@ class Preparation:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            name: What errors call it, and ``img_path`` of the sample.
+            name: Name for errors and for the sample's ``img_path``.
 
         Returns:
-            ``inputs``, (3, H', W') BGR for the data preprocessor, and ``data_samples``, whose
-            ``ori_shape`` is (H, W).
+            ``inputs``, (3, H', W') BGR for the data preprocessor, and ``data_samples``, with
+            ``ori_shape`` (H, W).
 
         Raises:
             InputError: If a step cannot be applied to the image.
@@ -78,14 +78,14 @@ class Preparation:
         )
         try:
             return self.steps(results)
-        except cv2.error as error:  # such as a side of no pixel, of a line of 5000 x 1
+        except cv2.error as error:  # for example, a side of 5000 x 1 px becomes 0
             raise InputError(
                 f'cannot prepare image {name} of {size[1]} x {size[0]} px for the model: {error}'
             ) from error
 
 
 def picture_pipeline(cfg: Config) -> list[dict]:
-    """Give a config's steps for a picture, ground truth and protocol crops among them."""
+    """Give a config's steps for a picture, with those for ground truth and protocol crops."""
     if cfg.get('predict_pipeline'):
         return cfg.predict_pipeline
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}

@@ -1,4 +1,4 @@
-"""From what a person names to named images."""
+"""Find the images that a person names, and give each a distinct name."""
 
 import glob
 import http.client
@@ -32,19 +32,19 @@ EXPECTED = (
     'list of these'
 )
 GREATEST_DOWNLOAD = 128 << 20
-"""Of one address [bytes]."""
+"""Most bytes that are fetched from one address."""
 LONGEST_NAME = 180
-"""In UTF-8 [bytes]; file systems allow 255, and a suffix is to follow."""
+"""Most bytes of a name in UTF-8; file systems allow 255, and a suffix follows."""
 
 
 class NamedImage(NamedTuple):
     """An image that has not been read yet.
 
     Args:
-        name: Stem for the files written about it, unlike any other of its source whatever the
-            case of its letters. It may contain dots: append a suffix, do not replace one.
+        name: Stem for the files that are written for it. It differs from the others of its source,
+            even if case is ignored. It may contain dots: append a suffix, do not replace one.
         source: Path, address or 'array 3', for messages.
-        load: Gives (H, W, 3) uint8 RGB, or raises InputError naming the source.
+        load: Gives (H, W, 3) uint8 RGB, or raises an InputError that names the source.
     """
 
     name: str
@@ -53,7 +53,7 @@ class NamedImage(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """An image before the names are made distinct; one in memory has no path."""
+    """An image before names are made distinct; an image in memory has no path."""
 
     path: PurePosixPath | None
     source: str
@@ -61,23 +61,22 @@ class _Found(NamedTuple):
 
 
 def find_images(source: Any, channel_order: ChannelOrder = 'rgb') -> list[NamedImage]:
-    """List the images of a source; none is read before its ``load`` is called.
+    """List the images of a source; each is read when its ``load`` is called.
 
     Args:
-        source: Path of an image file; folder, of which the files of ``IMAGE_SUFFIXES`` in it and
-            below are taken in natural order, but no hidden ones; glob ('**' spans folders),
-            likewise; https address (http of this machine); array, PIL image or tensor as of
-            ``as_rgb``; array (N, H, W, C) or tensor (N, C, H, W); list or tuple of any of these,
-            in its order.
-        channel_order: 'rgb' or 'bgr', of arrays and tensors.
+        source: Path of an image file; folder, with the files of ``IMAGE_SUFFIXES`` in it and in its
+            subfolders, in natural order and without hidden ones; glob ('**' spans folders), in the
+            same way; https address, or http address of this machine; array, PIL image or tensor,
+            see ``as_rgb``; array (N, H, W, C) or tensor (N, C, H, W); list or tuple of these.
+        channel_order: 'rgb' or 'bgr', for arrays and tensors.
 
     Returns:
-        Images that are named by the stems of their files: where two share one, those by folder
-        and stem ('a-x', 'b-x'); where these agree too, with the suffix ('x-jpg', 'x-png').
+        Images that are named by the stems of their files. If two have the same stem, the folder is
+        put before it ('a-x', 'b-x'); if these are the same too, the suffix follows ('x-jpg').
 
     Raises:
-        InputError: If there is nothing at a path, no image in a folder, glob, list or batch, or
-            an address is of another scheme; for a video and for other types.
+        InputError: If there is nothing at a path, or no image in a folder, glob, list or batch; if
+            an address has another scheme; for a video and for other types.
         ValueError: If the channel order is unknown.
     """
     if channel_order not in ('rgb', 'bgr'):
@@ -176,7 +175,7 @@ def _is_address(name: str) -> bool:
 
 
 def _is_glob(name: str) -> bool:
-    """Not every name with brackets: a file 'a[1].jpg' is itself."""
+    """Whether a name is a pattern; an existing file 'a[1].jpg' is none."""
     return glob.has_magic(name) and not os.path.exists(name)
 
 
@@ -208,9 +207,9 @@ def _natural_key(path: str) -> tuple:
 
 
 def _distinct_names(paths: Sequence[PurePosixPath]) -> list[str]:
-    """Name files apart by as little of their paths as it takes.
+    """Give files distinct names, with as little of their paths as needed.
 
-    The names depend on which files there are, not on their order.
+    The names depend on the set of files, not on their order.
     """
     folders = defaultdict(list)
     for path in paths:
@@ -234,7 +233,7 @@ def _distinct_names(paths: Sequence[PurePosixPath]) -> list[str]:
 
 
 def _with_numbers(names: list[str], paths: Sequence[PurePosixPath]) -> list[str]:
-    """Number what still shares a name: a file named twice, addresses that differ in a query."""
+    """Number files that still share a name: one given twice, addresses with different queries."""
     sharing: dict[str, list[int]] = defaultdict(list)
     for index in sorted(range(len(names)), key=lambda index: str(paths[index])):
         sharing[names[index].casefold()].append(index)
@@ -251,7 +250,7 @@ def _with_numbers(names: list[str], paths: Sequence[PurePosixPath]) -> list[str]
 
 
 def _safe(name: str) -> str:
-    """Leave nothing that is a path, is hidden, or that a file system refuses."""
+    """Turn a name into a safe file stem: no path, not hidden, allowed by file systems."""
     name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]+', '-', name)
     end = name.encode(errors='ignore')[-LONGEST_NAME:].decode(errors='ignore')
     return end.strip('.- ') or 'image'
@@ -262,7 +261,7 @@ def _download(address: str) -> np.ndarray:
 
 
 def _fetch(address: str) -> bytes:
-    """Fetch into memory, as ``open_address``."""
+    """Fetch an address into memory, see ``open_address``."""
     try:
         asked = request.Request(
             quote(address, safe="%/:=&?~#+!$,;'@()*[]"), headers={'User-Agent': 'mmdpt'}

@@ -86,7 +86,7 @@ class VideoReader:
 
     Raises:
         InputError: If the source is missing, cannot be opened, has no frame, or has frames of more
-            pixels than ``mmdpt.files.image_limits`` allows.
+            pixels than ``mmdpt.files.image_checks`` allows.
     """
 
     def __init__(self, source: str | Path | int) -> None:

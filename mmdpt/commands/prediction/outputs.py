@@ -1,4 +1,4 @@
-"""Which files a prediction becomes."""
+"""The files that are written for a prediction."""
 
 import dataclasses
 import io
@@ -23,14 +23,14 @@ PICTURES = {
     'colour': 'the map in colours, bright is near (_colour); the labels over the image (_overlay)',
     'side-by-side': 'the image beside these, with scale and class names (_side-by-side)',
 }
-"""JPEG; of a video, mp4."""
+"""JPEG files; for a video, mp4."""
 NUMBERS = {
     'png': '16 bits: millimetres, or a disparity that text in the file says how to invert; labels',
     'pfm': 'the map as float32, bottom row first',
     'npy': 'the map as float32; labels',
     'ply': 'point cloud [m]: x right, y down, z forward',
 }
-"""Named after what they hold: _depth, _disparity or _relative, _labels, _points."""
+"""Files named after their content: _depth, _disparity or _relative, _labels, _points."""
 QUALITY = 95
 
 Writer = Callable[[Path], None]
@@ -38,20 +38,20 @@ Writer = Callable[[Path], None]
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where predictions go and what is written of each.
+    """The folder of the outputs, and the files that are written for each prediction.
 
-    A file is called by the name of its image, then '_', then what it holds, without another '_':
-    so files of two images, whose names differ, differ too.
+    A file's name is the name of its image, '_' and its content, which has no other '_'. So files of
+    images with different names have different names.
 
     Args:
-        folder: Made where it is missing, see ``make_folder``.
-        kinds: Of ``PICTURES`` and ``NUMBERS``.
-        intrinsics: Of the camera: this or ``field_of_view`` for a point cloud, and for it alone.
-        field_of_view: Horizontal [deg].
+        folder: The folder; ``make_folder`` makes it.
+        kinds: Some of ``PICTURES`` and ``NUMBERS``.
+        intrinsics: The camera, for a point cloud; or else ``field_of_view``.
+        field_of_view: Horizontal field of view [deg], for a point cloud.
 
     Raises:
-        InputError: If a kind is unknown or there is none, or the camera is missing, out of range
-            or not needed.
+        InputError: If a kind is unknown or there is none, or the camera is missing, out of range or
+            not needed.
     """
 
     folder: Path
@@ -75,11 +75,11 @@ class Outputs:
             PointCloud.from_depth(np.ones((1, 1)), np.zeros((1, 1, 3), np.uint8), self.intrinsics)
 
     def check_model(self, output: str | None, name: str = 'the model') -> None:
-        """Refuse what a model's predictions cannot become, before they are made.
+        """Refuse kinds that a model cannot give, before anything is predicted.
 
         Args:
-            output: Of the map, after an alignment; None for labels alone.
-            name: What the message calls the model.
+            output: What the map is, after an alignment; None for labels alone.
+            name: Name of the model in the message.
 
         Raises:
             InputError: If there is such a kind.
@@ -89,15 +89,15 @@ class Outputs:
                 raise InputError(f'{name} predicts labels, which are not written as {kind}')
         if 'ply' in self.kinds and output == 'relative':
             raise InputError(
-                f'{name} predicts relative disparity, of which a point cloud cannot be made: align '
-                'it to known points'
+                f'{name} predicts relative disparity, which gives no point cloud: align it to '
+                'known points'
             )
 
     def make_folder(self) -> None:
-        """Make the folder, and see whether a file can be written in it.
+        """Make the folder, and try to write a file in it.
 
         Raises:
-            InputError: If not, naming it.
+            InputError: If that fails.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,20 +114,20 @@ class Outputs:
             raise InputError(f'cannot write in the folder {self.folder}: {reason}') from error
 
     def path(self, name: str, ending: str) -> Path:
-        """Give the place of a file about an image."""
+        """Give the path of a file for an image."""
         return self.folder / f'{name}_{ending}'
 
     def write(self, prediction: 'Prediction') -> list[Path]:
-        """Write every kind; each file is whole or not there.
+        """Write every kind; each file appears complete or not at all.
 
         Raises:
-            InputError: If a kind cannot be made of the prediction, or a file not be written.
+            InputError: If the prediction cannot give a kind, or a file cannot be written.
         """
         files = [*self._pictures(prediction), *self._numbers(prediction)]
         return self._write(prediction, files)
 
     def write_numbers(self, prediction: 'Prediction') -> list[Path]:
-        """Write what is no picture, as ``write``."""
+        """Write the files that are no pictures, see ``write``."""
         return self._write(prediction, self._numbers(prediction))
 
     def endings(self, prediction: 'Prediction') -> list[str]:
@@ -166,12 +166,12 @@ class Outputs:
 def coloured(
     prediction: 'Prediction', low: float | None = None, high: float | None = None
 ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
-    """Give the coloured pictures of a prediction, (H, W, 3) uint8 RGB, by what they show.
+    """Give the names of a prediction's coloured pictures and functions that draw them.
 
     Args:
-        prediction: With a map, labels or both.
-        low: As of ``Prediction.colour_map``.
-        high: As of ``Prediction.colour_map``.
+        prediction: The prediction; a picture is (H, W, 3) uint8 RGB.
+        low: See ``Prediction.colour_map``.
+        high: See ``Prediction.colour_map``.
     """
     if prediction.map is not None:
         yield 'colour', partial(prediction.colour_map, low, high)
@@ -185,9 +185,9 @@ def coloured(
 def _write_jpeg(picture: Callable[[], np.ndarray], path: Path) -> None:
     image, buffer = Image.fromarray(picture()), io.BytesIO()
     try:
-        # Colours at full resolution: halved, text and thin lines get coloured fringes.
+        # colours at full resolution: text and thin lines would get coloured fringes at half
         image.save(buffer, 'JPEG', quality=QUALITY, subsampling=0)
-    except (OSError, ValueError) as error:  # of a side beyond 65535 px
+    except (OSError, ValueError) as error:  # a side is longer than 65535 px
         raise InputError(
             f'{path}: {image.width} x {image.height} px are no JPEG: {error}'
         ) from None

@@ -1,4 +1,4 @@
-"""Predict everything that a source names and write what is asked for."""
+"""Predict all images of a source, or a video, and write the outputs."""
 
 import contextlib
 import functools
@@ -30,7 +30,7 @@ from .video_run import Predict, predict_video
 
 DEFAULT_MODEL = 'dpt-hybrid-midas'
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as of a shell."""
+"""Exit code after Ctrl-C, as in a shell."""
 OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
 
 _Loaded = tuple[NamedImage, np.ndarray]
@@ -39,12 +39,12 @@ _Loaded = tuple[NamedImage, np.ndarray]
 def choose_model(
     release: str | None = None, config: str | None = None, checkpoint: str | None = None
 ) -> tuple[str, str | None]:
-    """Give the model and the checkpoint of ``DPTInferencer``; never one of random weights.
+    """Give the model and the checkpoint for ``DPTInferencer``, never one with random weights.
 
     Args:
-        release: Name of a released model; None: ``DEFAULT_MODEL``, where there is no config.
-        config: Name or path of a config, which goes with a checkpoint.
-        checkpoint: Weights, of a release too, which then are not downloaded.
+        release: Name of a released model; None: ``DEFAULT_MODEL``, if there is no config.
+        config: Name or path of a config, which needs a checkpoint.
+        checkpoint: Weights; those of a release are then not downloaded.
 
     Raises:
         InputError: If they do not go together, or no release has the name.
@@ -143,7 +143,7 @@ def predict_pictures(
     batch_size: int,
     progress: Report,
 ) -> None:
-    """Predict images batch by batch and write their files; those that fail are reported.
+    """Predict images batch by batch and write their files; report those that fail.
 
     Raises:
         InputError: If no file can be written any more.
@@ -161,7 +161,7 @@ def predict_pictures(
                     raise result
                 files = outputs.write(result)
             except InputError as error:
-                if isinstance(error.__cause__, OSError):  # so will the next ones
+                if isinstance(error.__cause__, OSError):  # the next ones would fail too
                     raise
                 report.failed(image.name, image.source, error)
             else:
@@ -171,7 +171,7 @@ def predict_pictures(
 
 
 def _outside(images: Sequence[NamedImage], folder: Path) -> Sequence[NamedImage]:
-    """Leave out those of several images that lie in a folder."""
+    """Leave out the images in a folder, if there are several images."""
     if len(images) == 1:
         return images
     inside = os.path.realpath(folder)
@@ -237,7 +237,7 @@ def _load(images: Sequence[NamedImage], report: RunReport) -> list[_Loaded]:
 
 
 def _predict_each(run: Predict, loaded: Sequence[_Loaded]) -> list[Prediction | InputError]:
-    """Predict a batch, or one by one where it fails, so that one does not take the others along."""
+    """Predict a batch; if it fails, predict each image alone, so that only the bad one fails."""
     try:
         return [*run([pixels for _, pixels in loaded], [image.name for image, _ in loaded])]
     except (InputError, *OUT_OF_MEMORY) as error:
