@@ -5,6 +5,7 @@ is what a user's process sees, but for the interpreter's own start, which a few 
 look at (`test_start.py`).
 """
 
+import gc
 import json
 import os
 import subprocess
@@ -109,6 +110,7 @@ def serve() -> None:
     import mmdpt.export
     import mmdpt.training  # noqa: F401
 
+    gc.freeze()  # MMEngine's data sets collect garbage when built: not among all modules' objects
     for line in sys.stdin:
         order = json.loads(line)
         if 'wait' in order:

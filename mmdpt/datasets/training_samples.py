@@ -1,38 +1,167 @@
-"""What the workers of a training read: each sample a function of its draw, bad ones named."""
+"""Number the draws of a training, seed each by its number, and read its sample.
 
+So a sample is a function of its draw, whichever process reads it and wherever a run resumes.
+"""
+
+import hashlib
 import os
+import random
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
-from torch.utils.data import Dataset, get_worker_info
+import numpy as np
+import torch
+from mmengine.dist import get_dist_info
+from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from mmdpt.errors import InputError
 
-from .draws import SUBSTITUTE, derived_number, seed_sample
-
+SAMPLE, SUBSTITUTE, ITERATION = 'sample', 'substitute', 'iteration'
+"""Streams of random numbers: a sample's pipeline, the substitute of a bad sample, an iteration."""
 ON_BAD_SAMPLE = ('stop', 'skip')
 MAX_ATTEMPTS = 20
-"""Bad samples at one position after which a training stops in any case."""
+"""Bad samples in a row after which a training stops in any case."""
 
 IDLE = -1
 
 
+def derived_number(seed: int, stream: str, *place: int) -> int:
+    """Derive a 64-bit number from a seed, a stream and a place in it."""
+    # twenty times as fast as NumPy's SeedSequence
+    digest = hashlib.blake2b(repr((seed, stream, *place)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, 'little')
+
+
+def seed_sample(seed: int, position: int, attempt: int) -> None:
+    """Seed Python, NumPy and torch's CPU for one sample of the training.
+
+    Args:
+        seed: Seed of the run.
+        position: Number of the draw among those of all ranks.
+        attempt: Number of bad samples before at this position.
+    """
+    _seed(derived_number(seed, SAMPLE, position, attempt))
+
+
+def seed_iteration(seed: int, rank: int, iteration: int) -> None:
+    """Seed Python, NumPy and torch, CPU and CUDA, for one iteration of one process."""
+    number = derived_number(seed, ITERATION, rank, iteration)
+    _seed(number)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(number)
+
+
+def _seed(number: int) -> None:
+    random.seed(number)
+    np.random.seed(number & 0xFFFFFFFF)
+    # torch.manual_seed records a stack for every kind of device, which takes 100 times as long
+    torch.default_generator.manual_seed(number)
+
+
+class Draw(int):
+    """Index of a sample with its ``position``, the number of the draw among those of all ranks."""
+
+    position: int
+
+    def __new__(cls, index: int, position: int) -> 'Draw':
+        draw = super().__new__(cls, index)
+        draw.position = position
+        return draw
+
+    def __getnewargs__(self) -> tuple[int, int]:  # type: ignore[override]
+        """Pickle the position too: indices are sent to the data loader's workers."""
+        return int(self), self.position
+
+
+class PositionSampler(Sampler):
+    """Endless draws of another sampler, each with its position.
+
+    Draw k of rank r of W has the position r + k * W. After the end of the other sampler its next
+    epoch begins, so that a batch may hold samples of two epochs.
+
+    Args:
+        sampler: Sampler of this rank, endless or not.
+        start: Number of draws of this rank to skip; nothing is loaded for them.
+    """
+
+    def __init__(self, sampler: Any, start: int = 0) -> None:
+        self.sampler = sampler
+        self.start = start
+        self.rank, self.world_size = get_dist_info()
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Yield the draws from ``start`` on.
+
+        Raises:
+            InputError: If the other sampler is empty.
+        """
+        if hasattr(self.sampler, 'skip'):
+            self.sampler.skip(self.start)
+            indices: Iterable[int] = self._epochs()
+        else:
+            indices = islice(self._epochs(), self.start, None)
+        for number, index in zip(count(self.start), indices, strict=False):
+            yield Draw(index, self.rank + number * self.world_size)
+
+    def _epochs(self) -> Iterator[int]:
+        for epoch in count():
+            if hasattr(self.sampler, 'set_epoch'):
+                self.sampler.set_epoch(epoch)
+            empty = True
+            for index in self.sampler:
+                empty = False
+                yield index
+            if empty:
+                raise InputError(f'{type(self.sampler).__name__} draws no sample to train on')
+
+    def __len__(self) -> int:
+        """Give the draws in an epoch of the other sampler."""
+        return len(self.sampler)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Do nothing: the position determines the epoch."""
+
+
+class LaterBatches(Sampler):
+    """The batches of a batch sampler without the first ones.
+
+    Args:
+        batch_sampler: A config's own batch sampler, whose batches may differ in size.
+        start: Number of batches to skip; nothing is loaded for them.
+    """
+
+    def __init__(self, batch_sampler: Any, start: int = 0) -> None:
+        self.batch_sampler = batch_sampler
+        self.sampler = batch_sampler.sampler  # MMEngine's DistSamplerSeedHook looks for it
+        self.start = start
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield lists of draws."""
+        return islice(iter(self.batch_sampler), self.start, None)
+
+    def __len__(self) -> int:
+        """Give the batches in an epoch of the other sampler."""
+        return len(self.batch_sampler)
+
+
 class TrainingSamples(Dataset):
-    """A data set whose samples depend on seed and draw alone, in whatever process they are read.
+    """A data set whose samples depend on seed and draw alone, whichever process reads them.
 
-    Python's, NumPy's and torch's random numbers are seeded from (seed, position of the draw)
-    before the pipeline runs. A sample is bad if its pipeline raises. 'stop' raises, naming its
-    file. 'skip' takes another sample in its place, of the same part of a ``ConcatDataset``, chosen
-    by (seed, position, attempt); the file and the reason of each one left out are ``skipped`` in
-    the meta information of the data sample that came instead.
+    Before the pipeline runs, Python's, NumPy's and torch's random numbers are seeded from (seed,
+    position of the draw). A sample is bad if its pipeline raises an exception. With 'stop' the
+    exception ends the training and names the file. With 'skip' another sample of the same part of
+    a ``ConcatDataset``, chosen by (seed, position, attempt), takes its place. Its meta information
+    ``skipped`` lists file and reason of each bad sample.
 
-    Everything else is the data set's.
+    All other attributes are those of the data set.
 
     Args:
         dataset: The data set of the training.
-        seed: Of the run, the same on all ranks.
+        seed: Seed of the run, the same on all ranks.
         on_bad_sample: 'stop' or 'skip'.
-        num_workers: Of the data loader.
+        num_workers: Number of the data loader's workers.
 
     Raises:
         InputError: If ``on_bad_sample`` is another.
@@ -60,12 +189,12 @@ class TrainingSamples(Dataset):
         return len(self.dataset)
 
     def __getitem__(self, draw: int) -> Any:
-        """Read the sample of a draw; of a plain index, as that of the draw of its number.
+        """Read the sample of a draw. A plain index is a draw whose position is its number.
 
         Raises:
-            InputError: Naming the file and what is wrong with it, if ``on_bad_sample`` is 'stop';
-                naming the last one, if all that were tried in its place are bad too.
-            RuntimeError: Naming the file, if a step of the pipeline raises something else.
+            InputError: If the file is bad and ``on_bad_sample`` is 'stop', or all substitutes are
+                bad too; names the (last) file and what is wrong with it.
+            RuntimeError: If a step of the pipeline raises another exception; names the file.
         """
         index, position = int(draw), getattr(draw, 'position', int(draw))
         if self.on_bad_sample == 'stop':
@@ -91,11 +220,11 @@ class TrainingSamples(Dataset):
         raise InputError(f'{MAX_ATTEMPTS} bad samples in a row, the last: {skipped[-1][1]}')
 
     def name(self, index: int) -> str:
-        """Give the image file of a sample, or its number where the data set knows no file."""
+        """Give the image file of a sample, or its number if the data set knows no file."""
         return self._paths(index).get('img_path', f'sample {index}')
 
     def reading(self) -> dict[int, str | None]:
-        """Name by process what each worker is reading, or was when it died; None for nothing."""
+        """Give by process what each worker reads, or read when it died; None for nothing."""
         notes = zip(self._reading[::2], self._reading[1::2], strict=True)
         return {process: None if index == IDLE else self.name(index) for process, index in notes}
 
@@ -111,7 +240,7 @@ class TrainingSamples(Dataset):
             self._reading[slot + 1] = IDLE
 
     def _paths(self, index: int) -> dict[str, str]:
-        """Image, label and depth files of a sample, as far as the data set knows them."""
+        """Image, label and depth files of a sample, if the data set knows them."""
         try:
             info = self.dataset.get_data_info(index)
         except (AttributeError, NotImplementedError):

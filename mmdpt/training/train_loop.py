@@ -10,8 +10,12 @@ from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader
 
-from mmdpt.datasets.draws import LaterBatches, PositionSampler, seed_iteration
-from mmdpt.datasets.training_samples import TrainingSamples
+from mmdpt.datasets.training_samples import (
+    LaterBatches,
+    PositionSampler,
+    TrainingSamples,
+    seed_iteration,
+)
 from mmdpt.registry import LOOPS
 from mmdpt.training.resume.checkpoint_hook import VALIDATED
 from mmdpt.training.stopping.stop_signal_hook import ValidationBrokenOff

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from tiny_files import CLASSES, LabelsAndDepth, write_image, write_map
 
-from mmdpt.datasets.draws import Draw
-from mmdpt.datasets.training_samples import TrainingSamples
+from mmdpt.datasets.training_samples import Draw, TrainingSamples
 from mmdpt.errors import InputError
 
 NAMES = ('p', 'q', 'r')

@@ -10,8 +10,9 @@ import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
-import mmdpt.datasets.draws as module
-from mmdpt.datasets.draws import (
+import mmdpt.datasets.training_samples as module
+from mmdpt.datasets.samplers import BalancedSampler
+from mmdpt.datasets.training_samples import (
     Draw,
     LaterBatches,
     PositionSampler,
@@ -19,7 +20,6 @@ from mmdpt.datasets.draws import (
     seed_iteration,
     seed_sample,
 )
-from mmdpt.datasets.samplers import BalancedSampler
 from mmdpt.errors import InputError
 
 

@@ -12,8 +12,7 @@ from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.structures import BaseDataElement
 from torch.utils.data import DataLoader
 
-from mmdpt.datasets.draws import Draw, PositionSampler
-from mmdpt.datasets.training_samples import MAX_ATTEMPTS, TrainingSamples
+from mmdpt.datasets.training_samples import MAX_ATTEMPTS, Draw, PositionSampler, TrainingSamples
 from mmdpt.errors import InputError
 
 
