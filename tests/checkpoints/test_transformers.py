@@ -2,10 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from transformers import (
     AutoImageProcessor,
+    DepthAnythingForDepthEstimation,
     DPTForDepthEstimation,
     DPTForSemanticSegmentation,
 )
@@ -15,50 +17,87 @@ from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.errors import InputError
 from mmdpt.models import DepthDataPreProcessor
 
-CLASSES = {'depth': DPTForDepthEstimation, 'segmentation': DPTForSemanticSegmentation}
 NAMES = ('wall', 'building', 'sky', 'floor', 'tree', 'ceiling', 'road')
+ENCODER = dict(norm_taps=True, layer_scale_init_value=1.0, interpolate_mode='bicubic')
+ANYTHING = dict(task='depth', backbone=ENCODER, head=dict(readout_type='ignore'))
+METRIC = ANYTHING['head'] | dict(output='depth', max_depth=20.0)
+SWIGLU = ENCODER | dict(layer_cfgs=dict(ffn_type='swiglu_fused'))
+KINDS = {
+    'depth': dict(task='depth'),
+    'hybrid depth': dict(task='depth', hybrid=True),
+    'segmentation': dict(task='segmentation'),
+    'hybrid segmentation': dict(task='segmentation', hybrid=True),
+    'Depth Anything': ANYTHING,
+    'metric Depth Anything': ANYTHING | dict(head=METRIC),
+    'Depth Anything with SwiGLU': ANYTHING | dict(backbone=SWIGLU),
+}
 
 
-def whole(model):
-    model['data_preprocessor'] = DepthDataPreProcessor(
-        mean=[127.5, 127.5, 127.5], std=[127.5, 100.0, 127.5], bgr_to_rgb=True
-    )
-    for name, module in model.items():
-        setattr(model, name, module)
-    model.dataset_meta = dict(classes=NAMES)
-    return model
+@pytest.fixture
+def build(build_model):
+    """Build a whole tiny model of ours."""
+
+    def build(**settings):
+        model = build_model(**settings)
+        model['data_preprocessor'] = DepthDataPreProcessor(
+            mean=[127.5, 127.5, 127.5], std=[127.5, 100.0, 127.5], bgr_to_rgb=True
+        )
+        for name, module in model.items():
+            setattr(model, name, module)
+        if settings['task'] == 'depth':  # so that the ReLU passes something
+            model.decode_head.predictor.conv3.weight.data.abs_()
+        model.dataset_meta = dict(classes=NAMES)
+        return model
+
+    return build
 
 
-def load(folder, task):
-    model, info = CLASSES[task].from_pretrained(folder, output_loading_info=True)
+def load(folder, model):
+    cls = DPTForSemanticSegmentation
+    if hasattr(model.decode_head, 'predictor'):
+        cls = DepthAnythingForDepthEstimation if model.backbone.norm_taps else DPTForDepthEstimation
+    theirs, info = cls.from_pretrained(folder, output_loading_info=True)
     assert not info['missing_keys'] and not info['unexpected_keys']
     assert not info['mismatched_keys']
-    return model.eval()
+    return theirs.eval()
 
 
-@pytest.mark.parity
-@pytest.mark.parametrize('hybrid', [False, True])
-@pytest.mark.parametrize('task', ['depth', 'segmentation'])
-def test_the_folder_gives_the_same_numbers(tmp_path, build_model, task, hybrid):
-    """By transformers' own forward; parity/ compares other sizes."""
-    model = whole(build_model(task, hybrid))
-    write_folder(model, model.state_dict(), tmp_path)
-    head, image = model.decode_head, torch.randn(2, 3, 96, 96)
+def assert_same_numbers(model, folder, size=(96, 96)):
+    head, image = model.decode_head, torch.randn(2, 3, *size)
     with torch.no_grad():
-        theirs = load(tmp_path, task)(image)
+        theirs = load(folder, model)(image)
         output = head(model.backbone(image))
-        if task == 'segmentation':
-            expected, output = theirs.logits, head.upsample(output, (96, 96), head.output_stride)
-        else:
-            expected, output = theirs.predicted_depth, output[:, 0]
-    assert output.shape[-2:] == (96, 96)
+    if 'logits' in theirs:
+        expected, output = theirs.logits, head.upsample(output, size, head.output_stride)
+    else:
+        expected, output = theirs.predicted_depth, output[:, 0]
+    assert output.shape[-2:] == size and expected.min() < 0.99 * expected.max()
     assert (output - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
-@pytest.mark.parametrize('hybrid', [False, True])
-@pytest.mark.parametrize('task', ['depth', 'segmentation'])
-def test_the_round_trip_is_bitwise_equal(tmp_path, build_model, task, hybrid):
-    model = whole(build_model(task, hybrid))
+@pytest.mark.parity
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_folder_gives_the_same_numbers(tmp_path, build, kind):
+    """By transformers' own forward, which takes a DPT's image to be square."""
+    model = build(**KINDS[kind])
+    assert write_folder(model, model.state_dict(), tmp_path).settings == ''
+    assert_same_numbers(model, tmp_path)
+    if 'Anything' in kind:
+        assert_same_numbers(model, tmp_path, (64, 160))
+
+
+@pytest.mark.parity
+def test_the_offset_of_its_own_code_is_lost_off_the_pretraining_size(tmp_path, build):
+    backbone = ENCODER | dict(interpolate_mode='bicubic-offset')
+    model = build(**ANYTHING | dict(backbone=backbone))
+    report = write_folder(model, model.state_dict(), tmp_path)
+    assert 'without the 0.1 offset' in str(report)
+    assert_same_numbers(model, tmp_path)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_round_trip_is_bitwise_equal(tmp_path, build, kind):
+    model = build(**KINDS[kind])
     weights = model.state_dict()
     write_folder(model, weights, tmp_path)
     back, report = to_ours(read_checkpoint(tmp_path / 'model.safetensors').state_dict)
@@ -67,51 +106,70 @@ def test_the_round_trip_is_bitwise_equal(tmp_path, build_model, task, hybrid):
     assert all(torch.equal(back[key], weights[key]) for key in back)
 
 
-def test_the_folder_says_classes_and_preprocessing(tmp_path, build_model):
-    model = whole(build_model('segmentation'))
+@pytest.mark.parametrize(
+    ('kind', 'size'), [('segmentation', (96, 96)), ('Depth Anything', (96, 192))]
+)
+def test_the_folder_says_classes_and_preprocessing(tmp_path, build, kind, size):
+    """Depth Anything's keeps the ratio: 120 to 96 px, so 240 to 192, 12 patches of 16."""
+    model = build(**KINDS[kind])
     write_folder(model, model.state_dict(), tmp_path)
-    assert load(tmp_path, 'segmentation').config.id2label == dict(enumerate(NAMES))
-    processor = AutoImageProcessor.from_pretrained(tmp_path)
-    image = torch.full((3, 120, 200), 255, dtype=torch.uint8)
-    pixels = processor(images=image, return_tensors='pt')['pixel_values']
-    assert pixels.shape == (1, 3, 96, 96)
+    if kind == 'segmentation':
+        assert load(tmp_path, model).config.id2label == dict(enumerate(NAMES))
+    image = np.full((120, 240, 3), 255, dtype=np.uint8)
+    pixels = AutoImageProcessor.from_pretrained(tmp_path)(images=image, return_tensors='pt')
+    assert pixels['pixel_values'].shape == (1, 3, *size)
     # (255 - 127.5) / 127.5 and, in green, / 100
-    torch.testing.assert_close(pixels[0, :, 0, 0], torch.tensor([1, 1.275, 1]))
+    expected = torch.tensor([1, 1.275, 1])
+    torch.testing.assert_close(pixels['pixel_values'][0, :, 0, 0], expected)
 
 
-def test_a_model_without_auxiliary_output_has_none_there(tmp_path, build_model):
-    model = whole(build_model('segmentation', auxiliary=False))
+def test_a_model_without_auxiliary_output_has_none_there(tmp_path, build):
+    model = build(task='segmentation', auxiliary=False)
     write_folder(model, model.state_dict(), tmp_path)
-    assert load(tmp_path, 'segmentation').auxiliary_head is None
+    assert load(tmp_path, model).auxiliary_head is None
 
 
 STEM = dict(type='ResNetV2', depths=(1, 2, 2), base_channels=32, standardization='std')
+WIDTH = dict(embed_dims=48, num_layers=5, num_heads=3, feedforward_channels=96)
+DPT, SEGMENTATION = KINDS['depth'], KINDS['segmentation']
 
 
 @pytest.mark.parametrize(
-    ('task', 'settings', 'message'),
+    ('kind', 'backbone', 'head', 'message'),
     [
-        ('depth', dict(backbone=dict(interpolate_mode='bicubic')), "interpolate_mode='bicubic'"),
-        ('depth', dict(backbone=dict(img_size=(96, 64))), r'position embedding of \(96, 64\)'),
-        ('depth', dict(head=dict(output='depth', max_depth=10.0)), r'decode_head\.max_depth=10\.0'),
-        ('depth', dict(head=dict(output='depth', inversion=(0.1, 0.2))), 'decode_head.inversion'),
-        ('depth', dict(head=dict(output='depth', median_depth=5.0)), 'decode_head.median_depth'),
-        ('depth', dict(hybrid=True, backbone=dict(stem=STEM)), "standardization='std'"),
+        (DPT, dict(interpolate_mode='bicubic'), {}, "interpolate_mode='bicubic'"),
+        (DPT, dict(img_size=(96, 64)), {}, r'position embedding of \(96, 64\)'),
+        (DPT, {}, dict(output='depth', max_depth=10.0), r'decode_head\.max_depth=10\.0'),
+        (DPT, {}, dict(output='depth', inversion=(0.1, 0.2)), 'decode_head.inversion'),
+        (DPT, {}, dict(output='depth', median_depth=5.0), 'decode_head.median_depth'),
+        (KINDS['hybrid depth'], dict(stem=STEM), {}, "standardization='std'"),
         # depth with normed taps makes a Depth Anything
-        ('segmentation', dict(backbone=dict(norm_taps=True)), r'backbone\.norm_taps=True'),
+        (SEGMENTATION, dict(norm_taps=True), {}, r'backbone\.norm_taps=True'),
+        (ANYTHING, dict(interpolate_mode='bilinear'), {}, "interpolate_mode='bilinear'"),
+        (ANYTHING, dict(interpolate_mode='bicubic-antialias'), {}, 'interpolate_mode'),
+        (ANYTHING, dict(num_register_tokens=2), {}, 'register tokens'),
+        (ANYTHING, dict(img_size=(96, 64)), {}, r'position embedding of \(96, 64\), not square'),
+        (ANYTHING, dict(arch=WIDTH), {}, 'feed-forward width 96, it is 192'),
+        (ANYTHING, {}, dict(readout_type='project'), "decode_head.readout_type='project'"),
+        (ANYTHING, {}, dict(norm_cfg=dict(type='BN')), 'normalisation in the fusion'),
+        (ANYTHING, {}, dict(output='depth', inversion=(0.1, 0.2)), 'decode_head.inversion'),
+        (ANYTHING, {}, dict(output='depth', median_depth=5.0), 'decode_head.median_depth'),
+        (ANYTHING, {}, dict(output='depth', max_depth=6.5), 'decode_head.max_depth=6.5'),
     ],
 )
 def test_what_transformers_does_not_compute_is_refused(
-    tmp_path, build_model, task, settings, message
+    tmp_path, build, kind, backbone, head, message
 ):
-    model = whole(build_model(task, **settings))
+    parts = dict(backbone=backbone, head=head)
+    parts = {name: {**kind.get(name, {}), **changes} for name, changes in parts.items()}
+    model = build(**kind | parts)
     with pytest.raises(InputError, match=f'has no .*{message}'):
         write_folder(model, model.state_dict(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_clamp_is_reported_as_lost(tmp_path, build_model):
-    model = whole(build_model('depth', head=dict(output='depth', clamp=(1e-3, 10.0))))
+def test_a_clamp_is_reported_as_lost(tmp_path, build):
+    model = build(task='depth', head=dict(output='depth', clamp=(1e-3, 10.0)))
     report = write_folder(model, model.state_dict(), tmp_path)
     assert 'clamp the depth to 0.001..10.0 yourself' in str(report)
     assert json.loads((tmp_path / 'config.json').read_text())['model_type'] == 'dpt'

@@ -1,18 +1,38 @@
-"""Backbone, reassemble, fusion and head equal transformers' DPT with the same weights."""
+"""Backbone, reassemble, fusion and heads equal transformers' DPT with the same weights."""
 
 import pytest
 import torch
-from transformers import DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation
+from transformers import BitConfig, DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation
 
 from mmdpt.models import DepthDPTHead, DPTHead, VisionTransformerDPT
 
+pytestmark = pytest.mark.parity
+
 CLASSES, DIMS, CHANNELS = 7, 48, 32
-WIDTHS = (16, 32, 48, 64)
-OUT_INDICES = (0, 1, 3, 4)
-SIZES = [(96, 96), (64, 64), (96, 160), (224, 128)]
+WIDTHS, HYBRID_WIDTHS = (16, 32, 48, 64), (128, 256, 40, 64)
+DEPTHS, BASE, STAGES = (1, 2, 2), 32, (128, 256, 512)
+SIZES = [(96, 96), (64, 64), (160, 160), (96, 160), (224, 128)]
+CASES = pytest.mark.parametrize(
+    ('readout_type', 'hybrid'),
+    [('ignore', False), ('add', False), ('project', False), ('project', True)],
+)
+HYBRID = dict(
+    is_hybrid=True,
+    backbone_config=BitConfig(
+        embedding_size=BASE,
+        hidden_sizes=list(STAGES),
+        depths=list(DEPTHS),
+        layer_type='bottleneck',
+        global_padding='same',
+        embedding_dynamic_padding=True,
+        out_features=['stage1', 'stage2', 'stage3'],
+    ),
+    backbone_featmap_shape=[1, STAGES[-1], 6, 6],
+    reassemble_factors=[1, 1, 1, 0.5],
+)
 
 
-def reference(cls, readout_type, batch_norm):
+def reference(cls, readout_type, hybrid, batch_norm):
     torch.manual_seed(0)
     config = DPTConfig(
         hidden_size=DIMS,
@@ -21,19 +41,21 @@ def reference(cls, readout_type, batch_norm):
         intermediate_size=4 * DIMS,
         image_size=96,
         patch_size=16,
-        backbone_out_indices=list(OUT_INDICES),
-        neck_hidden_sizes=list(WIDTHS),
+        backbone_out_indices=[0, 1, 3, 4],
+        neck_hidden_sizes=list(HYBRID_WIDTHS if hybrid else WIDTHS),
         fusion_hidden_size=CHANNELS,
         num_labels=CLASSES,
-        is_hybrid=False,
         layer_norm_eps=1e-6,
         readout_type=readout_type,
         use_batch_norm_in_fusion_residual=batch_norm,
         use_bias_in_fusion_residual=not batch_norm,
+        **(HYBRID if hybrid else dict(is_hybrid=False)),
     )
     model = cls(config).eval()
-    for parameter in model.parameters():
+    for name, parameter in model.named_parameters():
         torch.nn.init.normal_(parameter, std=0.1)
+        if parameter.ndim == 4 and 'backbone' in name:  # filters down to 1e-5
+            parameter.data *= torch.logspace(-4, 0, len(parameter))[:, None, None, None]
     for name, buffer in model.named_buffers():
         if name.endswith('running_mean'):
             torch.nn.init.normal_(buffer, std=0.1)
@@ -42,85 +64,91 @@ def reference(cls, readout_type, batch_norm):
     return model
 
 
-def build(head, readout_type, **kwargs):
+def build(head, readout_type, hybrid, **kwargs):
+    backbone, widths = dict(out_indices=(0, 1, 3, 4)), dict(reassemble_channels=WIDTHS)
+    if hybrid:
+        stem = dict(type='ResNetV2', depths=DEPTHS, base_channels=BASE, standardization='var')
+        backbone = dict(out_indices=(3, 4), stem=stem)
+        widths = dict(
+            reassemble_channels=(None, None, *HYBRID_WIDTHS[2:]),
+            reassemble_scales=(1, 1, 1, 0.5),
+            patch_size=4,
+        )
     arch = dict(embed_dims=DIMS, num_layers=5, num_heads=3, feedforward_channels=4 * DIMS)
-    backbone = VisionTransformerDPT(arch, img_size=96, out_indices=OUT_INDICES)
     head = head(
-        embed_dims=DIMS,
-        reassemble_channels=WIDTHS,
+        embed_dims=(*STAGES[:2], DIMS, DIMS) if hybrid else DIMS,
         readout_type=readout_type,
         channels=CHANNELS,
+        **widths,
         **kwargs,
     )
+    backbone = VisionTransformerDPT(arch, img_size=96, **backbone)
     return torch.nn.ModuleDict(dict(backbone=backbone, head=head)).eval()
 
 
-def build_segmentation(readout_type):
-    return build(
+def maps_of(model, image):
+    """Run transformers' encoder and neck; its own forward assumes a square."""
+    settings = dict(interpolate_pos_encoding=True) if model.config.is_hybrid else {}
+    embedded = model.dpt.embeddings(image, **settings)
+    tokens, maps = embedded.last_hidden_states, list(embedded.intermediate_activations or ())
+    blocks = model.config.backbone_out_indices[len(maps) :]
+    for index, layer in enumerate(model.dpt.encoder.layer):
+        tokens = layer(tokens)
+        maps += [tokens] if index in blocks else []
+    return maps, model.neck(maps, image.shape[-2] // 16, image.shape[-1] // 16)
+
+
+def assert_close(ours, theirs):
+    scale = theirs.abs().max()
+    torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('size', SIZES)
+@CASES
+def test_logits_equal_transformers(from_transformers, readout_type, hybrid, size):
+    theirs = reference(DPTForSemanticSegmentation, readout_type, hybrid, batch_norm=True)
+    ours = build(
         DPTHead,
         readout_type,
+        hybrid,
         num_classes=CLASSES,
         norm_cfg=dict(type='BN'),
         auxiliary_weight=0.2,
         loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True),
     )
-
-
-def neck_outputs(model, image):
-    """Run transformers' encoder and neck; its own segmentation forward assumes a square."""
-    states = model.dpt(image, output_hidden_states=True).hidden_states
-    taps = [states[i + 1] for i in OUT_INDICES]
-    return model.neck(taps, image.shape[-2] // 16, image.shape[-1] // 16)
-
-
-def assert_close(ours, theirs):
-    torch.testing.assert_close(
-        ours / theirs.abs().max(), theirs / theirs.abs().max(), rtol=0, atol=1e-5
-    )
-
-
-@pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('readout_type', ['ignore', 'add', 'project'])
-def test_segmentation_logits_equal_transformers(from_transformers, readout_type, size):
-    theirs = reference(DPTForSemanticSegmentation, readout_type, batch_norm=True)
-    ours = build_segmentation(readout_type)
     ours.load_state_dict(from_transformers(theirs.state_dict(), 'segmentation'))
-    image = torch.randn(2, 3, *size)
+    head, image = ours['head'], torch.randn(2, 3, *size)
     with torch.no_grad():
-        expected = theirs.head(neck_outputs(theirs, image))
-        logits = ours['head'](ours['backbone'](image))
-        upsampled = ours['head'].upsample(logits, size, ours['head'].output_stride)
+        _, neck = maps_of(theirs, image)
+        expected, auxiliary = theirs.head(neck), theirs.auxiliary_head.head(neck[-2])
+        taps = ours['backbone'](image)
+        logits = head.upsample(head(taps), size, head.output_stride)
+        ours_auxiliary = head.auxiliary(head.fuse(taps)[1])
     assert expected.shape[-2:] == size
-    assert_close(upsampled, expected)
-
-
-@pytest.mark.parametrize('size', SIZES)
-def test_auxiliary_logits_equal_transformers(from_transformers, size):
-    theirs = reference(DPTForSemanticSegmentation, 'project', batch_norm=True)
-    ours = build_segmentation('project')
-    ours.load_state_dict(from_transformers(theirs.state_dict(), 'segmentation'))
-    image = torch.randn(1, 3, *size)
-    with torch.no_grad():
-        expected = theirs.auxiliary_head.head(neck_outputs(theirs, image)[-2])
-        logits = ours['head'].auxiliary(ours['head'].fuse(ours['backbone'](image))[1])
     assert_close(logits, expected)
+    assert_close(ours_auxiliary, auxiliary)
 
 
 @pytest.mark.parametrize('size', SIZES)
-@pytest.mark.parametrize('readout_type', ['ignore', 'add', 'project'])
-def test_depth_equals_transformers(from_transformers, readout_type, size):
-    """The fusion without BatchNorm and with bias, each of its maps, and the output."""
-    theirs = reference(DPTForDepthEstimation, readout_type, batch_norm=False)
-    ours = build(DepthDPTHead, readout_type)
+@CASES
+def test_depth_equals_transformers(from_transformers, readout_type, hybrid, size):
+    """The taps, the fusion without BatchNorm and with bias, and the output."""
+    theirs = reference(DPTForDepthEstimation, readout_type, hybrid, batch_norm=False)
+    ours = build(DepthDPTHead, readout_type, hybrid)
     ours.load_state_dict(from_transformers(theirs.state_dict(), 'depth'))
-    head = ours['head']
-    image = torch.randn(2, 3, *size)
+    head, image = ours['head'], torch.randn(2, 3, *size)
     with torch.no_grad():
-        expected = neck_outputs(theirs, image)
+        maps, neck = maps_of(theirs, image)
         taps = ours['backbone'](image)
         fused, penultimate = head.fusion(head.reassemble(taps))
-        depth, expected_depth = head(taps), theirs.head(expected)
-    assert_close(fused, expected[-1])
-    assert_close(penultimate, expected[-2])
+        depth, expected = head(taps), theirs.head(neck)
+    for (feature, readout), expected_map in zip(taps, maps, strict=True):
+        if expected_map.ndim == 4:  # of the stem
+            assert_close(feature, expected_map)
+        else:
+            assert_close(feature.flatten(2).transpose(1, 2), expected_map[:, 1:])
+            assert_close(readout, expected_map[:, 0])
+    assert_close(fused, neck[-1])
+    assert_close(penultimate, neck[-2])
     assert depth.shape == (2, 1, *size) and depth.max() > 0
-    assert_close(depth[:, 0], expected_depth)
+    assert_close(depth[:, 0], expected)
