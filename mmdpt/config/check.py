@@ -11,18 +11,17 @@ from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
 BUILT_ELSEWHERE = ('_cfg', 'sampler')
-"""Endings of keys whose values other registries build: mmcv's layers, mmseg's pixel samplers."""
+"""Endings of keys that other registries build: mmcv's layers, mmseg's pixel samplers."""
 
 Component = tuple[str, Mapping, Registry]
 
 
 def check_config(cfg: Mapping) -> None:
-    """Check every component under ``model``, ``predict_pipeline``, the data loaders' data sets
-    and the hooks.
+    """Check the components of model, ``predict_pipeline``, data loaders' data sets and hooks.
 
     Raises:
-        InputError: Naming the key, the component and its nearest argument, if a component is
-            unknown or does not take a key.
+        InputError: If a component is unknown or does not take a key; names the key, the component
+            and its nearest argument.
     """
     for path, component, registry in _components(cfg):
         _check_component(path, component, registry)
@@ -80,7 +79,7 @@ def _check_component(path: str, component: Mapping, registry: Registry) -> None:
 
 
 def _accepted_arguments(cls: type) -> set[str] | None:
-    """Collect argument names along ``**kwargs`` to the bases; None where anything is taken."""
+    """Collect argument names along ``**kwargs`` to the bases; None if any name is accepted."""
     if not inspect.isclass(cls):
         return None
     accepted: set[str] = set()

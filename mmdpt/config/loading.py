@@ -21,9 +21,9 @@ def load_config(name_or_path: str, options: Sequence[str] = ()) -> Config:
     """Read a config.
 
     Args:
-        name_or_path: Path of a config file, or the name of one that travels with mmdpt, such as
+        name_or_path: Path of a config file, or the name of one of mmdpt's, such as
             'dpt_vit-l16_ade20k'.
-        options: Overrides as the command line gives them, 'a.b=value'.
+        options: Overrides as on the command line, 'a.b=value'.
 
     Raises:
         InputError: If there is no such config or it cannot be read.
@@ -38,7 +38,7 @@ def load_config(name_or_path: str, options: Sequence[str] = ()) -> Config:
 
 
 def find_config(name_or_path: str) -> Path:
-    """Give the path of a config file; a name is looked up among mmdpt's own configs."""
+    """Give the path of a config file, or of mmdpt's own config with that name."""
     path = Path(name_or_path)
     if path.is_file():
         return path
@@ -54,7 +54,7 @@ def find_config(name_or_path: str) -> Path:
 
 
 def own_configs() -> dict[str, Path]:
-    """Give the configs that travel with mmdpt by name."""
+    """Give the paths of mmdpt's own configs by name."""
     return {path.stem: path for path in sorted(configs_root().glob('[!_]*/*.py'))}
 
 

@@ -1,4 +1,4 @@
-"""Fit a config to the machine: without CUDA, gloo and BatchNorm instead of nccl and SyncBN."""
+"""Fit a config to the machine: without CUDA use gloo and BatchNorm, not nccl and SyncBN."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,11 @@ from mmengine.logging import print_log
 from mmdpt.errors import InputError
 
 TIMEOUT = 600.0
-"""How long a rank may keep the others waiting [s], where the config does not say: nccl's."""
+"""Default for how long a rank may keep the others waiting [s], as in nccl."""
 
 
 def fit_config_to_machine(cfg: Config) -> None:
-    """Change a config, in place and saying so, to what runs without CUDA.
-
-    With CUDA nothing changes.
-    """
+    """Without CUDA, change a config in place to what runs on the CPU, and log the changes."""
     if torch.cuda.is_available():
         return
     changes = ['no CUDA: training on the CPU']
@@ -52,7 +49,7 @@ def timeout_of(cfg: Mapping) -> float:
 
 
 def use_batch_norm_without_cuda(cfg: Config) -> bool:
-    """Replace SyncBN, which computes on CUDA alone; tell whether there was any to replace."""
+    """Without CUDA replace SyncBN, which needs it; tell whether anything was replaced."""
     return not torch.cuda.is_available() and _replace_type(cfg._cfg_dict, 'SyncBN', 'BN')
 
 

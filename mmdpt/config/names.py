@@ -5,5 +5,5 @@ from collections.abc import Iterable
 
 
 def nearest_names(name: str, known: Iterable[str]) -> list[str]:
-    """Give up to three of the known names, the most alike first; none if none is alike."""
+    """Give up to three similar known names, the most similar first."""
     return difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.4)

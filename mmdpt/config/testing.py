@@ -1,11 +1,10 @@
-"""What a test adds to a config."""
-
-from pathlib import Path
+"""Prepare a config for testing a checkpoint."""
 
 from mmengine.config import Config
 
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.errors import InputError
+from mmdpt.files.paths import check_file, is_address
 
 
 def prepare_test(
@@ -15,7 +14,7 @@ def prepare_test(
     out_dir: str | None = None,
     tta: bool = False,
 ) -> None:
-    """Set a config, in place, to test a checkpoint.
+    """Change a config in place to test a checkpoint.
 
     Args:
         cfg: The config.
@@ -28,9 +27,8 @@ def prepare_test(
     Raises:
         InputError: If the checkpoint is missing, or the config lacks what ``tta`` needs.
     """
-    known = checkpoint in RELEASES or '://' in checkpoint
-    if not known and not Path(checkpoint).is_file():
-        raise InputError(f'no checkpoint file {checkpoint}')
+    if checkpoint not in RELEASES and not is_address(checkpoint):
+        check_file(checkpoint, 'checkpoint')
     cfg.load_from = checkpoint
     # the checkpoint replaces initial weights, so that none are downloaded
     cfg.model.backbone.init_cfg = None

@@ -23,22 +23,23 @@ class DepthDataset(BaseDataset):
     """Images and their depth files, checked when listed.
 
     Without ``ann_file`` every image below ``data_prefix['img_path']`` has its depth file at the
-    same place below ``data_prefix['depth_map_path']``. A list file, ``ann_file``, has one line an
-    image: its path without suffix (as mmseg's), or image, depth file and, optionally, focal length
-    [px] (as BTS's, github.com/cleinc/bts; further columns are ignored), each below its prefix.
-    Lines with 'None' for the depth file are left out and counted in ``num_without_depth``.
+    same place below ``data_prefix['depth_map_path']``. A list file, ``ann_file``, has one line for
+    each image. The line is the image's path without suffix (as in mmseg), or image, depth file
+    and optionally focal length [px] (as in BTS, github.com/cleinc/bts). Further columns are
+    ignored. Paths are relative to their prefix. Lines with 'None' for the depth file are left out
+    and counted in ``num_without_depth``.
 
-    A sample carries ``img_path``, ``depth_map_path``, ``depth_scale``, ``invalid_values`` and, if
-    listed, ``focal``: what ``LoadDepth`` needs to read metres.
+    A sample carries what ``LoadDepth`` needs: ``img_path``, ``depth_map_path``, ``depth_scale``,
+    ``invalid_values`` and, if listed, ``focal``.
 
     Args:
         depth_scale: Units per metre: depth [m] = value / depth_scale. 1000 for NYU, 256 for
             KITTI, 5000 for TUM.
-        invalid_values: Values of the files that mean "no depth", compared before scaling. Zero,
-            negative, infinite and NaN always do.
+        invalid_values: Values in the files that mean "no depth". Zero, negative, infinite and NaN
+            always do.
         img_suffix: Suffix of the images.
         depth_map_suffix: Suffix of the depth files.
-        backend_args: Of mmengine's file backend.
+        backend_args: Arguments of MMEngine's file backend.
         **kwargs: Arguments of mmengine's ``BaseDataset``: ``data_root``, ``data_prefix``,
             ``ann_file``, ``pipeline``, ``test_mode``, ``indices``, ...
 

@@ -1,4 +1,4 @@
-"""Read the arrays that depth comes in: PNG, TIFF, PFM, NPY, Sintel's DPT, raw numbers."""
+"""Read depth files: PNG, TIFF, PFM, NPY, Sintel's DPT, raw numbers."""
 
 import io
 import math
@@ -13,7 +13,7 @@ from mmdpt.errors import InputError
 from mmdpt.files.image_checks import check_image, check_pixels, read_whole
 
 ENCODINGS = ('raw_float32', 'uint16_rotated_by_3')
-"""What a file's suffix does not say about its content, see ``read_depth_file``."""
+"""Encodings that a file's suffix does not tell, see ``read_depth_file``."""
 
 SINTEL_TAG = 202021.25  # also that of Middlebury's .flo; its bytes spell 'PIEH'
 _PFM_HEADER = re.compile(rb'(P[Ff])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s')
@@ -29,17 +29,17 @@ def read_depth_file(
 
     Args:
         path: File ending in .png, .tif, .tiff, .pfm, .npy or .dpt; any name with 'raw_float32'.
-        backend_args: Of mmengine's file backend.
-        encoding: None, the suffix says it all; 'raw_float32', little-endian rows without a header,
-            as ETH3D's; 'uint16_rotated_by_3', each number's bits rotated left by 3, as
-            SUN RGB-D's.
-        shape: Height and width [px] of a file without a header: those of its image.
+        backend_args: Arguments of MMEngine's file backend.
+        encoding: None: the suffix determines the format. 'raw_float32': little-endian rows without
+            a header, as in ETH3D. 'uint16_rotated_by_3': the bits of each number are rotated left
+            by 3, as in SUN RGB-D.
+        shape: Height and width of the image [px], for a file without a header.
 
     Returns:
         Array (H, W) in the file's number type.
 
     Raises:
-        InputError: If the suffix is another, the file is missing, unreadable, does not fit its
+        InputError: If the suffix is unknown, or the file is missing, unreadable, does not fit its
             encoding or has more than one channel.
         ValueError: If the encoding is unknown.
     """
@@ -86,18 +86,18 @@ def _decode_npy(data: bytes) -> np.ndarray:
 
 
 def _check_npy_size(data: bytes) -> None:
-    """Compare the header with the bytes that follow: NumPy makes room for what a header says."""
+    """Compare the header with the bytes that follow: NumPy allocates what a header claims."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
-    if version not in read:  # 3.0 is for names of fields beyond ASCII
+    if version not in read:  # 3.0 only adds field names beyond ASCII
         raise ValueError(f'it is of NPY version {version}')
     try:
         shape, _, dtype = read[version](file)
-    except Exception as error:  # NumPy parses it as Python; TokenError and TypeError come out, too
+    except Exception as error:  # NumPy parses Python: also TokenError and TypeError
         raise ValueError(f'its header is damaged: {error}') from error
     expected = math.prod(shape) * dtype.itemsize
     if expected != len(data) - file.tell() or min(shape, default=1) < 0:
@@ -109,8 +109,8 @@ def _check_npy_size(data: bytes) -> None:
 def _decode_pfm(data: bytes) -> np.ndarray:
     """Portable float map (netpbm.sourceforge.net/doc/pfm.html), rows from the bottom up.
 
-    Only the scale's sign counts, for the byte order, as in Middlebury's and Sintel's readers;
-    OpenCV's multiplies by it.
+    The scale's sign gives the byte order. Its value is ignored, as in Middlebury's and Sintel's
+    readers; OpenCV multiplies by it.
     """
     header = _PFM_HEADER.match(data)
     if header is None:
@@ -127,7 +127,7 @@ def _decode_pfm(data: bytes) -> np.ndarray:
 def _decode_dpt(data: bytes) -> np.ndarray:
     """Sintel's depth: tag, width, height, rows from the top down, all little-endian.
 
-    Format as in the reader that comes with the depth (sintel.is.tue.mpg.de/depth), of which e.g.
+    The format is that of the reader that comes with the depth (sintel.is.tue.mpg.de/depth);
     Junyi42/monst3r has a copy.
     """
     if len(data) < 12 or np.frombuffer(data, '<f4', count=1)[0] != SINTEL_TAG:

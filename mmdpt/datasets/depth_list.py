@@ -1,4 +1,4 @@
-"""A list file, CSV or JSON lines, is all that own depth data needs."""
+"""Depth data of your own, listed in a CSV or JSON lines file."""
 
 import os
 from collections.abc import Sequence
@@ -20,27 +20,25 @@ COLUMNS = ('image', 'depth', 'disparity', 'scale', 'invalid', 'mask', 'intrinsic
 class DepthListDataset(BaseDataset):
     """Images and their depth or disparity files, as a CSV or JSON lines file lists them.
 
-    ``ann_file`` ends in '.csv' (first line: the columns; lists are separated by spaces) or
-    '.jsonl' (one object a line). Columns, of which only the first and one of the next two are
-    needed:
+    ``ann_file`` ends in '.csv' (the first line names the columns, spaces separate the items of a
+    list) or '.jsonl' (one object a line). Image and either depth or disparity are required:
 
     - image: Image file.
     - depth: Depth file; depth [m] = value / scale.
-    - disparity: Disparity file; depth [m] = scale / value, so that scale is focal length x
-      baseline [px m] for pixels of a calibrated pair, 1 for values in 1/m. Disparity in another
-      unit gives relative depth. Disparity 0 has no depth.
-    - scale: See above; ``depth_scale`` where absent.
-    - invalid: Values of the file that mean "no depth", besides zero, negative, infinite and NaN;
-      ``invalid_values`` where absent.
-    - mask: Image file, 0 where the depth is not valid.
+    - disparity: Disparity file; depth [m] = scale / value. The scale is focal length x baseline
+      [px m] for pixels of a calibrated pair, and 1 for values in 1/m. Disparity in another unit
+      gives relative depth. Disparity 0 has no depth.
+    - scale: See above; default: ``depth_scale``.
+    - invalid: Values in the file that mean "no depth", besides zero, negative, infinite and NaN;
+      default: ``invalid_values``.
+    - mask: Image file that is 0 where the depth is invalid.
     - intrinsics: fx fy cx cy of the image file [px].
 
-    Files are PNG, TIFF, PFM or NPY, their paths relative to ``data_root`` and below it;
-    ``data_root`` is the list file's folder if not given.
+    Depth files are PNG, TIFF, PFM or NPY. Paths are relative to ``data_root`` and stay below it.
 
     Args:
         ann_file: The list file.
-        data_root: Folder of the files.
+        data_root: Folder of the files; None: the folder of the list file.
         depth_scale: Scale of lines without one.
         invalid_values: Invalid values of lines without any.
         **kwargs: Arguments of mmengine's ``BaseDataset``: ``pipeline``, ``test_mode``, ...
@@ -69,8 +67,8 @@ class DepthListDataset(BaseDataset):
         """List images with their depth files.
 
         Raises:
-            InputError: If a folder, the list file or a file listed is missing, a line is not
-                understood, a path leads out of ``data_root``, or there is no line.
+            InputError: If a folder, the list file or a listed file is missing, a line cannot be
+                parsed, a path leads out of ``data_root``, or the list is empty.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
         rows = read_rows(self.ann_file, _check_columns)

@@ -23,12 +23,12 @@ class DIWDataset(BaseDataset):
         DIW_Annotations/DIW_test.csv
         DIW_test/0a1b....thumb
 
-    Two lines an image, its path and its pair::
+    Each image has two lines, its path and its pair::
 
         ./DIW_test/ad956b51882fce447aa5a5bb65e434366cb41aa1.thumb
         118,70,257,291,>,500,333
 
-    that is y1, x1, y2, x2 [px], counted from 1, the relation of depth 1 to depth 2, and the
+    The pair is y1, x1, y2, x2 [px], counted from 1, the relation of depth 1 to depth 2, and the
     image's width and height (princeton-vl/relative_depth, DataLoader_DIW.lua and
     test_model_on_DIW.lua). A `.thumb` is a JPEG. The test list has 74,441 images.
 
@@ -57,8 +57,8 @@ class DIWDataset(BaseDataset):
         """List images with their pair.
 
         Raises:
-            InputError: If the root, the list file or a listed image is missing, or a line is not
-                understood.
+            InputError: If the root, the list file or a listed image is missing, or a line cannot
+                be parsed.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
         lines = read_lines(self.ann_file)

@@ -23,10 +23,10 @@ class ETH3DDataset(DepthDataset):
         courtyard/images/dslr_images/DSC_0286.JPG
         courtyard/ground_truth_depth/dslr_images/DSC_0286.JPG
 
-    The second file is no JPEG: it has its image's name, and holds depth [m] as float32 rows without
-    a header, infinite where there is none (eth3d.net/documentation; ETH3D/multi-view-evaluation
-    issue 3). The 13 scenes have 454 images. Read them with
-    ``color_type='color_ignore_orientation'``, for the depth follows the pixels of the file.
+    The second file is named like its image but is no JPEG: it holds float32 rows of depth [m]
+    without a header; pixels without depth are infinite (eth3d.net/documentation;
+    ETH3D/multi-view-evaluation issue 3). The 13 scenes have 454 images. Read them with
+    ``color_type='color_ignore_orientation'``, because the depth follows the pixels of the file.
 
     Args:
         **kwargs: Arguments of ``DepthDataset``.

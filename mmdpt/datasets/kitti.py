@@ -10,10 +10,10 @@ from .depth_dataset import DepthDataset
 
 @DATASETS.register_module()
 class KITTIDepthDataset(DepthDataset):
-    """KITTI below the Eigen list files of BTS (github.com/cleinc/bts, train_test_inputs).
+    """KITTI with the Eigen list files of BTS (github.com/cleinc/bts, train_test_inputs).
 
-    Lines 'image depth focal'; the test list has 697, of which 45 say 'None' for the depth file
-    and are left out. Crop to 352 x 1216 px with ``KBCrop``.
+    Lines are 'image depth focal'. The test list has 697 lines; 45 have 'None' for the depth file
+    and are left out. ``KBCrop`` crops to 352 x 1216 px.
 
     Args:
         ann_file: The list file.

@@ -10,7 +10,7 @@ from .depth_dataset import DepthDataset
 
 @DATASETS.register_module()
 class NYUDepthDataset(DepthDataset):
-    """NYU in mmseg's folders, or below a list file of BTS.
+    """NYU in mmseg's folders, or with a list file of BTS.
 
     - mmseg: ``data_prefix=dict(img_path='images/train', depth_map_path='annotations/train')``.
     - BTS: ``ann_file='nyu_train.txt'``, lines 'scene/rgb_00045.jpg scene/sync_depth_00045.png

@@ -12,7 +12,7 @@ from .listed_files import check_labels_exist
 from .seg_dataset import SegDataset
 
 DEPTH_SPLITS = {'training': ('train', 1), 'validation': ('test', 2)}
-"""Of a folder of images: its folder of depth files, and the first number in their names."""
+"""Folder of the depth files of an image folder, and the first number in their names."""
 
 
 @DATASETS.register_module()
@@ -23,11 +23,11 @@ class ScenesDataset(SegDataset):
 
     Args:
         img_suffix: Suffix of the images.
-        seg_map_suffix: Suffix of the labels. Without ``seg_map_path`` in ``data_prefix`` a sample
-            has none.
+        seg_map_suffix: Suffix of the labels. Without ``seg_map_path`` in ``data_prefix`` samples
+            have no labels.
         reduce_zero_label: Whether labels are lowered by one.
-        with_depth: Whether a sample carries what ``LoadDepth`` needs, of the depth files that the
-            converter writes for NYU's layout.
+        with_depth: Whether samples carry what ``LoadDepth`` needs to read the depth files that the
+            converter writes in NYU's layout.
         **kwargs: Arguments of ``SegDataset``.
     """
 
@@ -53,8 +53,8 @@ class ScenesDataset(SegDataset):
         """List images with their labels and depth files.
 
         Raises:
-            InputError: As ``SegDataset``; if the depth files of the image folder are not known, or
-                an image has none.
+            InputError: See ``SegDataset``; also if the depth folder of the image folder is
+                unknown, or an image has no depth file.
         """
         data_list = super().load_data_list()
         if not self.with_depth:
@@ -80,7 +80,7 @@ def depth_name(image: str, split: int) -> str:
     Odd numbers are rooms, even ones streets; see ``scenes.writer.write_scenes``.
 
     Raises:
-        InputError: If the image is not named so.
+        InputError: If the image has another form of name.
     """
     number = image.removeprefix('scene_')
     if not number.isdecimal():

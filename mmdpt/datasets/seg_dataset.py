@@ -24,7 +24,7 @@ class SegDataset(BaseSegDataset):
     seg_map_path=...)``. The loader checks the labels against the number of classes.
 
     Args:
-        ignore_labels: Label values of the files to map to 255, the ignored label.
+        ignore_labels: Label values that are mapped to 255, the ignored label.
         **kwargs: Arguments of mmseg's ``BaseSegDataset``: ``data_root``, ``img_suffix``,
             ``seg_map_suffix``, ``reduce_zero_label``, ``ann_file``, ...
     """
@@ -37,8 +37,8 @@ class SegDataset(BaseSegDataset):
         """List images with their labels.
 
         Raises:
-            InputError: If a folder or list file is missing or no text, there is no image, an image
-                has no label, or a listed name leads out of its folder.
+            InputError: If a folder or list file is missing, the list is no text, there is no
+                image, an image has no label, or a listed name leads out of its folder.
         """
         check_folders(self.data_root, self.data_prefix, self.ann_file)
         if self.ann_file:

@@ -18,8 +18,8 @@ class SintelDataset(DepthDataset):
         training/clean/alley_1/frame_0001.png
         training/depth/alley_1/frame_0001.dpt
 
-    The 23 sequences have 1,064 frames. The depth has no mask; the sky is very far away, so that a
-    cap leaves it out.
+    The 23 sequences have 1,064 frames. The depth has no mask. The sky has a very large depth, so
+    that a maximum depth excludes it.
 
     Args:
         data_prefix: Folders of the images, 'training/final' or 'training/clean', and of the depth.

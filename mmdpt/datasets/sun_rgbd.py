@@ -12,7 +12,7 @@ from .listed_files import PREPARATION, check_images_exist
 
 IMAGES = 'image'
 TOOLBOX_ROOT = 'SUNRGBD/'
-"""What precedes a scene's folder in the toolbox's split, '/n/fs/sun3d/data/SUNRGBD/kv1/...'."""
+"""End of the prefix in the toolbox's split, '/n/fs/sun3d/data/SUNRGBD/kv1/...'."""
 
 
 @DATASETS.register_module()
@@ -20,16 +20,15 @@ class SUNRGBDDataset(DepthDataset):
     """Every scene folder below ``data_root``, or those that a list file names.
 
     Layout of `SUNRGBD.zip` unpacked; ``data_root`` is its folder `SUNRGBD`. Sensors and sources
-    nest their scenes differently deep; a scene is a folder that holds these two, with one file
-    each, whose names need not agree::
+    nest their scenes to different depths. A scene is a folder that holds these two folders with
+    one file each; the files' names may differ::
 
         kv1/NYUdata/NYU0001/image/NYU0001.jpg
         kv1/NYUdata/NYU0001/depth_bfx/NYU0001.png
         kv2/kinect2data/<scene>/..., realsense/<source>/<scene>/...
         xtion/sun3ddata/<place>/<room>/<scene>/...
 
-    A number's bits are rotated left by 3 in the file; rotated back it is the depth [mm], 0 where
-    there is none.
+    The files hold depth [mm] with the bits of each number rotated left by 3; 0 means no depth.
 
     Args:
         ann_file: Text file with one scene folder a line, as in the toolbox's `allsplit.mat` or
@@ -53,8 +52,8 @@ class SUNRGBDDataset(DepthDataset):
         """List images with their depth files.
 
         Raises:
-            InputError: If the root or the list file is missing, there is no scene, a scene has no
-                image or no depth file, or several of them.
+            InputError: If the root or the list file is missing, there is no scene, or a scene has
+                no or several images or depth files.
         """
         data_list = super().load_data_list()
         check_images_exist(data_list)
@@ -83,7 +82,7 @@ class SUNRGBDDataset(DepthDataset):
 
 
 def _only_file(folder: str, suffix: str) -> str:
-    """The folder's one file of a suffix; where there is none, a path that does not exist."""
+    """The only file with a suffix in a folder; if there is none, a path that does not exist."""
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     found = [name for name in names if name.endswith(suffix)]
     if len(found) > 1:

@@ -1,1 +1,1 @@
-"""Bytes from outside are checked; bytes of ours are written whole."""
+"""Check files from outside; write our own atomically."""

@@ -1,4 +1,4 @@
-"""Files that are whole under their name, or not there."""
+"""Write files atomically: a file is complete under its name, or absent."""
 
 import os
 import secrets
@@ -11,22 +11,22 @@ from mmdpt.errors import InputError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a name in the same folder to write to; the file takes its own name at the end.
+    """Give a temporary path in the same folder; the file is renamed at the end of the block.
 
-    Until then an older file of that name stays as it is. Whatever ends the block early, the
-    unfinished file is removed.
+    Until then an older file of that name stays. If the block ends early, the temporary file is
+    removed.
 
     Args:
-        path: Where the file shall be; its folder exists.
+        path: Path of the file; its folder exists.
 
     Yields:
-        Path of no file yet, hidden, with the same suffix, which tells some writers the format.
+        Hidden path without a file, with the same suffix, which tells some writers the format.
 
     Raises:
-        InputError: For any OSError, such as no permission or a full disk; naming the path.
+        InputError: For any OSError, such as no permission or a full disk; names the path.
     """
     path = Path(path)
-    # The stem is left out: with an addition it could become longer than a name may be.
+    # without the stem, which an addition could make longer than a name may be
     unfinished = path.with_name(f'.mmdpt-{secrets.token_hex(8)}{path.suffix}')
     try:
         yield unfinished
@@ -39,6 +39,6 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Write a file's bytes, see ``atomic_path``."""
+    """Write the bytes of a file atomically, see ``atomic_path``."""
     with atomic_path(path) as unfinished:
         unfinished.write_bytes(data)

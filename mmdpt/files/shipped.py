@@ -1,4 +1,4 @@
-"""Where the files are that travel with mmdpt beside its modules."""
+"""Find the files that are installed with mmdpt beside its modules."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import mmdpt
 
 
 def shipped(name: str) -> Path:
-    """Give the place of 'configs', 'tools', ...: in the installed package, or in the checkout."""
+    """Give the folder 'configs', 'tools', ... of the installed package or the checkout."""
     package = Path(mmdpt.__file__).parent
     packaged = package / '.mim' / name  # where OpenMMLab's tools look for them
     return packaged if packaged.exists() else package.parent / name

@@ -1,4 +1,4 @@
-"""Look at a data set's files before a long run."""
+"""Check a data set's files before a long run."""
 
 from .report import format_report
 from .splits import SplitReport, check_splits

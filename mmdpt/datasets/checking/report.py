@@ -1,4 +1,4 @@
-"""Write what was found in the splits as a table, notes and troubles."""
+"""Format what was found in the splits as a table, notes and troubles."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ NONE = '-'
 
 
 def format_report(reports: Sequence[SplitReport]) -> str:
-    """Lay the splits side by side; below, what is worth knowing and up to 20 troubles a kind."""
+    """Format the splits side by side, then notes and up to 20 troubles of each kind."""
     lines = [_table([_column(report) for report in reports])]
     lines += [f'note: {report.name}: {note}' for report in reports for note in _notes(report)]
     for report in reports:
@@ -37,7 +37,7 @@ def _table(columns: Sequence[dict[str, str]]) -> str:
 
 
 def _column(report: SplitReport) -> dict[str, str]:
-    """What the table says of a split, by title."""
+    """Cells of a split's column, by the row's title."""
     repeated = report.num_samples != report.num_entries
     outputs = [sample['inputs'].shape for _, sample in report.samples]
     kinds = [trouble.kind for trouble in report.troubles]
@@ -79,14 +79,14 @@ def _depth_rows(report: SplitReport) -> dict[str, str]:
 
 
 def _empty_maps(reading: Reading) -> int:
-    """Maps of a sample, also where the loader allows it, without any valid pixel."""
+    """Number of a sample's maps without any valid pixel, even if the loader allows them."""
     labels, depth = reading.labels, reading.depth_values
     no_label = labels is not None and labels.sum() == labels[IGNORE_INDEX]
     return int(no_label) + int(depth is not None and not depth.size)
 
 
 def _notes(report: SplitReport) -> Iterator[str]:
-    """What is no trouble by itself."""
+    """Findings that are no trouble by themselves."""
     classes = report.metainfo.get('classes') or ()
     counts = _label_counts(report)
     if counts.any() and not counts[: len(classes)].all():
@@ -98,7 +98,7 @@ def _notes(report: SplitReport) -> Iterator[str]:
 
 
 def _label_counts(report: SplitReport) -> np.ndarray:
-    """Pixels of every label value in the samples read, (256,)."""
+    """Number of pixels of each label value in the samples read, (256,)."""
     counts = [r.labels for r in report.readings if r.labels is not None]
     return np.sum([np.zeros(256, np.int64), *counts], axis=0)
 

@@ -1,4 +1,4 @@
-"""Read one sample's files with its pipeline's own loading steps, and go on after a trouble."""
+"""Read a sample's files with its pipeline's loading steps, and continue after a trouble."""
 
 import copy
 import re
@@ -19,7 +19,7 @@ LOADERS = (MMCVLoadImageFromFile, MMCVLoadAnnotations, LoadDepth)
 
 
 class Trouble(NamedTuple):
-    """What a run would stumble over: its kind, and a text that names file, value or key."""
+    """A fault that would stop a run: its kind, and a text that names file, value or key."""
 
     kind: str
     text: str
@@ -27,11 +27,11 @@ class Trouble(NamedTuple):
 
 @dataclass
 class Reading:
-    """What the files of one sample hold.
+    """Content of one sample's files.
 
-    ``size`` is the image's (width, height) [px]. ``labels`` counts the pixels of every label value
-    after the loader's mapping, (256,). ``depth_values`` are some of the valid depths [m], the least
-    and the greatest included; ``depth_in_metres`` is false where the loader expects no unit.
+    ``size`` is the image's (width, height) [px]. ``labels`` counts the pixels of each label value
+    after the loader's mapping, (256,). ``depth_values`` are some of the valid depths [m], including
+    the least and the greatest; ``depth_in_metres`` is false if the loader expects no unit.
     """
 
     path: str
@@ -48,7 +48,7 @@ def _hide_size(step: Any, results: dict) -> None:
         results.pop('ori_shape', None)
 
 
-# In the order in which the loaders check: what keeps them from checking it.
+# Checks in the loaders' order, and how to switch each off.
 _RELAXATIONS: tuple[tuple[str, Callable[[Any, dict], object]], ...] = (
     ('size', _hide_size),
     ('label values', lambda step, results: results.update(num_classes=None)),
@@ -58,7 +58,7 @@ _RELAXATIONS: tuple[tuple[str, Callable[[Any, dict], object]], ...] = (
 
 
 def message(error: Exception) -> str:
-    """Text that is the same whenever the same error is raised."""
+    """Text of an error that is the same each time it is raised."""
     text = str(error) if isinstance(error, InputError) else f'{type(error).__name__}: {error}'
     return re.sub(r' object at 0x[0-9a-f]+', ' object', text)  # Pillow names its BytesIO
 
@@ -80,7 +80,7 @@ def read_files(dataset: BaseDataset, index: int) -> Reading:
 
 
 def _load(step: Any, results: dict) -> tuple[dict, list[Trouble]]:
-    """Run a loading step; where a check of its own fails, note it and run it without that check."""
+    """Run a loading step; if one of its checks fails, note that and run it without the check."""
     troubles = []
     loaded, error = _attempt(step, results)
     step, results = copy.copy(step), dict(results)
@@ -98,7 +98,7 @@ def _load(step: Any, results: dict) -> tuple[dict, list[Trouble]]:
 
 
 def _attempt(step: Any, results: dict) -> tuple[dict, str | None]:
-    """What a step makes of a copy of the results, or nothing and why."""
+    """Result of a step on a copy of the results, or an empty one and the error."""
     try:
         loaded = step({**results, 'seg_fields': list(results.get('seg_fields', ()))})
     except InputError as error:

@@ -20,7 +20,7 @@ TARGETS = {'seg_map_path': 'labels', 'depth_map_path': 'depth'}
 
 
 class Entry(NamedTuple):
-    """A listed sample: where it is in the whole data set, and in the one that lists it."""
+    """A listed sample: its position in the whole data set and in the one that lists it."""
 
     position: int
     dataset: BaseDataset
@@ -29,11 +29,11 @@ class Entry(NamedTuple):
 
 @dataclass
 class SplitReport:
-    """What was found in one split.
+    """Findings in one split.
 
-    ``num_samples`` counts repetitions, ``num_entries`` the distinct entries. ``pairs`` counts the
+    ``num_samples`` counts repetitions, ``num_entries`` distinct entries. ``pairs`` counts the
     entries with 'labels', 'depth' or 'no target'. ``samples`` are a few outputs of the complete
-    pipeline with the path of their image, ``image_paths`` those of all entries.
+    pipeline with their image's path; ``image_paths`` are the images of all entries.
     """
 
     name: str
@@ -55,11 +55,11 @@ def check_splits(
 
     Args:
         cfg: A config whose default scope is set.
-        names: Splits to check; those that the config does not have are left out.
-        num_samples: Entries of each split to read, evenly spaced, the first and last among them.
+        names: Splits to check, if the config has them.
+        num_samples: Entries of each split to read, evenly spaced, including first and last.
 
     Raises:
-        InputError: If the config has none of them, or ``num_samples`` is not positive.
+        InputError: If the config has none of the splits, or ``num_samples`` is not positive.
     """
     if num_samples < 1:
         raise InputError(f'samples must be at least 1, got {num_samples}')
@@ -128,7 +128,7 @@ def _check_split(name: str, config: Mapping, num_samples: int) -> SplitReport:
 
 
 def _look_at_pairs(listed: Sequence[Entry], report: SplitReport) -> None:
-    """Note the paths of all entries, what they are paired with, and targets of several images."""
+    """Note the images of all entries, their targets, and targets of several images."""
     images: dict[str, set[str]] = defaultdict(set)
     pairs: dict[str, int] = defaultdict(int)
     for entry in listed:
@@ -145,7 +145,7 @@ def _look_at_pairs(listed: Sequence[Entry], report: SplitReport) -> None:
 
 
 def _run_pipeline(dataset: Any, position: int, path: str, report: SplitReport) -> None:
-    """Take a sample as the data loader does; a trouble found in its files is not told twice."""
+    """Take a sample as the data loader does; do not repeat a trouble found in its files."""
     try:
         sample = dataset[position]
     except Exception as error:
@@ -161,7 +161,7 @@ def _run_pipeline(dataset: Any, position: int, path: str, report: SplitReport) -
 
 
 def _find_leaks(reports: Sequence[SplitReport]) -> None:
-    """Find images of the training split in the others, links followed."""
+    """Find images of the training split in the others, following links."""
     train = next((report for report in reports if report.name == 'train'), None)
     if train is None:
         return

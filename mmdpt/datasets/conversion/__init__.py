@@ -1,7 +1,7 @@
-"""Public depth data as downloaded -> the folders and list files that mmdpt's data sets read.
+"""Convert downloaded depth data to the folders and list files that mmdpt's data sets read.
 
-A converter keeps the files that are there, writes each new one whole, and raises InputError,
-naming what is missing, where the result would not be all of it.
+A converter keeps existing files and writes new ones atomically. It raises InputError, naming what
+is missing, if the result would be incomplete.
 """
 
 from .kitti import KITTISummary, convert_kitti

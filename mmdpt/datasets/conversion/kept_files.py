@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and what every converter shares."""
+"""What all converters share: optional packages, and files written atomically."""
 
 import csv
 import importlib
@@ -17,7 +17,7 @@ from mmdpt.errors import InputError
 from mmdpt.files.atomic import write_atomically
 
 Report = Callable[[int, int | None], None]
-"""Called with what is done and how much there is; None: nobody knows."""
+"""Called with the number done and the total; None: the total is unknown."""
 PREPARATION = 'how to prepare data: docs/datasets-depth.md'
 
 
@@ -35,9 +35,9 @@ def optional_module(name: str, needed_for: str) -> ModuleType:
 
 
 def check_own_data(dataset: Any, path: str | os.PathLike) -> None:
-    """Raise InputError where an HDF5 data set takes its numbers from other files.
+    """Raise InputError if an HDF5 data set takes its numbers from other files.
 
-    h5py says so by ``external``, ``is_virtual`` and the ``file`` behind an external link.
+    h5py tells by ``external``, ``is_virtual`` and the ``file`` behind an external link.
     """
     name = getattr(getattr(dataset, 'file', None), 'filename', path)
     if (
@@ -49,13 +49,13 @@ def check_own_data(dataset: Any, path: str | os.PathLike) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write under another name first: under its own a file is whole; a link is replaced."""
+    """Write a file atomically and create its folder; a link of its name is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, data)
 
 
 def write_image(path: Path, pixels: NDArray) -> None:
-    """Encode by suffix, JPEG with OpenCV's quality of 95; colours in the order BGR."""
+    """Write a BGR image in the format of the suffix, JPEG with OpenCV's quality of 95."""
     encoded, data = cv2.imencode(path.suffix, pixels)
     if not encoded:
         raise OSError(f'OpenCV cannot encode {path}')
@@ -70,7 +70,7 @@ def write_npy(path: Path, values: NDArray) -> None:
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
-    """Write a list file of ``DepthListDataset``; untouched where it says the same already."""
+    """Write a list file for ``DepthListDataset``, unless it has the same content already."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(columns)
@@ -79,7 +79,7 @@ def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> N
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file; untouched where it says the same already."""
+    """Write a text file, unless it has the same content already."""
     data = text.encode()
     if not path.exists() or path.read_bytes() != data:
         write_whole(path, data)

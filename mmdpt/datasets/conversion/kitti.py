@@ -1,4 +1,4 @@
-"""KITTI's raw images and annotated depth as downloaded -> Eigen's lists in BTS's form."""
+"""Write Eigen's lists in BTS's form for KITTI's raw images and annotated depth."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mmdpt.files.paths import check_exists, missing_files, name_some
 from .kept_files import PREPARATION, Report, write_text
 
 IMAGES, DEPTH = 'raw', 'data_depth_annotated'
-"""Folders below the root, the ones that ``KITTIDepthDataset`` expects."""
+"""Folders below the root, as ``KITTIDepthDataset`` expects them."""
 
 TEST_IMAGES, TEST_WITH_DEPTH = 697, 652
 
@@ -27,7 +27,7 @@ _CAMERA = {'l': '2', 'r': '3'}
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of KITTI raw; camera 2 is the left colour camera, 3 the right one."""
+    """A picture of KITTI raw; camera 2 is the left colour camera, camera 3 the right one."""
 
     date: str
     drive: str
@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class KITTISummary:
-    """Lines of the list, and how many of them name ground truth."""
+    """Number of lines in the list, and of those with ground truth."""
 
     num_images: int
     num_with_depth: int
@@ -62,23 +62,23 @@ def convert_kitti(
 ) -> KITTISummary:
     """Write a list of lines 'image depth focal' for ``KITTIDepthDataset``.
 
-    Images are below ``root/raw``, as in the raw download: 'date/drive/image_02/data/0000000069'
-    with '.png' or '.jpg', and 'date/calib_cam_to_cam.txt' beside the drives. Depth is below
-    ``root/data_depth_annotated``, in 'train', 'val' or directly; a frame without it gets 'None',
-    as the first and the last five of each drive. The focal length [px] is that of the rectified
-    camera.
+    Images are below ``root/raw`` as downloaded: 'date/drive/image_02/data/0000000069' with '.png'
+    or '.jpg', and 'date/calib_cam_to_cam.txt' beside the drives. Depth is below
+    ``root/data_depth_annotated``, in 'train', 'val' or directly. A frame without depth, such as
+    the first and last five of each drive, gets 'None'. The focal length [px] is that of the
+    rectified camera.
 
     Args:
         root: Folder of both downloads.
-        split_file: Lines of monodepth ('date/drive/image_02/data/0000000069.png ...', of which
-            the first column counts) or of monodepth2 ('date/drive 69 l').
+        split_file: File with lines of monodepth ('date/drive/image_02/data/0000000069.png ...',
+            where only the first column is read) or of monodepth2 ('date/drive 69 l').
         list_file: File to write.
-        is_test: Whether it is Eigen's test split, 697 images of which 652 have depth.
+        is_test: Whether it is Eigen's test split: 697 images, 652 with depth.
         progress: Called as ``progress(images_done, images_in_all)``.
 
     Raises:
-        InputError: If a folder, an image or a calibration is missing, a line is not understood,
-            no depth is found, or the test split has not 697 images and 652 with depth.
+        InputError: If a folder, an image or a calibration is missing, a line cannot be parsed, no
+            depth is found, or the test split does not have 697 images and 652 with depth.
     """
     raw = check_exists(Path(root, IMAGES), 'folder of the raw images', PREPARATION)
     annotated = check_exists(Path(root, DEPTH), 'folder of the annotated depth', PREPARATION)
@@ -136,7 +136,7 @@ def read_focal(path: Path, camera: str) -> float:
     """Read the focal length [px] of a rectified colour camera, '2' or '3'.
 
     Raises:
-        InputError: If the file is missing or says nothing about the camera.
+        InputError: If the file is missing or has no entry for the camera.
     """
     check_exists(path, 'calibration', PREPARATION)
     key = f'P_rect_0{camera}:'

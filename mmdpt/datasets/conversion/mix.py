@@ -1,4 +1,4 @@
-"""A set of MiDaS's mix as downloaded -> a list file for ``DepthListDataset``."""
+"""Write a list file for ``DepthListDataset`` for a downloaded set of MiDaS's mix."""
 
 import os
 import re
@@ -14,12 +14,12 @@ from .mix_layouts import LAYOUTS, NO_RECIPE, Converter, Layout
 
 LIST_FILE = 'list.csv'
 CONVERTED = 'converted'
-"""Folder below the root, of the files in a format that ``DepthListDataset`` reads."""
+"""Folder below the root for files converted to a format that ``DepthListDataset`` reads."""
 
 
 @dataclass(frozen=True)
 class MixSummary:
-    """Lines of the list, files converted by this call, images without a depth map left out."""
+    """Number of lines, of files converted by this call, and of images without a depth map."""
 
     num_images: int
     num_converted: int
@@ -27,9 +27,9 @@ class MixSummary:
 
 
 def convert_mix(name: str, root: str | Path, progress: Report | None = None) -> MixSummary:
-    """Write ``list.csv`` below the root, converting what ``DepthListDataset`` cannot read.
+    """Write ``list.csv`` below the root, and convert what ``DepthListDataset`` cannot read.
 
-    Converted files go to ``root/converted``; those that are there are kept.
+    Converted files go to ``root/converted``; existing ones are kept.
 
     Args:
         name: A key of ``LAYOUTS``.
@@ -37,9 +37,9 @@ def convert_mix(name: str, root: str | Path, progress: Report | None = None) -> 
         progress: Called as ``progress(images_done, images_in_all)``.
 
     Raises:
-        InputError: If the name is unknown or has no recipe, the root is missing or
-            holds no image of the set's layout, an image has no ground truth or mask, or there are
-            fewer images than the set has. ``list.csv`` is not written then.
+        InputError: If the name is unknown or has no recipe, the root is missing or holds no image
+            of the set's layout, an image has no ground truth or mask, or images of the set are
+            missing. ``list.csv`` is not written then.
     """
     if name not in LAYOUTS:
         reason = NO_RECIPE.get(name, f'no set of the mix: {", ".join(LAYOUTS)}')
@@ -79,7 +79,7 @@ def convert_mix(name: str, root: str | Path, progress: Report | None = None) -> 
 
 
 def _files(root: Path) -> Iterator[str]:
-    """Paths of all files below a folder, with '/', in a fixed order, without the converted."""
+    """Paths of all files below a folder, with '/', in a fixed order, without converted ones."""
     seen: set[str] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -115,7 +115,7 @@ def _check_whole(name: str, root: Path, layout: Layout, found: list[re.Match]) -
 
 
 def _convert(converter: Converter, root: Path, truth: str) -> tuple[str, bool]:
-    """Path of the converted file, '' if there is no depth map in it, and whether it is new."""
+    """Path of the converted file ('' if it has no depth map), and whether it is new."""
     stem = f'{CONVERTED}/{os.path.splitext(truth)[0]}'
     for suffix in ('.npy', '.png'):
         if (root / f'{stem}{suffix}').exists():

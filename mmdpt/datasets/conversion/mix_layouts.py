@@ -1,4 +1,4 @@
-"""Where the sets of MiDaS's mix (arXiv:1907.01341; MIX6: arXiv:2103.13413) keep their files."""
+"""Layouts of the sets of MiDaS's mix (arXiv:1907.01341; MIX6: arXiv:2103.13413)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from mmdpt.files.image_checks import check_pixels
 from .kept_files import check_own_data, optional_module
 
 Converter = Callable[[Path], NDArray | None]
-"""Reads a file that ``DepthListDataset`` cannot; None: there is no depth map in it."""
+"""Reads a file that ``DepthListDataset`` cannot read; None: it has no depth map."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    r"""One set's files, and what its list file says of them.
+    r"""Layout of one set, and the contents of its list file.
 
     Args:
         image: Regular expression of the images' paths, with '/', below the root.
         truth: Path of the ground truth, with the expression's groups: r'\1.png'.
         kind: The list's column, 'depth' or 'disparity'.
-        scale: As in the list: depth [m] = value / scale, or = scale / disparity.
-        source: Where the layout is from.
+        scale: The list's column: depth [m] = value / scale, or = scale / disparity.
+        source: Source of the layout.
         mask: Path of the mask, like ``truth``.
         invalid: The list's column.
         intrinsics: The list's column, fx fy cx cy [px].
-        converter: Of formats to convert; to NPY, or to PNG where it gives whole numbers.
+        converter: Reads formats to convert. Whole numbers are written as PNG, others as NPY.
         at_least: Number of images of the whole set, where it is known.
     """
 
@@ -47,9 +47,9 @@ class Layout:
 
 
 def read_redweb(path: Path) -> NDArray[np.uint8]:
-    """Turn ReDWeb's 0 = near ... 254 = far, 255 = none (sky) to disparity, 0 = none.
+    """Turn ReDWeb's 0 = near ... 254 = far, 255 = none (sky) into disparity, 0 = none.
 
-    By the authors of MiDaS it is "likely (negative) disparity": isl-org/MiDaS, issue 16.
+    MiDaS's authors call it "likely (negative) disparity": isl-org/MiDaS, issue 16.
     """
     values = read_depth_file(str(path))
     if values.dtype != np.uint8:
@@ -60,8 +60,8 @@ def read_redweb(path: Path) -> NDArray[np.uint8]:
 def read_megadepth(path: Path) -> NDArray[np.float16] | None:
     """Read MegaDepth's HDF5 as half floats, relative error 0.05 %; 0 = none.
 
-    Files with negative numbers hold ordinal labels under the same key (zhengqili/MegaDepth,
-    issue 1; that the labels are the negative ones: from public loaders): None, as for all zeros.
+    Returns None for all zeros and for files with negative numbers: they hold ordinal labels under
+    the same key (zhengqili/MegaDepth, issue 1; public loaders take the negative ones as labels).
     """
     h5py = optional_module('h5py', "reading MegaDepth's .h5")
     try:
@@ -78,9 +78,9 @@ def read_megadepth(path: Path) -> NDArray[np.float16] | None:
 
 
 def read_exr(path: Path) -> NDArray[np.float16]:
-    """Read an OpenEXR file of one channel as half floats; OpenCV's wheels come without it.
+    """Read an OpenEXR file of one channel as half floats; OpenCV's wheels cannot.
 
-    The API is that of OpenEXR >= 3.3 (openexr.com, the OpenEXR Python module).
+    Uses the API of OpenEXR >= 3.3 (openexr.com, the OpenEXR Python module).
     """
     openexr = optional_module('OpenEXR', "reading IRS's .exr")
     try:

@@ -1,8 +1,8 @@
-"""NYU Depth v2's labelled file, split officially, in mmseg's folders (and 16-bit millimetres).
+"""Write NYU Depth v2's labelled images, split officially, to mmseg's folders.
 
-The numbers are those of the files that BTS made and the depth literature tests on
-(github.com/cleinc/bts, utils/extract_official_train_test_set_from_mat.py); so are the names, in
-the form that mmseg's tools/dataset_converters/nyu.py gives them.
+Depth is 16-bit PNG [mm]. The values equal those of BTS's files, which the depth literature tests
+on (github.com/cleinc/bts, utils/extract_official_train_test_set_from_mat.py). The names are BTS's
+in the form of mmseg's tools/dataset_converters/nyu.py.
 """
 
 import math
@@ -35,7 +35,7 @@ GREATEST_SPLITS = 1 << 20
 
 @dataclass(frozen=True)
 class LabeledFile:
-    """What is open in nyu_depth_v2_labeled.mat; MATLAB's order of axes, reversed.
+    """The open nyu_depth_v2_labeled.mat; axes are in MATLAB's order, reversed.
 
     Args:
         images: (N, 3, W, H) uint8, RGB.
@@ -50,7 +50,7 @@ class LabeledFile:
 
 @dataclass(frozen=True)
 class NYUSummary:
-    """How many images there are, and how many of them this call wrote."""
+    """Number of images, and of those that this call wrote."""
 
     num_train: int
     num_test: int
@@ -115,7 +115,7 @@ def encode_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def encode_depth(depth: NDArray[np.floating]) -> NDArray[np.uint16]:
-    """Turn (W, H) [m] to (H, W) whole millimetres, cut off as by BTS; 0 = none."""
+    """Turn (W, H) [m] to (H, W) whole millimetres, truncated as in BTS; 0 = none."""
     millimetres = np.nan_to_num(np.asarray(depth).T * np.float32(_UNITS_PER_METRE))
     fits = (millimetres >= 0) & (millimetres < 1 + np.iinfo(np.uint16).max)
     return np.where(fits, millimetres, 0).astype(np.uint16)
@@ -126,7 +126,7 @@ def open_labeled(path: str | Path) -> Iterator[LabeledFile]:
     """Open nyu_depth_v2_labeled.mat, which is HDF5.
 
     Raises:
-        InputError: If h5py is not installed, or the file is missing, unreadable or another.
+        InputError: If h5py is not installed, or the file is missing, unreadable or not NYU's.
     """
     check_exists(path, 'labelled NYU file', PREPARATION)
     h5py = optional_module('h5py', 'reading nyu_depth_v2_labeled.mat')
@@ -174,7 +174,7 @@ def read_splits(path: str | Path) -> dict[str, list[int]]:
         content = scipy_io.loadmat(str(path), variable_names=['trainNdxs', 'testNdxs'])
     except InputError:
         raise
-    except Exception as error:  # of what is no MATLAB file scipy raises many kinds
+    except Exception as error:  # scipy raises many kinds for other files
         raise InputError(f'cannot read {path}: {error}') from error
     missing = [key for key in ('trainNdxs', 'testNdxs') if key not in content]
     if missing:
@@ -191,7 +191,7 @@ def read_splits(path: str | Path) -> dict[str, list[int]]:
 
 
 def _check_splits_size(variables: list[tuple[str, tuple[int, ...], str]], path: str | Path) -> None:
-    """Look at the shapes before anything is unpacked: MATLAB compresses its files."""
+    """Check the shapes before anything is unpacked: MATLAB compresses its files."""
     for name, shape, _ in variables:
         if name in ('trainNdxs', 'testNdxs') and math.prod(shape) > GREATEST_SPLITS:
             raise InputError(

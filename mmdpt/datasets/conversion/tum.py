@@ -1,4 +1,4 @@
-"""TUM RGB-D sequences -> a list of image and depth pairs, by time stamp."""
+"""Pair the images and depth of TUM RGB-D sequences by time stamp."""
 
 import bisect
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .kept_files import PREPARATION, Report, write_csv
 
 LIST_FILE = 'associated.csv'
 DEPTH_SCALE = 5000
-"""Units per metre of the PNGs, of all sequences (the benchmark's page on file formats)."""
+"""Units per metre in the PNGs of all sequences (the benchmark's page on file formats)."""
 
 MAX_DIFFERENCE = 0.02
 """Time [s] within which the benchmark's associate.py pairs frames."""
@@ -28,7 +28,7 @@ _INTRINSICS = {
 
 @dataclass(frozen=True)
 class TUMSummary:
-    """Pairs of all sequences, and colour frames that no depth frame is near enough to."""
+    """Number of pairs in all sequences, and of colour frames without a depth frame in time."""
 
     num_pairs: int
     num_unpaired: int
@@ -43,8 +43,8 @@ def convert_tum(sequences: list[str | Path], progress: Report | None = None) -> 
         progress: Called as ``progress(sequences_done, sequences_in_all)``.
 
     Raises:
-        InputError: If a folder, a list or a listed file is missing, a line is not understood, or
-            no two frames are near enough in time.
+        InputError: If a folder, a list or a listed file is missing, a line cannot be parsed, or no
+            two frames are near enough in time.
     """
     pairs = unpaired = 0
     for done, sequence in enumerate(sequences, start=1):

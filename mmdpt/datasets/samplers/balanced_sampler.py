@@ -1,4 +1,4 @@
-"""Mix data sets by share, not by size, as MiDaS trains on equal parts (arXiv:1907.01341)."""
+"""Mix data sets by share, not by size; MiDaS trains on equal parts (arXiv:1907.01341)."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from mmdpt.errors import InputError
 from mmdpt.registry import DATA_SAMPLERS
 
 MAX_CYCLE = 1000
-"""Longest cycle [samples]; weights that need a longer one are rounded to its thousandths."""
+"""Longest cycle [samples]; other weights are rounded to thousandths."""
 
 _CYCLE, _SET = 0, 1  # streams of random numbers: order of sets in a cycle, of images in a set
 
@@ -22,22 +22,22 @@ _CYCLE, _SET = 0, 1  # streams of random numbers: order of sets in a cycle, of i
 class BalancedSampler(Sampler):
     """Endless indices of a ``ConcatDataset``, in which every set has its share.
 
-    A cycle holds each set as often as its weight says, in random order; each set is walked
-    through in an order of its own, shuffled anew once all of it has been seen. So over n cycles
-    the shares are exact, and no image comes again before its set is used up.
+    A cycle draws from the sets in random order, from each as often as its weight says. Each set
+    is shuffled anew once all of its images have been drawn. So the shares are exact over whole
+    cycles, and no image is repeated before its set is used up.
 
-    The sequence is a function of the seed and the position alone: rank r of W takes positions
-    r, r + W, ..., of the same sequence for every W, and ``skip`` costs nothing. Under MMEngine's
+    The sequence is a function of seed and position alone. Rank r of W takes the positions
+    r, r + W, ... of the same sequence, for every W, and ``skip`` costs nothing. Under MMEngine's
     ``IterBasedTrainLoop`` a resumed run continues with the sample after the last one seen.
 
     Args:
         dataset: MMEngine's ``ConcatDataset``, or anything with ``datasets``.
-        weights: Share of each set, in any unit; equal shares by default.
-        seed: Of the order, the same on all ranks; by default random and synchronised.
+        weights: Share of each set, in any unit; equal by default.
+        seed: Seed of the order, the same on all ranks; by default random and synchronised.
 
     Raises:
         InputError: If ``dataset`` has no ``datasets``, one of them is empty, or the weights are
-            not one each, finite, not negative and not all zero.
+            not one for each set, finite, not negative and not all zero.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class BalancedSampler(Sampler):
             position += self.world_size
 
     def skip(self, num_samples: int) -> None:
-        """Let the next iteration start after this many samples of this rank, from the beginning.
+        """Skip the first samples of this rank in the next iteration.
 
-        ``InfiniteSampler.skip``'s contract, which MMEngine's loop relies on to resume.
+        MMEngine's loop relies on this to resume, as on ``InfiniteSampler.skip``.
 
         Raises:
             ValueError: If the number is negative.
@@ -92,14 +92,14 @@ class BalancedSampler(Sampler):
         self.start = num_samples
 
     def __len__(self) -> int:
-        """Images of all sets, as MMEngine's ``InfiniteSampler``; the sequence has no end."""
+        """Give the number of images, as MMEngine's ``InfiniteSampler``; the sequence is endless."""
         return sum(self.sizes)
 
     def set_epoch(self, epoch: int) -> None:
         """Do nothing: the sequence has no epochs."""
 
     def _slots(self, cycle: int) -> list[tuple[int, int]]:
-        """Set, and how many of its images came before, for each position of a cycle."""
+        """Set and number of its earlier draws, for each position of a cycle."""
         drawn = [cycle * count for count in self.per_cycle]
         parts = [part for part, count in enumerate(self.per_cycle) for _ in range(count)]
         slots = []
@@ -113,7 +113,7 @@ class BalancedSampler(Sampler):
 
 
 def _per_cycle(weights: Sequence[float]) -> list[int]:
-    """How often each set comes in the shortest cycle that has the shares of the weights."""
+    """Draws from each set in the shortest cycle whose shares are the weights."""
     if not all(0 <= weight < math.inf for weight in weights) or not any(weights):
         raise InputError(
             'BalancedSampler: weights must be finite, not negative and not all zero, got '

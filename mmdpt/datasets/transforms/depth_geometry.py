@@ -1,7 +1,7 @@
-"""Resize, crop and rotate images with their depth, where an invalid pixel stays invalid.
+"""Resize, crop and rotate images with their depth. An invalid pixel stays invalid.
 
-Nothing here interpolates depth: a pixel of the result is a pixel of the file, or NaN. mmseg's
-``Resize``, ``RandomResize`` and ``RandomFlip`` keep to that too; its ``RandomRotate`` does not.
+Nothing here interpolates depth: each pixel of the result is a pixel of the file, or NaN. This
+also holds for mmseg's ``Resize``, ``RandomResize`` and ``RandomFlip``, not for ``RandomRotate``.
 """
 
 import cv2
@@ -16,7 +16,7 @@ from mmdpt.registry import TRANSFORMS
 
 METHODS = ('minimal', 'lower_bound', 'upper_bound')
 CROP_ATTEMPTS = 10
-"""As mmseg's RandomCrop tries for ``cat_max_ratio``."""
+"""Crops that are drawn to find one with depth, as many as mmseg's RandomCrop draws."""
 
 
 def fit_size(
@@ -24,27 +24,26 @@ def fit_size(
 ) -> tuple[int, int]:
     """Compute the network's input size for an image (isl-org/DPT and MiDaS, transforms.py).
 
-    Both sides are scaled alike and then rounded, each for itself, to a multiple:
+    Both sides are scaled by the same factor. Then each is rounded to a multiple:
 
-    - 'minimal': by that of the two factors which changes the image less; nearest multiple.
-    - 'lower_bound': to cover ``scale``; nearest multiple that is not below it.
-    - 'upper_bound': to fit into ``scale``; nearest multiple that is not above it.
+    - 'minimal': the one of the two factors that changes the image less; nearest multiple.
+    - 'lower_bound': covers ``scale``; nearest multiple that is not below it.
+    - 'upper_bound': fits into ``scale``; nearest multiple that is not above it.
 
-    Halves round to the even multiple; a side is at least one multiple, where the reference makes
-    it 0.
+    Halves round to the even multiple. A side is at least one multiple; the reference allows 0.
 
     Args:
         size: Width and height of the image [px].
         scale: Width and height asked for [px].
         method: One of the above.
-        multiple: Of which both sides are made a multiple [px].
+        multiple: Both sides become multiples of this [px].
 
     Returns:
         Width and height [px].
     """
     factors = [want / have for want, have in zip(scale, size, strict=True)]
     if method == 'minimal':
-        # the reference takes the height's on a tie
+        # the reference takes the height's factor on a tie
         factor = factors[0] if abs(1 - factors[0]) < abs(1 - factors[1]) else factors[1]
     else:
         factor = max(factors) if method == 'lower_bound' else min(factors)
@@ -62,17 +61,17 @@ def fit_size(
 
 @TRANSFORMS.register_module()
 class ResizeDepth(BaseTransform):
-    """Resize the image, keeping its shape, to a multiple; and the maps in ``seg_fields``.
+    """Resize the image and the maps in ``seg_fields`` with its aspect ratio, to multiples.
 
-    The image is resized bicubically as by isl-org/DPT, the maps take the nearest pixel by its
-    centre (mmcv's 'nearest' takes the one above and left, half a pixel off on the average). A
-    float image keeps the cubic's overshoot, as in isl-org/DPT; a uint8 image is clipped.
+    The image is resized bicubically, as in isl-org/DPT. The maps take the pixel with the nearest
+    centre; mmcv's 'nearest' takes the one above and left, on average half a pixel off. A float
+    image keeps the overshoot of bicubic interpolation, as in isl-org/DPT; a uint8 image is clipped.
 
     Args:
         scale: Width and height asked for [px], or one number for both.
         method: 'minimal', 'lower_bound' or 'upper_bound', see ``fit_size``.
-        multiple: Of which both sides are made a multiple [px].
-        image_only: Leave the maps as they are: for test pipelines, which are evaluated at the
+        multiple: Both sides become multiples of this [px].
+        image_only: Do not resize the maps; for test pipelines, whose results are evaluated at the
             original size.
 
     Raises:
@@ -121,8 +120,8 @@ class ResizeDepth(BaseTransform):
 class KBCrop(BaseTransform):
     """Crop image and maps to the KITTI benchmark's 352 x 1216 px, bottom-centre.
 
-    Use it after ``LoadDepth`` and before any resizing: the crop becomes the original
-    (``ori_shape``), to which predictions are resized and on which they are evaluated.
+    Use it after ``LoadDepth`` and before any resizing. The crop becomes the original
+    (``ori_shape``): predictions are resized to it and evaluated on it.
     """
 
     def transform(self, results: dict) -> dict:
@@ -157,7 +156,7 @@ class NYUCrop(BaseTransform):
         """Crop ``img`` and every map in ``seg_fields``.
 
         Raises:
-            InputError: If the image is no NYU frame.
+            InputError: If the image has another size than NYU's frames.
         """
         size = results['img'].shape[:2]
         if size != NYU_SIZE:
@@ -182,7 +181,7 @@ class RandomCropDepth(RandomCrop):
 
     Args:
         crop_size: Height and width [px], or one number for both.
-        min_valid: Least share of pixels with depth; after ten crops with less the last is taken.
+        min_valid: Least share of pixels with depth. After ten crops with less, the last is used.
 
     Raises:
         ValueError: If ``min_valid`` is not in [0, 1].

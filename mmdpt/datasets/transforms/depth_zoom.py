@@ -1,4 +1,4 @@
-"""Zoom into images, which brings their pixels nearer, or out of them."""
+"""Zoom into images, which brings their pixels nearer, or out, which moves them away."""
 
 import cv2
 import numpy as np
@@ -12,12 +12,12 @@ from mmdpt.registry import TRANSFORMS
 class RandomZoomDepth(BaseTransform):
     """Scale the image by a random factor and divide the depth by it (Eigen, arXiv:1406.2283).
 
-    To a camera of the same focal length a thing that looks twice as large is half as far. A crop
-    after this step, no larger than the smallest image, brings all to one size. The image is resized
-    bilinearly, the maps in ``seg_fields`` take the nearest pixel, as everywhere.
+    For a camera of the same focal length, an object that looks twice as large is half as far away.
+    A crop after this step, no larger than the smallest image, gives all images one size. The image
+    is resized bilinearly; the maps in ``seg_fields`` take the nearest pixel.
 
     Args:
-        scale: Least and greatest factor, which is drawn evenly between them.
+        scale: Least and greatest factor, drawn uniformly.
 
     Raises:
         ValueError: If the factors are not positive or not in order.

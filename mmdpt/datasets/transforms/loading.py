@@ -16,7 +16,7 @@ from mmdpt.files.image_checks import check_image, read_whole
 from mmdpt.registry import TRANSFORMS
 
 UNREADABLE = (AssertionError, OSError, ValueError, SyntaxError, cv2.error)
-"""What mmcv, Pillow and OpenCV raise on a file that is no image."""
+"""Exceptions that mmcv, Pillow and OpenCV raise for a file that is no image."""
 MEDIAN_SAMPLES = 4096
 """Pixels of a depth map whose median is checked."""
 
@@ -72,7 +72,7 @@ class LoadAnnotations(MMSegLoadAnnotations):
         """Read ``seg_map_path`` into ``gt_seg_map`` (H, W) uint8 with 255 for ignored pixels.
 
         Raises:
-            InputError: If the file is no readable single-channel image, has another size than the
+            InputError: If the file is no readable single-channel image, differs in size from the
                 image, or holds a value that is neither a class nor ignored.
         """
         path = results['seg_map_path']
@@ -97,7 +97,7 @@ class LoadAnnotations(MMSegLoadAnnotations):
     @staticmethod
     def _check_values(label: np.ndarray, results: dict) -> None:
         num_classes = results.get('num_classes')
-        if num_classes is None:  # a data set that does not say
+        if num_classes is None:  # the data set has no classes
             return
         wrong = (label >= num_classes) & (label != IGNORE_INDEX)
         if wrong.any():
@@ -140,9 +140,8 @@ class LoadDepth(BaseTransform):
         """Add ``gt_depth_map`` to the results and to their ``seg_fields``.
 
         Raises:
-            InputError: If the file or its mask is missing, unreadable or of another size than the
-                image; if a depth file has 8 bits, its median is no plausible depth, or no pixel
-                is valid.
+            InputError: If the file or its mask is missing, unreadable or differs in size from the
+                image; if a depth file has 8 bits, an implausible median, or no valid pixel.
         """
         path = results['depth_map_path']
         values = read_depth_file(

@@ -1,4 +1,4 @@
-"""Resize images as the image processor of an exported model does, for equal numbers."""
+"""Resize images exactly as the image processor of an exported model."""
 
 import numpy as np
 import torch
@@ -17,16 +17,16 @@ from .depth_geometry import fit_size
 class ResizeAsTransformers(BaseTransform):
     """Resize the image as transformers' DPTImageProcessor (5.23, models/dpt): with antialiasing.
 
-    isl-org/DPT and Depth Anything resize with OpenCV, which has none (``ResizeDepth``). Pillow's
-    result, which mmcv's ``Resize`` can have, is not torchvision's to the last bit.
+    isl-org/DPT and Depth Anything resize with OpenCV, without antialiasing (``ResizeDepth``).
+    Pillow, a backend of mmcv's ``Resize``, differs from torchvision in the last bits.
 
-    It resizes the image alone: load ground truth after it.
+    It resizes the image only; load ground truth after it.
 
     Args:
         size: Side of the square [px].
-        keep_ratio: Keep the shape (Depth Anything), by that of the two factors which changes the
-            image less; False: squeeze the image to the square (DPT).
-        multiple: Of which both sides are made a multiple [px], when the shape is kept.
+        keep_ratio: Keep the aspect ratio (Depth Anything), by the one of the two factors that
+            changes the image less; False: squeeze the image to the square (DPT).
+        multiple: With ``keep_ratio`` both sides become multiples of this [px].
     """
 
     def __init__(self, size: int, keep_ratio: bool = False, multiple: int = 1) -> None:
@@ -38,7 +38,7 @@ class ResizeAsTransformers(BaseTransform):
         """Update ``img`` (H, W, 3) uint8 and its size; add ``scale`` and ``scale_factor`` (w, h).
 
         Raises:
-            ValueError: If the image is not uint8, whose rounding is part of the numbers.
+            ValueError: If the image is not uint8; the processor rounds to uint8.
         """
         image = results['img']
         if image.dtype != np.uint8:

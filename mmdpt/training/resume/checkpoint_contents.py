@@ -22,6 +22,7 @@ from mmdpt.checkpoints import state_dict_of
 from mmdpt.checkpoints.reading.checksums import check_whole
 from mmdpt.checkpoints.reading.reader import unpickle
 from mmdpt.errors import InputError
+from mmdpt.files.paths import check_file
 
 BUFFER_KEYS = ('log_history', 'count_history', 'max_length')
 LEFT_OUT = object()
@@ -84,8 +85,7 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         InputError: If it is missing, damaged, would execute code, or lacks what a training saves.
     """
-    if not path.is_file():
-        raise InputError(f'no checkpoint file {path}')
+    check_file(path, 'checkpoint')
     check_whole(path)
     loaded = unpickle(path)
     found = loaded if isinstance(loaded, dict) else {}
