@@ -22,8 +22,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--to', choices=['mmdpt', 'isl-org', 'huggingface'], default='mmdpt')
     parser.add_argument(
         '--config',
-        help='config, its name or that of a released model, which the result must fit; huggingface '
-        'needs it, and a model with LoRA on its way out, whose updates are folded in',
+        help='config file, or the name of a config or released model, that the result must fit; '
+        'needed for huggingface, and for a model with LoRA on its way out, to fold its updates in',
     )
     return parser.parse_args()
 
@@ -60,13 +60,13 @@ def main() -> None:
     if args.to != 'mmdpt' and has_updates(state_dict):
         if model is None:
             raise InputError(
-                f'{args.src} has LoRA updates, and their factor is in its config alone: --config'
+                f'{args.src} has LoRA updates; their factor is in the config alone: give --config'
             )
         state_dict = merge_updates(model, state_dict)
         print('the updates of LoRA are folded into the weights')
 
     args.dst.parent.mkdir(parents=True, exist_ok=True)
-    # a name that nobody can have put a link under
+    # nobody can have placed a link under a random name
     part = args.dst.with_name(f'.mmdpt-{secrets.token_hex(8)}{args.dst.suffix}')
     try:
         if args.to == 'mmdpt':
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def _meta(meta: dict, model: Any) -> dict:
-    """Keep the class names: the file's, or else the config's."""
+    """Keep the class names of the file, or else those of the config."""
     named = meta.get('dataset_meta') or getattr(model, 'dataset_meta', None)
     return {} if named is None else dict(dataset_meta=named)
 

@@ -1,4 +1,4 @@
-"""Foreign state dicts into ours and back, with a report of every key."""
+"""Convert foreign state dicts into ours and back, with a report of every key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ class Report:
     """What became of every key.
 
     Attributes:
-        source: Whose names came in.
+        source: The code base whose names came in.
         task: 'depth', 'segmentation' or 'backbone'.
-        mapped: The key that went out, and those that it was made of.
+        mapped: Each key that went out, and the keys that it was made of.
         dropped: Parameters that no output depends on, with the reason.
-        filled: Parameters that the other side has and this one lacks, with the reason.
-        missing: Keys that the layout demands and the file lacks.
+        filled: Parameters that the other side has and this one does not, with the reason.
+        missing: Keys that the layout demands and the file does not have.
         unexpected: Keys of the file that the layout does not know.
-        reshaped: "key: shape, expected shape".
+        reshaped: Keys of another shape, as "key: shape, expected shape".
         settings: What a config must say for equal numbers.
     """
 
@@ -67,14 +67,15 @@ class Report:
 
 
 def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tensor], Report]:
-    """Convert a foreign state dict; one that is ours already comes back as it is.
+    """Convert a foreign state dict. One that is ours already is returned unchanged.
 
     Args:
         state_dict: Foreign tensors.
-        source: Whose they are; 'auto' goes by the keys.
+        source: The code base that they come from; 'auto' finds it by the keys.
 
     Returns:
-        Our state dict, of a whole model, or of ``backbone.`` alone (timm), and the report.
+        Our state dict, which is a whole model's or holds ``backbone.`` alone (timm), and the
+        report.
 
     Raises:
         InputError: If the layout is unknown, a key is missing, unexpected or of another shape, or
@@ -121,10 +122,10 @@ def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tens
 
 
 def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], Report]:
-    """Convert our state dict to the first layout of a code base that has our parts.
+    """Convert our state dict to the layout of a code base that has our parts.
 
     Args:
-        state_dict: Ours, of a whole model.
+        state_dict: The state dict of a whole model of ours.
         target: 'isl-org' or 'huggingface'.
 
     Raises:
@@ -166,7 +167,9 @@ def task_of(state_dict: StateDict) -> str:
 
 def _layout_for(state_dict: StateDict, target: str) -> Layout:
     if not is_ours(state_dict):
-        raise InputError('only a model of mmdpt is converted to other names; convert it here first')
+        raise InputError(
+            'only a model of mmdpt can be converted to other names: convert the file to mmdpt first'
+        )
     task, hybrid = task_of(state_dict), 'backbone.stem.conv.weight' in state_dict
     normed = 'backbone.ln1.weight' in state_dict
     for layout in LAYOUTS:
@@ -188,7 +191,7 @@ def _parts_present(
     state_dict: StateDict,
     keys_of: Callable[[Pair], tuple[str, ...]],
 ) -> list[Pair]:
-    """Leave out the optional parts of which no tensor is there."""
+    """Leave out optional parts that have no tensor in the state dict."""
     there = {pair.part for pair in pairs if any(key in state_dict for key in keys_of(pair))}
     there |= set(layout.required)
     if layout.either and not there.intersection(layout.either):
@@ -197,7 +200,7 @@ def _parts_present(
 
 
 def _unlike_first_layer(state_dict: StateDict) -> list[str]:
-    """Name the tensors of encoder layers whose shape is not that of the first layer's."""
+    """Name the tensors of encoder layers whose shapes differ from the first layer's."""
     problems = []
     for key, value in state_dict.items():
         prefix, layer, rest = key.partition('backbone.layers.')

@@ -1,8 +1,8 @@
-"""A model out of a checkpoint's tensors: no random values before them, no second copy of them.
+"""Build a model without random values, and fill it without a second copy of the weights.
 
-The meta device would lose the values of buffers that no checkpoint has, such as the mean of the
-pixels, and some of mmpretrain's networks (ResNet, Swin) are not built there. Parameters whose
-memory nobody has written cost as little: the system gives pages when they are first written.
+The meta device would lose buffers that no checkpoint has, such as the mean of the pixels, and some
+of mmpretrain's networks (ResNet, Swin) cannot be built there. Parameters that nobody has written
+cost as little: the system gives memory pages when they are first written.
 """
 
 from typing import Any
@@ -18,13 +18,13 @@ RANDOM_VALUES = (
     nn.init.normal_,
     nn.init.uniform_,
 )
-"""What the constructors of layers fill parameters with; nn.init's others call the first two."""
+"""What layers' constructors fill parameters with. Other functions of nn.init call the first two."""
 
 
 class ParametersUnset(TorchFunctionMode):
-    """Within it, and in this thread alone, no parameter gets random values: it has any.
+    """Within this block, in this thread, parameters keep arbitrary values instead of random ones.
 
-    For a model that a checkpoint fills; ``compare`` tells whether it fills every parameter.
+    The model is then filled from a checkpoint; ``compare`` tells whether that fills all of it.
     """
 
     def __torch_function__(
@@ -40,15 +40,15 @@ class ParametersUnset(TorchFunctionMode):
 
 
 def fill(model: nn.Module, state_dict: dict[str, Tensor]) -> None:
-    """Make a checkpoint's tensors those of a model, equal to ``load_state_dict(strict=False)``.
+    """Give a model a checkpoint's tensors, with the result of ``load_state_dict(strict=False)``.
 
-    A tensor that has its memory for itself, and type and layout as in the model, becomes the
-    parameter's own. The others are copied; ``load_state_dict`` does it where a module has more to
-    do, such as resizing a position embedding. Parameters stay the objects that they are.
+    A tensor becomes the parameter's own if it shares its memory with no other and has the model's
+    type and layout. Others are copied. ``load_state_dict`` does the copying where a module has more
+    to do, such as resizing a position embedding. Parameters stay the objects that they are.
 
     Args:
         model: The model.
-        state_dict: By the model's names; emptied, so that no tensor lives longer than it must.
+        state_dict: Tensors by the model's names. It is emptied, to free each tensor early.
 
     Raises:
         RuntimeError: If a tensor has another shape.
@@ -88,7 +88,7 @@ def _saved_buffers(module: nn.Module) -> list[tuple[str, Tensor | None]]:
 
 
 def _is_laid_out_as(value: Tensor, own: Tensor) -> bool:
-    """Whether a tensor can stand in for another, and fills its memory."""
+    """Whether a tensor can take the place of another, and needs all of its own memory."""
     return (
         value.dtype == own.dtype
         and value.device == own.device

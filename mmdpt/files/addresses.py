@@ -1,4 +1,4 @@
-"""What is fetched from the internet: https alone, wherever the answers lead."""
+"""Fetch from the internet over https alone, wherever redirects lead."""
 
 import re
 from typing import Any
@@ -8,16 +8,16 @@ from urllib.parse import SplitResult, urlsplit
 from mmdpt.errors import InputError
 
 TIMEOUT = 30.0
-"""How long an address may be silent [s]."""
+"""How long a server may send nothing [s]."""
 THIS_MACHINE = ('localhost', '127.0.0.1', '::1')
-"""Hosts that plain http is spoken with: on the way to them nobody can exchange an answer."""
+"""Hosts that plain http may be used with: nobody can tamper with answers on the way."""
 
 
 def check_address(address: str, expected: str) -> SplitResult:
-    """Take an address apart that may be fetched.
+    """Parse an address, and check that it may be fetched.
 
     Args:
-        address: Of https, or of http on this machine.
+        address: An https address, or an http one of this machine.
         expected: What the message says an address is, after "address: ".
 
     Raises:
@@ -36,20 +36,20 @@ def check_address(address: str, expected: str) -> SplitResult:
 
 
 def open_address(asked: request.Request, timeout: float | None = None) -> Any:
-    """Send a request as ``urllib.request.urlopen`` does, over what ``check_address`` allows alone.
+    """Send a request as ``urllib.request.urlopen`` does, to addresses that may be fetched.
 
-    Redirects are followed to such addresses, but from another machine not to this one, whose
-    servers may trust whoever runs here.
+    A redirect must lead to such an address as well. One from another machine to this machine is
+    refused, because servers here may trust local requests.
 
     Raises:
         OSError: If there is no answer, or a redirect is refused.
-        http.client.HTTPException: If the answer is none of HTTP.
+        http.client.HTTPException: If the answer is not HTTP.
     """
     return _opener().open(asked, timeout=TIMEOUT if timeout is None else timeout)
 
 
 class _CheckedRedirects(request.HTTPRedirectHandler):
-    """urllib follows https to http and ftp; here an answer cannot make an address less safe."""
+    """Refuse redirects that urllib follows: from https to http or ftp, or to this machine."""
 
     def redirect_request(
         self, req: request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -67,7 +67,7 @@ def _is_allowed(parts: SplitResult) -> bool:
 
 
 def _opener() -> request.OpenerDirector:
-    """Leave out what ``urlopen`` also opens: files, FTP and data addresses."""
+    """Build an opener without the files, FTP and data addresses that ``urlopen`` also opens."""
     opener = request.OpenerDirector()
     for handler in (
         request.ProxyHandler,

@@ -1,4 +1,4 @@
-"""A model from a config or a released checkpoint's name, ready to predict."""
+"""Build a model from a config or the name of a released checkpoint."""
 
 import copy
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
 
 
 def _check_name(config: str) -> None:
-    """Raise InputError with the nearest names where a name stands for nothing; a path may."""
+    """Raise InputError, with the nearest names, if a name that is no path stands for nothing."""
     path = Path(config)
     known = [*RELEASES, *own_configs()]
     if path.suffix or path.parent != Path('.') or path.is_file() or config in known:
@@ -103,7 +103,7 @@ def _check_name(config: str) -> None:
 
 
 def _dataset_meta(cfg: Config, num_classes: int) -> dict[str, Any] | None:
-    """Give classes and palette of the test data; None where the model predicts others, or depth."""
+    """Give classes and palette of the test data; None if the model predicts others, or depth."""
     dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     cls = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else None
     meta = {**getattr(cls, 'METAINFO', {}), **(dataset.get('metainfo') or {})}

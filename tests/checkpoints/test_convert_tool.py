@@ -124,7 +124,7 @@ def test_out_to_transformers_the_updates_of_lora_are_folded_in(convert, child, t
 def test_out_without_the_config_of_lora_is_refused(convert, child, tmp_path, capsys):
     with_updates(child(dict(backbone=dict(lora=dict(rank=2)))), tmp_path / 'ours.pth')
     assert convert(tmp_path / 'ours.pth', tmp_path / 'out.pth', '--to', 'isl-org') == 1
-    assert 'ours.pth has LoRA updates, and their factor' in capsys.readouterr().err
+    assert 'ours.pth has LoRA updates; their factor' in capsys.readouterr().err
     assert not (tmp_path / 'out.pth').exists()
 
 

@@ -1,11 +1,11 @@
-"""DPT's decoder, whose parts are the same in every code base and named otherwise."""
+"""DPT's decoder: its parts are the same in every code base, their names are not."""
 
 from collections.abc import Sequence
 
 from .layout import AFFINE, BATCH_NORM, NUM_TAPS, WEIGHT, Pair, modules
 
 SAME_SCALE = 2
-"""The tap that keeps its scale and has no resampling, 0-based."""
+"""Index of the tap that keeps its scale and has no resampling."""
 
 
 def reassemble(
@@ -18,11 +18,11 @@ def reassemble(
     """Pair readout, projection and resampling of the taps that have them.
 
     Args:
-        taps: Taps, 0-based.
-        readout: Their name; {k} is the tap, {next} the tap counted from 1.
-        projection: As ``readout``.
-        resampling: As ``readout``.
-        part: Of projection and resampling; the readout is a part of its own.
+        taps: Indices of the taps.
+        readout: Their name of the readout; {k} is the tap's index, {next} is k + 1.
+        projection: Their name of the projection, likewise.
+        resampling: Their name of the resampling, likewise.
+        part: Part of projection and resampling; the readout is a part of its own.
     """
     pairs = []
     for k in taps:
@@ -44,19 +44,19 @@ def fusion(
     bias_part: str | None = 'fusion bias',
     norm_part: str = 'fusion norm',
 ) -> list[Pair]:
-    """Pair what follows the reassembling; our block 0 is the coarsest, whose first unit is unused.
+    """Pair what follows the reassembling. Our block 0 is the coarsest; its first unit is unused.
 
     Args:
-        to_fusion: Their name of the convolution to the fusion width; {k} is the tap, {next} the
-            tap counted from 1.
-        project: Of a block's last convolution; {k} is our block, {back} the block counted from the
-            finest, from 1.
-        unit: Of a block's residual unit; {u} is 1 or 2.
-        conv: Of a unit's convolution below it; {i} is 1 or 2.
-        norm: Of a unit's normalisation below it.
-        part: Of all that no file lacks.
-        bias_part: Of the convolutions' biases; None where there are none.
-        norm_part: Of the normalisations.
+        to_fusion: Their name of the convolution to the fusion width; {k} is the tap's index,
+            {next} is k + 1.
+        project: Their name of a block's last convolution; {k} is our block, {back} counts blocks
+            from the finest, beginning at 1.
+        unit: Their name of a block's residual unit; {u} is 1 or 2.
+        conv: Their name of a convolution below the unit; {i} is 1 or 2.
+        norm: Their name of a normalisation below the unit; {i} is 1 or 2.
+        part: Part of what every file has.
+        bias_part: Part of the convolutions' biases; None if there are none.
+        norm_part: Part of the normalisations.
     """
     pairs = []
     for k in range(NUM_TAPS):

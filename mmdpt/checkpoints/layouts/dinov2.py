@@ -1,6 +1,6 @@
 """DINOv2 as initial weights: facebookresearch/dinov2's own files, timm's, and transformers' (5.23).
 
-Own names by Depth-Anything-V2 @a561b84, depth_anything_v2/dinov2.py, a copy of DINOv2's model.
+DINOv2's own names are those of its copy in Depth-Anything-V2 @a561b84, depth_anything_v2/dinov2.py.
 """
 
 from mmdpt.checkpoints.layouts import timm

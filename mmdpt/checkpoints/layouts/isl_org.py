@@ -26,7 +26,7 @@ def reassemble(taps: Sequence[int], scriptable: bool) -> list[Pair]:
 
 
 def fusion(scratch: str = 'scratch') -> list[Pair]:
-    """Pair what follows the reassembling; refinenet4 is the coarsest."""
+    """Pair what follows the reassembling. Their refinenet4 is the coarsest block."""
     block = f'{scratch}.refinenet{{back}}'
     return decoder.fusion(
         f'{scratch}.layer{{next}}_rn',
@@ -38,7 +38,7 @@ def fusion(scratch: str = 'scratch') -> list[Pair]:
 
 
 def unused_unit(unit: str, conv: str, norm: str) -> list[Dead]:
-    """Name the parameters of the coarsest block's first unit, shaped as its second's."""
+    """Name the parameters of the coarsest block's first unit, which has the second's shapes."""
     live = 'decode_head.fusion.blocks.0.residual_unit2'
     rows = [
         *((f'{conv}{i}.{leaf}', f'conv{i}.{leaf}') for i in (1, 2) for leaf in AFFINE),
@@ -56,7 +56,7 @@ def unused_unit(unit: str, conv: str, norm: str) -> list[Dead]:
 
 
 def untrained_auxiliary(auxiliary: str, head: str) -> list[Dead]:
-    """Name the auxiliary output, for those of our models that have none; theirs load strictly."""
+    """Name the auxiliary output. Their models load strictly, and some of ours have none."""
     rows = [('0.weight', 'project.conv.weight'), ('4.weight', 'conv_seg.weight')]
     rows += [('4.bias', 'conv_seg.bias')]
     rows += [(f'1.{leaf}', f'project.bn.{leaf}') for leaf in BATCH_NORM]

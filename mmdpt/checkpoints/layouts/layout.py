@@ -14,17 +14,17 @@ COUNTER = 'num_batches_tracked'
 BATCH_NORM = (*AFFINE, 'running_mean', 'running_var', COUNTER)
 NUM_TAPS = 4
 OLDER = '(older)'
-"""Ends the name of a part that is read and not written: what newer files have under others."""
+"""A part whose name ends in this is read, not written: newer files have other names for it."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One tensor of ours and where a file keeps it; {n}, {s}, {b} stand for numbers.
+    """One tensor of ours and where a file keeps it. {n}, {s} and {b} stand for numbers.
 
     Attributes:
         ours: Key template.
-        theirs: Key templates; several are the pieces of ours along its first dimension (q, k, v).
-        part: Pairs of one part are all there or all absent.
+        theirs: Key templates. Several are pieces of our tensor along its first dimension (q, k, v).
+        part: A file has either all pairs of a part or none of them.
     """
 
     ours: str
@@ -33,16 +33,16 @@ class Pair:
 
     @property
     def optional(self) -> bool:
-        """Whether the tensor may lack: BatchNorm's counter, which no output depends on."""
+        """Whether a file may lack the tensor: no output depends on BatchNorm's counter."""
         return self.ours.endswith(COUNTER)
 
 
 @dataclass(frozen=True)
 class Dead:
-    """A parameter that no output of the file's own model depends on; we have none.
+    """A parameter that no output of the file's own model depends on, and that we do not have.
 
-    On the way out, where the other side loads strictly, it is filled: the shape is that of our
-    ``like``, with ``rows`` in the first dimension, all of ``value``.
+    The other side loads strictly, so it is filled on the way out: with ``value``, in the shape of
+    our ``like``, with ``rows`` in the first dimension.
     """
 
     theirs: str
@@ -54,7 +54,7 @@ class Dead:
 
 @dataclass(frozen=True)
 class Implied:
-    """A parameter of ours that is zero where a file has none; the shape is that of ``like[0]``."""
+    """A parameter of ours that is zero where a file has none. It is as long as ``like``."""
 
     ours: str
     like: str
@@ -67,17 +67,17 @@ class Layout:
 
     Attributes:
         source: Name of the code base, as ``--source`` takes it.
-        marks: Regular expressions; a file of this layout has a matching key for each.
+        marks: Regular expressions. A file of this layout has a matching key for each.
         pairs: The table.
         required: Parts that no file lacks.
-        task: 'depth', 'segmentation', or 'backbone' for one without a head.
+        task: 'depth', 'segmentation', or 'backbone' if there is no head.
         hybrid: Whether a convolutional stem gives the first two taps.
-        either: Parts of which every file has one.
+        either: Parts of which every file has exactly one.
         dead: Parameters that are dropped.
         implied: Parameters of ours that files may lack.
         aliases: Regular expressions and replacements from older names to those of the table.
-        check: Raises InputError where the numbers could not be equal.
-        settings: What a config must say for equal numbers beside the weights.
+        check: Raises InputError if our model could not give the same numbers.
+        settings: What a config must say for equal numbers.
     """
 
     source: str
@@ -106,7 +106,7 @@ class Layout:
 
 
 def modules(part: str, *table: tuple[str, str, tuple[str, ...]]) -> list[Pair]:
-    """Build the pairs of modules: (ours, theirs, names of the tensors in both)."""
+    """Build the pairs of modules, each given as (ours, theirs, names of the tensors in both)."""
     return [
         Pair(f'{ours}.{leaf}', (f'{theirs}.{leaf}',), part)
         for ours, theirs, leaves in table
@@ -115,11 +115,11 @@ def modules(part: str, *table: tuple[str, str, tuple[str, ...]]) -> list[Pair]:
 
 
 def expand(pairs: Iterable[Pair], keys: Iterable[str], ours: bool) -> list[Pair]:
-    """Write out the numbers in a table for a file: 0 up to the greatest among its keys.
+    """Write out a table for a file: every number from 0 to the greatest among its keys.
 
     Args:
         pairs: The table.
-        keys: Of the file.
+        keys: The keys of the file.
         ours: Whether the keys are ours or theirs.
     """
     keys = list(keys)

@@ -67,7 +67,7 @@ def unused(prefix: str, classes: int = 1000) -> list[Dead]:
 
 
 def parts(hybrid: bool, *more: str) -> tuple[str, ...]:
-    """Name the parts that an encoder cannot lack, and ``more``."""
+    """Name the parts that every encoder has, and ``more``."""
     return ('encoder', *(('stem',) if hybrid else ()), *more)
 
 

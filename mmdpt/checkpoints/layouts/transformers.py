@@ -45,7 +45,7 @@ def encoder(hybrid: bool) -> list[Pair]:
 
 
 def neck(taps: Sequence[int]) -> list[Pair]:
-    """Pair reassembling, of the taps that have it, and fusion with DPTNeck."""
+    """Pair fusion, and the reassembling of those taps that have it, with DPTNeck."""
     stage, block = 'neck.reassemble_stage', 'neck.fusion_stage.layers.{k}'
     return [
         *decoder.reassemble(

@@ -1,5 +1,8 @@
-"""A folder that transformers loads: DPTForDepthEstimation, DPTForSemanticSegmentation, or, of an
-encoder that norms its taps, DepthAnythingForDepthEstimation."""
+"""A folder that transformers loads.
+
+It holds a DPTForDepthEstimation, a DPTForSemanticSegmentation or, if the encoder norms its taps, a
+DepthAnythingForDepthEstimation.
+"""
 
 import json
 from pathlib import Path
@@ -17,23 +20,24 @@ from .layout import StateDict
 BICUBIC = 3
 """PIL's number, which image processors store."""
 MLP_RATIO = 4
-"""Of DINOv2's encoders."""
+"""Width of the feed-forward layers over that of the tokens, in DINOv2's encoders."""
 CLASSES = {'depth': 'DPTForDepthEstimation', 'segmentation': 'DPTForSemanticSegmentation'}
 
 
 def write_folder(model: Any, state_dict: StateDict, folder: Path) -> Report:
     """Write config.json, model.safetensors and preprocessor_config.json.
 
-    transformers' DPT takes every image as square, so that the image processor squeezes it to one;
-    that of Depth Anything keeps the ratio.
+    transformers' DPT assumes square images, so its image processor squeezes every image to a
+    square. That of Depth Anything keeps the aspect ratio.
 
     Args:
-        model: Of mmdpt, for what the tensors do not say; ``dataset_meta`` names the classes.
-        state_dict: Its tensors; updates of LoRA are folded in.
-        folder: Existing and empty.
+        model: A model of mmdpt, whose modules say what the tensors do not; ``dataset_meta`` names
+            the classes.
+        state_dict: Its tensors. Updates of LoRA are folded in.
+        folder: An existing, empty folder.
 
     Raises:
-        InputError: If transformers has no such model, with the setting that it lacks.
+        InputError: If transformers has no such model. It names the setting.
     """
     from safetensors.torch import save_file
 
@@ -101,11 +105,11 @@ def describe(model: Any, state_dict: StateDict) -> dict[str, Any]:
 
 
 def describe_preprocessing(model: Any) -> dict[str, Any]:
-    """Give the content of preprocessor_config.json: to a square of the pretraining size.
+    """Give the content of preprocessor_config.json.
 
-    With the final norm on its taps, Depth Anything's: that side to the size which changes the image
-    less (of a larger image the shorter one, as its own code has it), both of whole patches.
-    ``ResizeAsTransformers`` does the same here.
+    A DPT's images are resized to a square of the pretraining size. Depth Anything keeps the ratio:
+    the side that changes the image less gets the size (the shorter one of a larger image, as in its
+    own code), and both sides are whole patches. ``ResizeAsTransformers`` does the same here.
     """
     height, width = model.backbone.img_size
     keeps_ratio = model.backbone.norm_taps

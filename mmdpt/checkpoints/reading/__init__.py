@@ -1,1 +1,1 @@
-"""A file becomes tensors: trusted, downloaded, checked, and nothing in it executed."""
+"""Read a checkpoint: download it, check it, and execute nothing in it."""

@@ -1,4 +1,4 @@
-"""Whether a checkpoint's file is whole, by its checksums.
+"""Find damage to a checkpoint's file by its checksums.
 
 torch.save gives every record of its zip archive a CRC-32, which torch.load does not check
 (pytorch/pytorch third_party/miniz, MINIZ_DISABLE_ZIP_READER_CRC32_CHECKS).
@@ -27,14 +27,14 @@ DAMAGED = (
     struct.error,
     zlib.error,
 )
-"""What zipfile raises for one file or another of changed bytes."""
+"""The errors that zipfile raises for damaged files."""
 
 
 def damage(path: Path) -> str | None:
-    """Say what is wrong with a checkpoint's file, None for a whole one.
+    """Say what is wrong with a checkpoint's file; give None if it is intact.
 
-    A changed byte that torch would read and a file that ends early are found; archives written
-    without checksums (``torch.serialization.set_crc32_options(False)``) are only found torn.
+    Every changed byte that torch would read is found, and every file that ends early. In archives
+    without checksums (``torch.serialization.set_crc32_options(False)``) only an early end is found.
     """
     try:
         if not _is_archive(path):
@@ -56,7 +56,7 @@ def damage(path: Path) -> str | None:
 
 
 def check_whole(path: Path) -> None:
-    """Check the file of any checkpoint; formats without checksums pass.
+    """Check the file of any checkpoint. Formats without checksums pass.
 
     Raises:
         InputError: If it is damaged, see ``damage``.

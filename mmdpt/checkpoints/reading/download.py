@@ -26,7 +26,7 @@ from mmdpt.files.addresses import THIS_MACHINE, check_address, open_address
 CHUNK = 1 << 20
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
 GREATEST_DOWNLOAD = 16 << 30
-"""Of one address [bytes]; DINOv2's giant has 4.5 GB, an answer may be endless."""
+"""Bytes that one file may have. DINOv2's giant has 4.5 GB; an answer may be endless."""
 HUB = re.compile(
     r'https://huggingface\.co/(?:(space|dataset)s/)?([^/]+(?:/[^/]+)?)'
     r'/(?:resolve|blob)/([^/]+)/([^?#]+)(?:[?#].*)?'
@@ -65,12 +65,12 @@ def download(address: str, opener: Opener = open_address) -> Path:
     convention of torch.hub), which is checked.
 
     Args:
-        address: Of https, or of a local file (file://), which stays where it is.
+        address: An https address, or a file:// one, whose file stays where it is.
         opener: What sends the requests.
 
     Raises:
-        InputError: If it cannot be had, with the address and where to put the file; or if its
-            checksum is wrong.
+        InputError: If the file cannot be had, naming the address and where to put the file; or if
+            its checksum is wrong.
     """
     if address.startswith('file://'):
         parts = urlsplit(address)
@@ -142,7 +142,7 @@ def _alone(part: Path) -> Iterator[IO[bytes]]:
 
 
 def _fetch(address: str, part: IO[bytes], opener: Opener) -> None:
-    """Append what is lacking; start again where the server does not serve the rest."""
+    """Append the missing bytes, or start again if the server does not serve them alone."""
     start = part.tell()
     request = Request(address, headers={'User-Agent': 'mmdpt'})
     if start:

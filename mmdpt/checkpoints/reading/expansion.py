@@ -1,4 +1,4 @@
-"""Refuse a checkpoint that would fill the memory, or take forever, with more than its file."""
+"""Refuse a checkpoint that expands to much more than its file: it would fill the memory."""
 
 import zipfile
 from collections.abc import Mapping
@@ -11,20 +11,20 @@ from torch import Tensor
 from mmdpt.errors import InputError
 
 GREATEST_EXPANSION = 4
-"""Bytes of tensors, or objects, for a byte of the file; tensors that share memory count each."""
+"""Bytes of tensors, or objects, per byte of the file. Tensors that share memory all count."""
 ALWAYS_ALLOWED = 1 << 20
-"""Bytes, or objects, that may come out of any file."""
+"""Bytes, or objects, that any file may expand to."""
 ZIP_MAGIC = b'PK'
 
 
 def check_archive(path: Path) -> None:
-    """Check that the records of a torch.save archive are no more than its file, before any is read.
+    """Check that an archive's records are no larger than its file, before any is read.
 
-    torch.save compresses nothing; torch.load would decompress, or, mapping the file, take the
-    compressed bytes for numbers.
+    torch.save compresses nothing. torch.load would decompress a record or, when it maps the file,
+    take compressed bytes for numbers.
 
     Raises:
-        InputError: If a record is compressed, or records lie upon each other, naming the sizes.
+        InputError: If a record is compressed or records overlap. It names the sizes.
     """
     with path.open('rb') as file:
         if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
@@ -33,7 +33,7 @@ def check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             records = archive.infolist()
     except Exception as error:  # zipfile raises whatever changed bytes make go wrong
-        raise InputError(f'{path} cannot be read: it is no whole archive ({error})') from error
+        raise InputError(f'{path} cannot be read: its archive is damaged ({error})') from error
     compressed = [record for record in records if record.compress_type]
     size, expanded = path.stat().st_size, sum(record.file_size for record in records)
     if compressed or expanded > size:
@@ -50,8 +50,8 @@ def check_archive(path: Path) -> None:
 def check_contents(path: Path, loaded: Any) -> None:
     """Check that what was unpickled is no larger than its file.
 
-    A tensor of stride 0 has any number of elements out of one, and a list that holds one list
-    twice, which holds one list twice, ..., has 2^n; whoever copies them writes them all.
+    A tensor of stride 0 makes any number of elements out of one. A list that holds a list twice,
+    which holds a list twice, and so on, has 2^n elements. A copy would write them all.
 
     Args:
         path: The file.

@@ -1,7 +1,7 @@
-"""Copy some tensors out of a mapped file, so that no more than they takes memory.
+"""Copy some tensors out of a mapped file, without memory for the others.
 
-Pages of a mapping that were read count as this process's until it ends, and a tensor left in a
-mapping changes, or ends the process, when the file does.
+Pages of a mapping that were read count as this process's memory until the mapping ends. A tensor
+that stays in a mapping changes when the file changes, and ends the process when the file shrinks.
 """
 
 import zipfile
@@ -12,9 +12,9 @@ from pathlib import Path
 from torch import Tensor
 
 PARTS = 4
-"""Times that a file is mapped; the greatest memory is that of the tensors and of one part."""
+"""How often a file is mapped. The peak of the memory is the tensors and one such part."""
 LEAST_PART = 64 << 20
-"""Bytes that are copied at once, of small files."""
+"""Bytes that are copied at once at least."""
 
 
 def copy_tensors(
@@ -25,9 +25,9 @@ def copy_tensors(
     """Copy tensors, mapping the file anew for every part of them.
 
     Args:
-        names: Of the tensors.
-        size: Of all of them [bytes].
-        opened: Maps the file; gives a function from a name to a tensor in the mapping.
+        names: Names of the tensors.
+        size: Size of all tensors together [bytes].
+        opened: Maps the file, and gives a function from a name to a tensor in the mapping.
     """
     part = max(size // PARTS + 1, LEAST_PART)
     tensors: dict[str, Tensor] = {}
@@ -42,10 +42,10 @@ def copy_tensors(
 
 
 def has_optimizer(path: Path) -> bool:
-    """Whether a file is of a training, with tensors beside the model's, and can be mapped.
+    """Whether a training wrote a file, with an optimiser beside the model, and it can be mapped.
 
-    An archive of torch.save that names an optimiser; one that was packed again, compressed, cannot
-    be mapped and is not unpacked to find out.
+    That is an archive of torch.save that names an optimiser. An archive that was compressed later
+    cannot be mapped, and is not unpacked to find out.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -55,5 +55,5 @@ def has_optimizer(path: Path) -> bool:
                 record.filename.endswith('/data.pkl') and b'optimizer' in archive.read(record)
                 for record in records
             )
-    except Exception:  # no archive, or a damaged one: who reads it says what is wrong
+    except Exception:  # no archive, or a damaged one: the reader will say what is wrong
         return False

@@ -13,7 +13,8 @@ class Release(NamedTuple):
 
     Attributes:
         config: Name of a config of mmdpt.
-        address: Of the file; a name such as dpt_large-midas-2f21e586.pt carries its SHA-256.
+        address: Address of the file. A name such as dpt_large-midas-2f21e586.pt carries the
+            beginning of its SHA-256.
         options: Overrides of the config, 'key=value'.
     """
 
@@ -23,13 +24,15 @@ class Release(NamedTuple):
 
 
 def list_models() -> list[str]:
-    """Give the names of released checkpoints, which stand for their files and, in
-    ``init_model``, for their configs too."""
+    """Give the names of released checkpoints.
+
+    A name stands for the file and, in ``init_model``, for the config too.
+    """
     return sorted(RELEASES)
 
 
 def _depth_anything() -> dict[str, Release]:
-    """List V1 (LiheYoung/Depth-Anything) and V2 (DepthAnything/Depth-Anything-V2), READMEs of both.
+    """List V1 (LiheYoung/Depth-Anything) and V2 (DepthAnything/Depth-Anything-V2) by READMEs.
 
     V1 taps the last four blocks, and its run.py (@1d03336) resizes without align_corners.
     """

@@ -95,7 +95,7 @@ def test_whole_checkpoints_pass(checkpoint):
 
 def test_a_cut_archive_is_named(checkpoint):
     checkpoint.write_bytes(checkpoint.read_bytes()[:-30])
-    with pytest.raises(InputError, match=r'weights\.pth.* it is no whole archive'):
+    with pytest.raises(InputError, match=r'weights\.pth.* its archive is damaged'):
         check_archive(checkpoint)
 
 
