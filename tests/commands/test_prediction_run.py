@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,20 +21,18 @@ from mmdpt.inference.prediction import Prediction
 CLASSES = ('wall', 'floor', 'sky')
 
 
-class Head:
-    def __init__(self, output):
-        self.output = output
-
-
 class Model:
     """Predicts the red channel, and refuses what is narrower than 4 px."""
 
-    def __init__(self, output='relative'):
-        self.depth_head = Head(output) if output else None
+    def __init__(self, output='relative', fail=lambda names: None):
+        self.fail = fail
+        self.depth_head = SimpleNamespace(output=output) if output else None
+        self.segments = output is None
         self.output = output
         self.batches = []
 
     def predict_images(self, images, names):
+        self.fail(list(names))
         self.batches.append(list(names))
         print('chatter of a library')
         for image, name in zip(images, names, strict=True):
@@ -79,9 +79,6 @@ def lines(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-# --- done ----------------------------------------------------------------------------------------
-
-
 def test_every_image_is_predicted_and_counted(folder, tmp_path, capsys):
     out = tmp_path / 'out'
     assert run(folder, out, kinds=('npy', 'png')) == 0
@@ -104,8 +101,9 @@ def test_images_are_predicted_in_batches(folder, tmp_path, batch_size, batches):
 
 def test_line_of_json_says_what_was_predicted(folder, tmp_path, capsys):
     """And nothing else is on standard output, whatever a library prints there."""
-    out = tmp_path / 'out'
+    out, before = tmp_path / 'out', sys.stdout
     assert run(folder, out, Model('depth'), as_json=True) == 0
+    assert sys.stdout is before
     printed = capsys.readouterr()
     first, *others = map(json.loads, printed.out.splitlines())
     assert first.pop('seconds') >= 0
@@ -125,58 +123,59 @@ def test_line_of_json_says_what_was_predicted(folder, tmp_path, capsys):
     assert printed.err.endswith(f'3 images: 3 files in {out}; depth [m]\n')
 
 
-def test_line_of_json_has_the_shares_of_the_classes(tmp_path, capsys):
-    """Of 30 numbers from 10 on, and 5 more: 1 mod 3 comes first."""
-    draw(tmp_path / 'a.png', size=(5, 7))
-    assert run(tmp_path / 'a.png', tmp_path / 'out', Model(None), as_json=True) == 0
-    (line,) = lines(capsys)
-    assert (line['output'], line['unit'], line['is_metric']) == ('labels', '', False)
-    expected = dict(floor=0.3429, sky=0.3429, wall=0.3143)  # 12, 12 and 11 of 35
-    assert line['classes'] == expected and 'min' not in line
+def test_line_of_json_has_the_shares_of_the_classes_and_of_no_number_none(tmp_path, capsys):
+    """Of 35 numbers from 10 on: 1 mod 3 comes first."""
 
-
-def test_line_of_json_without_a_finite_number_has_none(tmp_path, capsys):
     class Nothing(Model):
         def _predict(self, image, name):
-            return Prediction(image, name, np.full((5, 6), np.nan, np.float32), 'depth', 'm', True)
+            return Prediction(image, name, np.full((7, 5), np.nan, np.float32), 'depth', 'm', True)
 
-    draw(tmp_path / 'a.png')
-    assert run(tmp_path / 'a.png', tmp_path / 'out', Nothing('depth'), as_json=True) == 0
-    (line,) = lines(capsys)
-    assert (line['min'], line['median'], line['max']) == (None, None, None)
-
-
-def test_images_of_one_name_keep_files_of_their_own(tmp_path, capsys):
-    for index, place in enumerate(('x', 'y')):
-        (tmp_path / place).mkdir()
-        draw(tmp_path / place / 'a.png', first=10 * (index + 1))
-    out = tmp_path / 'out'
-    assert run([tmp_path / 'x' / 'a.png', tmp_path / 'y' / 'a.png'], out) == 0
-    least = {path.name: np.load(path).min() for path in out.iterdir()}
-    assert least == {'x-a_relative.npy': 10, 'y-a_relative.npy': 20}
+    draw(tmp_path / 'a.png', size=(5, 7))
+    for model in (Model(None), Nothing('depth')):
+        assert run(tmp_path / 'a.png', tmp_path / 'out', model, as_json=True) == 0
+    labels, nothing = lines(capsys)
+    assert (labels['output'], labels['unit'], labels['is_metric']) == ('labels', '', False)
+    expected = dict(floor=0.3429, sky=0.3429, wall=0.3143)  # 12, 12 and 11 of 35
+    assert labels['classes'] == expected and 'min' not in labels
+    assert (nothing['min'], nothing['median'], nothing['max']) == (None, None, None)
 
 
-def test_images_of_an_earlier_run_are_left_out(folder, capsys):
+def test_outputs_of_an_earlier_run_are_left_out_but_not_beside_one_image(folder, capsys):
     out = folder / 'out'
     for _ in range(2):
         assert run(folder, out, kinds=('colour',)) == 0
         assert sorted(os.listdir(out)) == ['a_colour.jpg', 'b_colour.jpg', 'c_colour.jpg']
     assert f'3 images in {out}, where the outputs go, left out' in capsys.readouterr().err
-
-
-def test_outputs_beside_one_image(folder):
     assert run(folder / 'a.png', folder) == 0
     assert (folder / 'a_relative.npy').exists()
 
 
-# --- known points --------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ('output', 'kinds', 'missing'),
+    [
+        ('relative', ('npy', 'colour'), 'b_colour.jpg'),
+        (None, ('png', 'side-by-side'), 'b_labels.png'),
+        ('depth', ('ply',), 'b_points.ply'),
+    ],
+)
+def test_resume_leaves_out_images_whose_files_are_all_there(
+    folder, tmp_path, capsys, output, kinds, missing
+):
+    out, model = tmp_path / 'out', Model(output)
+    assert run(folder, out, model, kinds) == 0
+    (out / missing).unlink()
+    assert run(folder, out, model, kinds, resume=True) == 0
+    assert model.batches == [['a'], ['b'], ['c'], ['b']] and (out / missing).exists()
+    assert '2 images done before, left out' in capsys.readouterr().err
 
 
 def test_known_points_make_relative_maps_metric(folder, tmp_path, capsys):
     """Red 10 at (0, 0) is 1 m and 39 at (5, 4) 0.1 m: disparity from 1 to 10."""
     csv = points(tmp_path / 'points.csv', '0,0,1', '5,4,0.1')
     out = tmp_path / 'out'
-    assert run(folder / 'a.png', out, known_points=csv, as_json=True) == 0
+    model, kinds = Model('relative'), ('npy', 'ply')
+    assert run(folder / 'a.png', out, model, kinds, known_points=csv, as_json=True) == 0
+    assert sorted(os.listdir(out)) == ['a_depth.npy', 'a_points.ply']
     printed = capsys.readouterr()
     line = json.loads(printed.out)
     assert (line['output'], line['unit'], line['is_metric']) == ('depth', 'm', True)
@@ -197,16 +196,6 @@ def test_points_that_contradict_one_image_fail_it_alone(folder, tmp_path, capsys
     message = capsys.readouterr().err
     assert '1 of 3 images failed:' in message
     assert 'b.png: b: the known points contradict the prediction' in message
-
-
-def test_known_points_make_a_point_cloud_possible(folder, tmp_path):
-    csv = points(tmp_path / 'points.csv', '0,0,2', '5,4,1')
-    out = tmp_path / 'out'
-    assert run(folder / 'a.png', out, kinds=('ply',), known_points=csv) == 0
-    assert os.listdir(out) == ['a_points.ply']
-
-
-# --- images that fail ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('batch_size', [1, 3])
@@ -237,14 +226,12 @@ def test_others_are_done_and_the_failed_one_is_named(
 
 
 def test_image_too_large_for_the_memory_fails_alone(folder, tmp_path, capsys):
-    class Small(Model):
-        def predict_images(self, images, names):
-            if len(images) > 1 or names == ['b']:
-                raise torch.cuda.OutOfMemoryError('CUDA out of memory')
-            return super().predict_images(images, names)
+    def fail(names):
+        if len(names) > 1 or names == ['b']:
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory')
 
     out = tmp_path / 'out'
-    assert run(folder, out, Small(), batch_size=3) == 1
+    assert run(folder, out, Model(fail=fail), batch_size=3) == 1
     assert sorted(os.listdir(out)) == ['a_relative.npy', 'c_relative.npy']
     assert 'b.png: 6 x 5 px do not fit into memory' in capsys.readouterr().err
 
@@ -269,19 +256,14 @@ def test_full_disk_ends_the_run_with_what_is_whole(folder, tmp_path, capsys, mon
 
 
 def test_ctrl_c_says_what_was_done(folder, tmp_path, capsys):
-    class Interrupted(Model):
-        def predict_images(self, images, names):
-            if names == ['b']:
-                raise KeyboardInterrupt
-            return super().predict_images(images, names)
+    def fail(names):
+        if names == ['b']:
+            raise KeyboardInterrupt
 
     out = tmp_path / 'out'
-    assert run(folder, out, Interrupted()) == 130
+    assert run(folder, out, Model(fail=fail)) == 130
     assert os.listdir(out) == ['a_relative.npy']
     assert f'1 image: 1 file in {out}' in capsys.readouterr().out
-
-
-# --- commands that are wrong ---------------------------------------------------------------------
 
 
 def not_loaded():
@@ -291,41 +273,32 @@ def not_loaded():
 @pytest.mark.parametrize(
     ('wrong', 'message'),
     [
-        (dict(inputs=['{tmp}/none.png']), 'no image, folder or match of a glob'),
-        (dict(inputs=['{tmp}/empty']), 'has no image'),
-        (dict(inputs=['{tmp}/*.tif']), 'no image matches'),
-        (dict(inputs=['{tmp}/none.mp4']), 'there is no video'),
-        (dict(inputs=['{tmp}/in/a.png', '{tmp}/a.mp4']), 'is predicted by itself'),
-        (dict(out='{tmp}/file'), 'is a file, not a folder'),
-        (dict(out='{tmp}/in'), 'all images lie in'),
-        (dict(known_points='{tmp}/none.csv'), 'No such file'),
-        (dict(known_points='{tmp}/wrong.csv'), 'wrong.csv, line 3: depth must be positive'),
+        (dict(inputs=['none.png']), 'no image, folder or match of a glob'),
+        (dict(inputs=['empty']), 'has no image'),
+        (dict(inputs=['*.tif']), 'no image matches'),
+        (dict(inputs=['none.mp4']), 'there is no video'),
+        (dict(inputs=['in/a.png', 'a.mp4']), 'is predicted by itself'),
+        (dict(out='file'), 'is a file, not a folder'),
+        (dict(out='in'), 'all images lie in'),
+        (dict(known_points='none.csv'), 'No such file'),
+        (dict(known_points='wrong.csv'), 'wrong.csv, line 3: depth must be positive'),
         (dict(batch_size=0), 'at least 1, got 0'),
+        (dict(), None),
     ],
 )
-def test_wrong_command_is_refused_before_the_model_is_loaded(folder, tmp_path, wrong, message):
-    (tmp_path / 'empty').mkdir()
-    (tmp_path / 'file').touch()
-    points(tmp_path / 'wrong.csv', '1,1,2', '2,2,0')
-    right = dict(inputs=[str(folder)], out=str(tmp_path / 'out'), known_points=None, batch_size=1)
-    asked = {
-        key: [each.format(tmp=tmp_path) for each in value]
-        if isinstance(value, list)
-        else value.format(tmp=tmp_path)
-        if isinstance(value, str)
-        else value
-        for key, value in (right | wrong).items()
-    }
-    outputs = Outputs(type(tmp_path)(asked.pop('out')), ['npy'])
+def test_wrong_command_is_refused_before_the_model_is_loaded(
+    folder, tmp_path, monkeypatch, wrong, message
+):
+    monkeypatch.chdir(tmp_path)
+    Path('empty').mkdir()
+    Path('file').touch()
+    points(Path('wrong.csv'), '1,1,2', '2,2,0')
     before = sorted(tmp_path.rglob('*'))
-    with pytest.raises(InputError, match=message):
+    asked = dict(inputs=['in'], out='out') | wrong
+    outputs = Outputs(Path(asked.pop('out')), ['npy'])
+    with pytest.raises(InputError if message else AssertionError, match=message or 'was loaded'):
         predict(outputs=outputs, load=not_loaded, **asked)
-    assert sorted(tmp_path.rglob('*')) == before  # no folder either
-
-
-def test_right_command_loads_the_model(folder, tmp_path):
-    with pytest.raises(AssertionError, match='the model was loaded'):
-        predict([str(folder)], Outputs(tmp_path / 'out', ['npy']), not_loaded)
+    assert not message or sorted(tmp_path.rglob('*')) == before  # no folder either
 
 
 @pytest.mark.parametrize(
@@ -344,15 +317,6 @@ def test_model_that_does_not_fit_is_refused_before_the_first_image(
     with pytest.raises(InputError, match=message):
         run(folder, tmp_path / 'out', model, kinds=(kind,), known_points=csv)
     assert model.batches == [] and os.listdir(tmp_path / 'out') == []
-
-
-def test_standard_output_is_given_back(folder, tmp_path):
-    before = sys.stdout
-    run(folder, tmp_path / 'out', as_json=True)
-    assert sys.stdout is before
-
-
-# --- the model -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

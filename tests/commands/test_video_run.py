@@ -166,9 +166,6 @@ def test_lines_of_json_for_the_frames_and_the_video(clip, tmp_path, capsys):
     assert f'5 frames: 6 files in {out}; relative disparity' in printed.err
 
 
-# --- the range of the colours --------------------------------------------------------------------
-
-
 def test_the_range_starts_with_percentiles_and_follows_slowly():
     running = RunningRange(momentum=0.75)
     assert running.update(np.full(3, np.nan)) == (0, 1)
@@ -184,9 +181,6 @@ def test_the_range_starts_with_percentiles_and_follows_slowly():
 def test_a_momentum_outside_is_refused(momentum):
     with pytest.raises(ValueError, match=r'momentum must be in \[0, 1\), got'):
         RunningRange(momentum)
-
-
-# --- camera --------------------------------------------------------------------------------------
 
 
 def interrupt():

@@ -16,32 +16,24 @@ from mmdpt.inference.images import as_rgb, decode_image, read_image
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 COLOURS = np.array([[RED, GREEN, BLUE], [WHITE, (10, 20, 30), (200, 100, 50)]], np.uint8)
 DEEP = np.array([[0, 128, 129], [257 * 10, 257 * 254, 65535]], np.uint16)
+LEVELS = np.arange(256).reshape(16, 16)
 DEEP_AS_8_BIT = [[0, 0, 1], [10, 254, 255]]  # 65535 / 255 = 257; 128 / 257 < 0.5 < 129 / 257
 
 
-def png_of(image, **options):
+HEADER = b'IHDR' + struct.pack('>IIBBBBB', 20000, 20000, 8, 2, 0, 0, 0)
+BOMB = b'\x89PNG\r\n\x1a\n\0\0\0\r' + HEADER + struct.pack('>I', zlib.crc32(HEADER))
+BOMB += b'\0\0\0\0IDAT' + struct.pack('>I', zlib.crc32(b'IDAT'))
+"""A PNG whose header alone says 20000 x 20000 px."""
+
+
+def file_of(image, kind='PNG', **options):
     buffer = io.BytesIO()
-    image.save(buffer, 'PNG', **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def rgb_of(grey):
     return np.repeat(np.array(grey, np.uint8)[..., None], 3, axis=2)
-
-
-def bomb():
-    """A PNG whose header alone says 20000 x 20000 px."""
-
-    def chunk(kind, data):
-        return (
-            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-        )
-
-    header = struct.pack('>IIBBBBB', 20000, 20000, 8, 2, 0, 0, 0)
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', b'') + chunk(b'IEND', b'')
-
-
-# --- files ---------------------------------------------------------------------------------------
 
 
 def test_photographs_are_read_as_opencv_reads_them(data_root):
@@ -70,7 +62,7 @@ def test_photographs_are_read_as_opencv_reads_them(data_root):
 def test_exif_orientation_is_applied(orientation, upright):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = png_of(Image.fromarray(COLOURS), exif=exif)
+    data = file_of(Image.fromarray(COLOURS), exif=exif)
     np.testing.assert_array_equal(decode_image(data, 'turned'), upright(COLOURS))
 
 
@@ -86,95 +78,64 @@ def test_a_photograph_on_its_side_is_turned(data_root, tmp_path):
     assert np.abs(turned.astype(int) - np.rot90(upright, -1)).mean() < 3
 
 
-def test_grey_becomes_three_equal_channels():
-    grey = np.array([[0, 7], [128, 255]], np.uint8)
-    np.testing.assert_array_equal(decode_image(png_of(Image.fromarray(grey)), 'grey'), rgb_of(grey))
+def palette(indices, **options):
+    image = Image.new('P', (3, 1))
+    image.putpalette([*RED, *GREEN, *BLUE])
+    image.putdata(indices)
+    return file_of(image, **options)
 
 
-def test_one_bit_becomes_black_and_white():
-    bits = np.array([[True, False], [False, True]])
-    read = decode_image(png_of(Image.fromarray(bits)), 'bits')
-    np.testing.assert_array_equal(read, rgb_of([[255, 0], [0, 255]]))
+def array(values, dtype=np.uint8):
+    return Image.fromarray(np.array(values, dtype))
 
 
-def test_sixteen_bit_png_spans_the_full_range():
-    read = decode_image(png_of(Image.fromarray(DEEP)), 'deep')
-    np.testing.assert_array_equal(read, rgb_of(DEEP_AS_8_BIT))
+def tiff_16_bits(order, mode):
+    return file_of(Image.frombytes(mode, (3, 2), DEEP.astype(f'{order}u2').tobytes()), 'TIFF')
 
 
-def test_sixteen_bit_pgm_spans_the_full_range():
-    data = b'P5 3 2 65535\n' + DEEP.astype('>u2').tobytes()
-    np.testing.assert_array_equal(decode_image(data, 'deep'), rgb_of(DEEP_AS_8_BIT))
+CONTENTS = {
+    'grey': (file_of(array([[0, 7], [128, 255]])), [[0, 7], [128, 255]]),
+    'one bit': (file_of(array([[True, False], [False, True]], bool)), [[255, 0], [0, 255]]),
+    '16-bit PNG': (file_of(Image.fromarray(DEEP)), DEEP_AS_8_BIT),
+    '16-bit PGM': (b'P5 3 2 65535\n' + DEEP.astype('>u2').tobytes(), DEEP_AS_8_BIT),
+    '16-bit TIFF': (tiff_16_bits('<', 'I;16'), DEEP_AS_8_BIT),
+    '16-bit TIFF, big-endian': (tiff_16_bits('>', 'I;16B'), DEEP_AS_8_BIT),
+    '16-bit colours': (
+        cv2.imencode('.png', (COLOURS.astype(np.uint16) * 257)[..., ::-1])[1].tobytes(),
+        COLOURS,
+    ),
+    'opacity': (  # 51 / 255 = 1 / 5
+        file_of(array([[(*RED, 255), (*RED, 0), (*RED, 51)]])),
+        [[RED, WHITE, (255, 204, 204)]],
+    ),
+    'grey with opacity': (file_of(array([[(0, 255), (0, 0), (0, 51)]])), [[0, 255, 204]]),
+    'palette': (palette([2, 0, 1]), [[BLUE, RED, GREEN]]),
+    'palette with opacity': (palette([0, 1, 2], transparency=1), [[RED, WHITE, BLUE]]),
+    'transparent colour': (file_of(array(COLOURS[:1]), transparency=GREEN), [[RED, WHITE, BLUE]]),
+    'first of several': (
+        file_of(
+            *(Image.new('L', (2, 1), 10), 'TIFF'),
+            **dict(save_all=True, append_images=[Image.new('L', (2, 1), 200)]),
+        ),
+        [[10, 10]],
+    ),
+    'floats in [0, 1]': (file_of(array([[0, 0.4, 1]], np.float32), 'TIFF'), [[0, 102, 255]]),
+}
 
 
-@pytest.mark.parametrize('order', ['<', '>'])
-def test_sixteen_bit_tiff_spans_the_full_range(order):
-    buffer = io.BytesIO()
-    Image.frombytes(
-        'I;16' if order == '<' else 'I;16B', (3, 2), DEEP.astype(f'{order}u2').tobytes()
-    ).save(buffer, 'TIFF')
-    np.testing.assert_array_equal(decode_image(buffer.getvalue(), 'deep'), rgb_of(DEEP_AS_8_BIT))
-
-
-def test_sixteen_bit_colours_keep_their_high_bytes():
-    encoded, data = cv2.imencode('.png', (COLOURS.astype(np.uint16) * 257)[..., ::-1])
-    assert encoded
-    np.testing.assert_array_equal(decode_image(data.tobytes(), 'deep colours'), COLOURS)
-
-
-def test_transparent_pixels_lie_over_white():
-    rgba = np.array([[(*RED, 255), (*RED, 0), (*RED, 51)]], np.uint8)  # 51 / 255 = 1 / 5
-    read = decode_image(png_of(Image.fromarray(rgba)), 'rgba')
-    np.testing.assert_array_equal(read, [[RED, WHITE, (255, 204, 204)]])
-
-
-def test_transparent_grey_lies_over_white():
-    la = np.array([[(0, 255), (0, 0), (0, 51)]], np.uint8)
-    read = decode_image(png_of(Image.fromarray(la)), 'la')
-    np.testing.assert_array_equal(read, rgb_of([[0, 255, 204]]))
-
-
-def test_a_transparent_colour_of_a_palette_lies_over_white():
-    palette = Image.new('P', (3, 1))
-    palette.putpalette([*RED, *GREEN, *BLUE])
-    palette.putdata([0, 1, 2])
-    read = decode_image(png_of(palette, transparency=1), 'palette')
-    np.testing.assert_array_equal(read, [[RED, WHITE, BLUE]])
-
-
-def test_a_palette_gives_its_colours():
-    palette = Image.new('P', (3, 1))
-    palette.putpalette([*RED, *GREEN, *BLUE])
-    palette.putdata([2, 0, 1])
-    np.testing.assert_array_equal(decode_image(png_of(palette), 'palette'), [[BLUE, RED, GREEN]])
-
-
-def test_a_transparent_colour_key_lies_over_white():
-    data = png_of(Image.fromarray(COLOURS[:1]), transparency=GREEN)
-    np.testing.assert_array_equal(decode_image(data, 'key'), [[RED, WHITE, BLUE]])
+@pytest.mark.parametrize('kind', CONTENTS)
+def test_pixels_of_every_kind_become_rgb_of_8_bits(kind):
+    """Grey has three equal channels, 16 bits span the full range, white lies under opacity."""
+    data, expected = CONTENTS[kind]
+    expected = np.array(expected)
+    expected = rgb_of(expected) if expected.ndim == 2 else expected
+    np.testing.assert_array_equal(decode_image(data, kind), expected)
 
 
 def test_a_cmyk_jpeg_gives_its_colours():
     cmyk = Image.new('CMYK', (16, 16), (0, 255, 255, 0))  # no cyan, full magenta and yellow: red
-    buffer = io.BytesIO()
-    cmyk.save(buffer, 'JPEG', quality=100)
-    read = decode_image(buffer.getvalue(), 'cmyk')
+    read = decode_image(file_of(cmyk, 'JPEG', quality=100), 'cmyk')
     assert np.abs(read.astype(int) - RED).max() <= 2
-
-
-def test_of_several_images_the_first_is_read():
-    first, second = Image.new('L', (2, 2), 10), Image.new('L', (2, 2), 200)
-    buffer = io.BytesIO()
-    first.save(buffer, 'TIFF', save_all=True, append_images=[second])
-    np.testing.assert_array_equal(decode_image(buffer.getvalue(), 'stack'), rgb_of([[10] * 2] * 2))
-
-
-def test_a_float_tiff_in_0_to_1_is_scaled():
-    buffer = io.BytesIO()
-    Image.fromarray(np.array([[0, 0.4, 1]], np.float32)).save(buffer, 'TIFF')
-    np.testing.assert_array_equal(
-        decode_image(buffer.getvalue(), 'floats'), rgb_of([[0, 102, 255]])
-    )
 
 
 @pytest.mark.parametrize(
@@ -184,7 +145,7 @@ def test_a_float_tiff_in_0_to_1_is_scaled():
         (lambda path: path.mkdir(), 'is a folder'),
         (lambda path: path.write_bytes(b''), 'is empty'),
         (lambda path: path.write_bytes(b'<html>not found</html>'), 'is no image that can be read'),
-        (lambda path: path.write_bytes(bomb()), r'is too large: .*400000000 pixels'),
+        (lambda path: path.write_bytes(BOMB), r'is too large: .*400000000 pixels'),
         (
             lambda path: Image.fromarray(np.array([[-1, 5]], np.int32)).save(path, 'TIFF'),
             r'mode I: expected numbers in \[0, 65535\], received -1 to 5',
@@ -215,7 +176,7 @@ def test_a_photograph_cut_short_is_damaged(data_root, tmp_path):
 
 @pytest.mark.parametrize('kept', [12, 30, 45, 60])
 def test_a_png_cut_anywhere_is_refused(kept):
-    data = png_of(Image.fromarray(COLOURS))
+    data = file_of(Image.fromarray(COLOURS))
     assert kept < len(data)
     with pytest.raises(InputError, match=r'^short\.png is (damaged|no image)'):
         decode_image(data[:kept], 'short.png')
@@ -228,7 +189,7 @@ def test_postscript_is_not_run():
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     path = tmp_path / 'mine.png'
-    path.write_bytes(png_of(Image.fromarray(COLOURS)))
+    path.write_bytes(file_of(Image.fromarray(COLOURS)))
 
     def refuse(*args):
         raise PermissionError(13, 'Permission denied')
@@ -238,9 +199,6 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         read_image(path)
 
 
-# --- objects -------------------------------------------------------------------------------------
-
-
 def test_an_array_is_copied():
     array = COLOURS.copy()
     rgb = as_rgb(array)
@@ -248,51 +206,35 @@ def test_an_array_is_copied():
     np.testing.assert_array_equal(rgb, COLOURS)
 
 
-def test_bgr_is_turned_round():
-    np.testing.assert_array_equal(as_rgb(COLOURS[..., ::-1], 'bgr'), COLOURS)
+TENSOR = torch.from_numpy(COLOURS).permute(2, 0, 1)
+OBJECTS = {
+    'grey': (COLOURS[..., 0], 'rgb', COLOURS[..., 0]),
+    'grey with an axis': (COLOURS[..., :1], 'rgb', COLOURS[..., 0]),
+    'grey has no order': (COLOURS[..., 0], 'bgr', COLOURS[..., 0]),
+    'BGR': (COLOURS[..., ::-1], 'bgr', COLOURS),
+    'BGR with opacity': (
+        *(np.array([[(*BLUE, 255), (*BLUE, 51)]], np.uint8), 'bgr'),
+        np.array([[RED, (255, 204, 204)]]),
+    ),
+    'Pillow knows its order': (Image.fromarray(COLOURS), 'bgr', COLOURS),
+    '16 bits': (DEEP, 'rgb', np.array(DEEP_AS_8_BIT)),
+    'tensor': (TENSOR, 'rgb', COLOURS),
+    'BGR tensor': (TENSOR.flip(0), 'bgr', COLOURS),
+    'grey tensor': (TENSOR[:1], 'rgb', COLOURS[..., 0]),
+    'tensor with gradient': ((TENSOR / 255).requires_grad_(), 'rgb', COLOURS),
+    'bfloat16': (torch.tensor([[[0, 0.5, 1]]]).bfloat16(), 'rgb', np.array([[0, 128, 255]])),
+    **{
+        dtype: ((LEVELS / 255).astype(dtype), 'rgb', LEVELS)
+        for dtype in ('float16', 'float32', 'float64')
+    },
+}
 
 
-def test_bgr_with_opacity_is_turned_round():
-    bgra = np.array([[(*BLUE, 255), (*BLUE, 51)]], np.uint8)  # read as BGR: red
-    np.testing.assert_array_equal(as_rgb(bgra, 'bgr'), [[RED, (255, 204, 204)]])
-
-
-def test_channel_order_leaves_grey_and_pillow_alone():
-    np.testing.assert_array_equal(as_rgb(COLOURS[..., 0], 'bgr'), rgb_of(COLOURS[..., 0]))
-    np.testing.assert_array_equal(as_rgb(Image.fromarray(COLOURS), 'bgr'), COLOURS)
-
-
-@pytest.mark.parametrize('shape', [(2, 3), (2, 3, 1)])
-def test_a_grey_array_becomes_three_equal_channels(shape):
-    grey = COLOURS[..., 0].reshape(shape)
-    np.testing.assert_array_equal(as_rgb(grey), rgb_of(COLOURS[..., 0]))
-
-
-def test_sixteen_bits_are_scaled_to_eight():
-    np.testing.assert_array_equal(as_rgb(DEEP), rgb_of(DEEP_AS_8_BIT))
-
-
-@pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
-def test_every_8_bit_level_survives_as_a_float(dtype):
-    levels = np.arange(256).reshape(16, 16)
-    np.testing.assert_array_equal(as_rgb((levels / 255).astype(dtype)), rgb_of(levels))
-
-
-def test_a_tensor_has_its_channels_first():
-    tensor = torch.from_numpy(COLOURS).permute(2, 0, 1)
-    np.testing.assert_array_equal(as_rgb(tensor), COLOURS)
-    np.testing.assert_array_equal(as_rgb(tensor.flip(0), 'bgr'), COLOURS)
-    np.testing.assert_array_equal(as_rgb(tensor[:1]), rgb_of(COLOURS[..., 0]))
-
-
-def test_a_tensor_with_gradient_is_read():
-    tensor = (torch.from_numpy(COLOURS).permute(2, 0, 1) / 255).requires_grad_()
-    np.testing.assert_array_equal(as_rgb(tensor), COLOURS)
-
-
-def test_a_bfloat16_tensor_is_read():
-    tensor = torch.tensor([[[0, 0.5, 1]]], dtype=torch.bfloat16)
-    np.testing.assert_array_equal(as_rgb(tensor), rgb_of([[0, 128, 255]]))
+@pytest.mark.parametrize('kind', OBJECTS)
+def test_an_object_of_every_kind_becomes_rgb_of_8_bits(kind):
+    image, order, expected = OBJECTS[kind]
+    expected = rgb_of(expected) if expected.ndim == 2 else expected
+    np.testing.assert_array_equal(as_rgb(image, order), expected)
 
 
 def test_an_opened_image_is_what_its_file_is(data_root, tmp_path):
@@ -307,7 +249,7 @@ def test_an_opened_image_is_what_its_file_is(data_root, tmp_path):
 def test_an_opened_image_that_is_cut_short_is_refused():
     photograph = Image.effect_noise((64, 64), 50)
     with (
-        Image.open(io.BytesIO(png_of(photograph)[:1000])) as image,
+        Image.open(io.BytesIO(file_of(photograph)[:1000])) as image,
         pytest.raises(InputError, match='the PIL image is damaged'),
     ):
         as_rgb(image)

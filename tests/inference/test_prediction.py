@@ -19,6 +19,8 @@ from mmdpt.visualization.legend import LINE_HEIGHT
 SIZE = (30, 40)
 UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}
 RAMP = np.linspace(1, 5, 40, dtype=np.float32)[None].repeat(30, axis=0)
+NAN = np.full(SIZE, np.nan, np.float32)
+CAMERA = Intrinsics(40, 40, 0, 0)
 LABELS = np.zeros(SIZE, np.uint8)
 LABELS[:, 20:] = 2
 CLASSES, PALETTE = ('wall', 'floor', 'sky'), ((250, 0, 0), (0, 250, 0), (0, 0, 250))
@@ -39,53 +41,53 @@ def points(*known):
     return KnownPoints(*np.array(known, float).reshape(-1, 3).T)
 
 
-# what a prediction is
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        (dict(), 'a prediction has a map, labels or both'),
+        (dict(map=RAMP), 'a map and what it is go together'),
+        (dict(map=RAMP.T, output='depth'), r'prediction is \(40, 30\), image \(30, 40\)'),
+        (dict(labels=LABELS.T), r'prediction is \(40, 30\), image \(30, 40\)'),
+    ],
+)
+def test_what_is_no_prediction_is_refused(fields, message):
+    with pytest.raises(ValueError, match=f'room: {message}'):
+        Prediction(np.zeros((*SIZE, 3), np.uint8), 'room', **fields)
 
 
-def test_neither_map_nor_labels_is_refused():
-    with pytest.raises(ValueError, match='room: a prediction has a map, labels or both'):
-        Prediction(np.zeros((*SIZE, 3), np.uint8), 'room')
+@pytest.mark.parametrize(
+    ('use', 'message'),
+    [
+        (lambda: of_map(output='relative').depth(), r'relative disparity has no scale.*: align$'),
+        (lambda: of_labels().depth(), 'the model predicts labels, not depth'),
+        (
+            lambda: of_labels().align(points((0, 0, 5), (39, 0, 1))),
+            'the model predicts labels, not',
+        ),
+        (lambda: of_map().save_labels('a.png'), 'the model predicts depth, not labels'),
+        (lambda: of_map(NAN).colour_map(), 'the map holds no finite number'),
+        (lambda: of_map(NAN).plot(), 'the map holds no finite number'),
+        (lambda: of_map().save('a.ply'), 'a point cloud needs either the intrinsics of the camera'),
+        (lambda: of_map().to_pointcloud(CAMERA, 60), 'a point cloud needs either the intrinsics'),
+        (
+            lambda: of_map(output='relative').to_pointcloud(CAMERA),
+            'relative disparity has no scale',
+        ),
+    ],
+)
+def test_what_a_prediction_cannot_give_is_named(use, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f'room: {message}'):
+        use()
+    assert os.listdir(tmp_path) == []
 
 
-def test_map_without_its_meaning_is_refused():
-    with pytest.raises(ValueError, match='room: a map and what it is go together'):
-        Prediction(np.zeros((*SIZE, 3), np.uint8), 'room', RAMP)
-
-
-@pytest.mark.parametrize('field', ['map', 'labels'])
-def test_prediction_of_another_size_is_refused(field):
-    output = 'depth' if field == 'map' else None
-    with pytest.raises(ValueError, match=r'room: prediction is \(40, 30\), image \(30, 40\)'):
-        Prediction(
-            np.zeros((*SIZE, 3), np.uint8), 'room', output=output, **{field: np.zeros((40, 30))}
-        )
-
-
-# metres
-
-
-def test_depth_stays():
+def test_depth_stays_and_disparity_is_inverted_zero_or_less_is_infinitely_far():
     np.testing.assert_array_equal(of_map().depth(), RAMP)
-
-
-def test_disparity_is_inverted_and_zero_or_less_is_infinitely_far():
     disparity = np.array([[0.5, 4, 0, -0.0, -1, np.nan, 1e-40]], np.float32)
     depth = of_map(disparity, 'disparity').depth()
     assert depth.dtype == np.float32
     np.testing.assert_array_equal(depth, [[2, 0.25, np.inf, np.inf, np.inf, np.nan, np.inf]])
-
-
-def test_relative_disparity_has_no_metres_and_the_message_names_the_way():
-    with pytest.raises(InputError, match=r'room: relative disparity has no scale.*: align$'):
-        of_map(output='relative').depth()
-
-
-def test_labels_have_no_metres():
-    with pytest.raises(InputError, match='room: the model predicts labels, not depth'):
-        of_labels().depth()
-
-
-# alignment
 
 
 def test_two_points_by_hand():
@@ -97,15 +99,6 @@ def test_two_points_by_hand():
     assert (aligned.output, aligned.unit, aligned.is_metric) == ('depth', 'm', True)
     assert (aligned.map.dtype, aligned.name) == (np.float32, 'room')
     np.testing.assert_array_equal(aligned.depth(), aligned.map)
-
-
-def test_known_scale_and_shift_are_recovered_from_many_points():
-    generator = np.random.default_rng(0)
-    truth = generator.uniform(1, 20, SIZE)
-    relative = ((1 / truth - 0.02) / 0.003).astype(np.float32)
-    columns, rows = generator.integers(0, 40, 50), generator.integers(0, 30, 50)
-    aligned = of_map(relative, 'relative').align(KnownPoints(columns, rows, truth[rows, columns]))
-    np.testing.assert_allclose(aligned.map, truth, rtol=1e-4)
 
 
 def test_fit_is_that_of_numpy_where_the_points_are_noisy():
@@ -161,35 +154,23 @@ def test_points_that_tell_no_scale_are_refused(known, message):
         of_map(output='relative').align(points(*known))
 
 
-def test_rounding_is_no_difference_between_predictions():
-    values = np.full(SIZE, 1000, np.float32)
-    values[0, 0] = np.nextafter(np.float32(1000), np.float32(2000))
-    with pytest.raises(InputError, match='the prediction is the same at all 2 known points'):
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [
+        (np.nextafter(np.float32(9), np.float32(10)), 'the prediction is the same at all 2 known'),
+        (np.nan, r'no finite prediction at known point \(0, 0\)'),
+    ],
+)
+def test_rounding_is_no_difference_and_nan_no_prediction(value, message):
+    values = np.full(SIZE, 9, np.float32)
+    values[0, 0] = value
+    with pytest.raises(InputError, match=message):
         of_map(values, 'relative').align(points((0, 0, 1), (1, 0, 2)))
-
-
-def test_known_point_without_prediction_is_named():
-    values = RAMP.copy()
-    values[3, 7] = np.nan
-    with pytest.raises(InputError, match=r'no finite prediction at known point \(7, 3\)'):
-        of_map(values, 'relative').align(points((0, 0, 5), (7, 3, 3)))
-
-
-def test_labels_cannot_be_aligned():
-    with pytest.raises(InputError, match='room: the model predicts labels, not depth'):
-        of_labels().align(points((0, 0, 5), (39, 0, 1)))
-
-
-# pictures
-
-
-def brightness(picture):
-    return picture.astype(float).sum(axis=2)
 
 
 @pytest.mark.parametrize('output', ['relative', 'disparity', 'depth'])
 def test_what_is_near_is_bright(output):
-    columns = brightness(of_map(output=output).colour_map())[0]
+    columns = of_map(output=output).colour_map()[0].sum(axis=1, dtype=float)
     steps = np.diff(columns if output != 'depth' else columns[::-1])
     assert (steps >= -1).all() and columns.max() - columns.min() > 500
 
@@ -205,13 +186,9 @@ def test_given_range_colours_two_frames_alike():
     near, far = of_map(RAMP).colour_map(0, 10), of_map(RAMP + 1).colour_map(0, 10)
     step = np.abs(RAMP[0] - RAMP[0, 0] - 1).argmin()
     assert np.abs(near[:, step].astype(int) - far[:, 0]).max() <= 3
-    assert not (near == of_map(RAMP).colour_map()).all()
-
-
-def test_range_may_be_given_in_part():
-    least = float(np.percentile(RAMP, 2))
-    expected = of_map().colour_map(least, 9)
-    np.testing.assert_array_equal(of_map().colour_map(high=9), expected)
+    in_part = of_map().colour_map(low=float(np.percentile(RAMP, 2)), high=9)
+    np.testing.assert_array_equal(of_map().colour_map(high=9), in_part)
+    assert not (near == of_map().colour_map()).all()
 
 
 def test_infinite_depth_is_the_farthest_colour_and_nan_black():
@@ -220,12 +197,6 @@ def test_infinite_depth_is_the_farthest_colour_and_nan_black():
     picture = of_map(values).colour_map(1, 5)
     np.testing.assert_array_equal(picture[0, 0], picture[0, 2])
     assert picture[0, 1].tolist() == [0, 0, 0]
-
-
-@pytest.mark.parametrize('draw', [Prediction.colour_map, Prediction.plot])
-def test_map_without_a_finite_number_is_named(draw):
-    with pytest.raises(InputError, match='room: the map holds no finite number'):
-        draw(of_map(np.full(SIZE, np.nan, np.float32)))
 
 
 def test_labels_are_laid_over_the_image():
@@ -284,39 +255,21 @@ def test_classes_without_palette_have_colours_and_more_than_256_classes_are_told
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 4
 
 
-# files
-
-
-def test_npy_holds_the_map(tmp_path):
-    values = RAMP.copy()
+@pytest.mark.filterwarnings('ignore:depth beyond')
+def test_each_format_holds_the_map(tmp_path):
+    values = RAMP + np.arange(30, dtype=np.float32)[:, None]
     values[0, :2] = np.nan, np.inf
-    of_map(values).save(tmp_path / 'a.npy')
+    for name in ('a.npy', 'a.pfm', 'a.PNG', 'a.ply'):
+        of_map(values).save(str(tmp_path / name), field_of_view=60 if name == 'a.ply' else None)
     read = np.load(tmp_path / 'a.npy')
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, values)
-
-
-def test_pfm_holds_the_map_bottom_row_first(tmp_path):
-    values = RAMP + np.arange(30, dtype=np.float32)[:, None]
-    of_map(values, 'relative').save(tmp_path / 'a.pfm')
-    read = np.frombuffer((tmp_path / 'a.pfm').read_bytes()[-4800:], '<f4').reshape(30, 40)
-    np.testing.assert_array_equal(read, values[::-1])
-
-
-@pytest.mark.parametrize(('output', 'greatest'), [('depth', 5000), ('relative', 65535)])
-def test_png_holds_millimetres_or_the_whole_range(tmp_path, output, greatest):
-    of_map(output=output).save(str(tmp_path / 'a.PNG'))
-    assert np.asarray(Image.open(tmp_path / 'a.PNG')).max() == greatest
-
-
-def test_ply_holds_a_point_a_pixel(tmp_path):
-    of_map().save(tmp_path / 'a.ply', field_of_view=60)
-    assert b'element vertex 1200\n' in (tmp_path / 'a.ply').read_bytes()
-
-
-def test_ply_without_a_camera_is_refused(tmp_path):
-    with pytest.raises(InputError, match='needs either the intrinsics of the camera or its field'):
-        of_map().save(tmp_path / 'a.ply')
+    bottom_first = np.frombuffer((tmp_path / 'a.pfm').read_bytes()[-4800:], '<f4').reshape(30, 40)
+    np.testing.assert_array_equal(bottom_first, values[::-1])
+    assert np.asarray(Image.open(tmp_path / 'a.PNG'))[-1, -1] == 34_000  # millimetres
+    assert b'element vertex 1198\n' in (tmp_path / 'a.ply').read_bytes()
+    of_map(output='relative').save(tmp_path / 'b.png')
+    assert np.asarray(Image.open(tmp_path / 'b.png')).max() == 65535  # the whole range
 
 
 @pytest.mark.parametrize('suffix', ['.npy', '.png'])
@@ -338,22 +291,17 @@ def test_map_and_labels_are_saved_each_by_its_method(tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / 'labels.npy'), LABELS)
 
 
-def test_map_has_no_labels_to_save(tmp_path):
-    with pytest.raises(InputError, match='room: the model predicts depth, not labels'):
-        of_map().save_labels(tmp_path / 'a.png')
-
-
-@pytest.mark.parametrize('name', ['a.jpg', 'a', 'a.tiff'])
-def test_map_in_another_format_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match=rf'{name}: a map is saved as one of .npy, .pfm, .png'):
-        of_map().save(tmp_path / name)
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize('name', ['a.pfm', 'a.ply', 'a.jpg'])
-def test_labels_in_another_format_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match=rf'{name}: labels are saved as one of .npy, .png'):
-        of_labels().save(tmp_path / name)
+@pytest.mark.parametrize(
+    ('make', 'name', 'message'),
+    [
+        (of_map, name, 'a map is saved as one of .npy, .pfm, .png')
+        for name in ('a.jpg', 'a', 'a.tif')
+    ]
+    + [(of_labels, f'a{end}', 'labels are saved as one of .npy, .png') for end in ('.pfm', '.ply')],
+)
+def test_another_format_is_refused(tmp_path, make, name, message):
+    with pytest.raises(InputError, match=f'{name}: {message}'):
+        make().save(tmp_path / name)
     assert os.listdir(tmp_path) == []
 
 
@@ -370,11 +318,8 @@ def test_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, name):
     assert os.listdir(tmp_path) == []
 
 
-# points in space
-
-
 def test_metric_disparity_becomes_points_at_its_depth():
-    cloud = of_map(1 / RAMP, 'disparity').to_pointcloud(Intrinsics(40, 40, 0, 0))
+    cloud = of_map(1 / RAMP, 'disparity').to_pointcloud(CAMERA)
     np.testing.assert_allclose(cloud.points[:, 2], RAMP.ravel(), rtol=1e-6)
     np.testing.assert_allclose(cloud.points[39], [39 / 40 * 5, 0, 5], rtol=1e-6)
 
@@ -384,13 +329,3 @@ def test_field_of_view_is_the_horizontal_one():
     narrow = of_map().to_pointcloud(field_of_view=90)
     expected = of_map().to_pointcloud(Intrinsics(20, 20, 19.5, 14.5))
     np.testing.assert_allclose(narrow.points, expected.points, rtol=1e-6)
-
-
-def test_relative_disparity_has_no_points():
-    with pytest.raises(InputError, match='room: relative disparity has no scale'):
-        of_map(output='relative').to_pointcloud(field_of_view=60)
-
-
-def test_two_cameras_are_refused():
-    with pytest.raises(InputError, match='room: a point cloud needs either'):
-        of_map().to_pointcloud(Intrinsics(40, 40, 0, 0), 60)

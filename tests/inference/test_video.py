@@ -63,9 +63,6 @@ def test_a_video_is_a_suffix_or_the_index_of_a_camera(source, expected, tmp_path
     assert is_video(source) is expected
 
 
-# --- reading and writing -------------------------------------------------------------------------
-
-
 def test_what_is_written_is_read_once(clip):
     with VideoReader(str(clip)) as reader:
         assert (reader.fps, reader.size, reader.num_frames) == (12.5, (64, 48), 3)
@@ -163,9 +160,6 @@ def test_later_frames_of_another_size_and_damaged_packets_do_no_harm(tmp_path):
     assert len(shapes) >= 5 and set(shapes) == {(48, 64, 3)}
 
 
-# --- what cannot be written or read --------------------------------------------------------------
-
-
 @pytest.mark.parametrize('older', [None, b'older'])
 def test_an_error_leaves_the_folder_as_it_was(older, tmp_path):
     path = tmp_path / 'clip.mp4'
@@ -252,9 +246,6 @@ def test_a_name_like_an_address_is_a_file(clip, monkeypatch):
     with VideoReader('concat:a|b.mp4') as reader:
         write('http:c.mp4', [frame.pixels for frame in reader])
     assert left_in(clip.parent) == ['concat:a|b.mp4', 'http:c.mp4']
-
-
-# --- cameras -------------------------------------------------------------------------------------
 
 
 class Camera:

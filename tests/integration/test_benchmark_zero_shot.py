@@ -15,7 +15,6 @@ from mmdpt.commands.zero_shot_run import benchmark_zero_shot, set_config
 from mmdpt.errors import InputError
 from mmdpt.evaluation.zero_shot import SETS, find_set
 
-REPO = Path(__file__).resolve().parents[2]
 FAST = ('--cfg-options', 'test_dataloader.num_workers=0')
 CAPS = dict(eth3d=72, sintel=72, kitti=80, nyu=10, tum=10)
 # 'minimal': 64 x 48 by 6, not by 8; 1216 x 352 by 384 / 352, to the nearest multiples of 32
@@ -23,43 +22,19 @@ INPUT_SIZES = {(64, 48): (384, 288), (1216, 352): (1312, 384)}
 rng = np.random.default_rng(0)
 
 
-@pytest.fixture(scope='module')
-def make_model(tmp_path_factory):
-    """Write config and checkpoint of a tiny model for one output."""
+@pytest.fixture(scope='session')
+def make_model(written):
+    """Give config and checkpoint of a tiny model for one output."""
+    anything = 'max_depth=None, median_depth=None, clamp=(None, None)'
 
     def make(output):
-        folder = tmp_path_factory.mktemp(output)
-        config = folder / f'tiny_{output}.py'
-        config.write_text(f"""
-_base_ = [
-    '{REPO}/configs/_base_/models/dpt_vit-ti16_depth.py',
-    '{REPO}/configs/_base_/default_runtime.py',
-]
-model = dict(
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48
-        ),
-        img_size=(48, 64),
-        out_indices=(0, 1, 2, 3),
-    ),
-    decode_head=dict(
-        output='{output}', embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8
-    ),
-)
-""")
-        torch.manual_seed(0)
-        model = init_model(str(config))
-        # an untrained ReLU may well predict 0 everywhere
-        torch.nn.init.normal_(model.decode_head.predictor.conv3.weight, std=1.0)
-        torch.nn.init.constant_(model.decode_head.predictor.conv3.bias, 2.0)
-        torch.save(dict(state_dict=model.state_dict()), folder / 'tiny.pth')
-        return config, folder / 'tiny.pth'
+        lines = f'model["decode_head"].update(output={output!r}, {anything})\n'
+        return written('depth', lines, f'tiny_{output}')
 
     return make
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def relative(make_model):
     return make_model('relative')
 
@@ -67,9 +42,8 @@ def relative(make_model):
 def photo(path, size=(64, 48)):
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = rng.integers(0, 255, (6, 8, 3)).astype(np.uint8)
-    Image.fromarray(noise).resize(size).save(
-        path, format='PNG' if path.suffix == '.png' else 'JPEG'
-    )
+    image = Image.fromarray(noise).resize(size)
+    image.save(path, format='PNG' if path.suffix == '.png' else 'JPEG')
 
 
 def truth(size=(64, 48), low=1.0, high=8.0):
@@ -139,14 +113,8 @@ def write_tum(root):
     (root / 'associated.csv').write_text('\n'.join(lines) + '\n')
 
 
-WRITERS = dict(
-    diw=write_diw,
-    eth3d=write_eth3d,
-    sintel=write_sintel,
-    kitti=write_kitti,
-    nyu=write_nyu,
-    tum=write_tum,
-)
+ALL = (write_diw, write_eth3d, write_sintel, write_kitti, write_nyu, write_tum)
+WRITERS = {write.__name__.removeprefix('write_'): write for write in ALL}
 
 
 @pytest.fixture(scope='module')
@@ -242,9 +210,9 @@ def test_every_set_equals_numpy_on_the_models_own_predictions(relative, data, ru
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'WARNING' not in done.stdout and 'Warning' not in done.stderr
-    expected = expected_figures(init_model(str(config), str(checkpoint)), data)
+    expected = expected_figures(init_model(config, checkpoint), data)
     report = json.loads((tmp_path / 'out' / 'zero_shot.json').read_text())
-    assert (report['config'], report['limit']) == (str(config), None)
+    assert (report['config'], report['limit']) == (config, None)
     images = dict(diw=3, eth3d=2, sintel=2, kitti=1, nyu=2, tum=2)
     for zero_shot_set in SETS:
         result = report['sets'][zero_shot_set.name]
@@ -276,7 +244,7 @@ def test_models_of_other_outputs(make_model, data, output):
         [find_set('diw'), find_set('nyu')],
         options=['test_dataloader.num_workers=0'],
     )
-    model = init_model(str(config), str(checkpoint))
+    model = init_model(config, checkpoint)
     expected = whdr(model, data, sign=-1 if output == 'depth' else 1)
     assert results['diw'].metrics['whdr'] == pytest.approx(expected)
     figures = []
@@ -337,32 +305,17 @@ def test_set_that_does_not_read_is_reported_after_the_others(relative, run_tool,
     assert report['sintel']['error'].startswith('cannot read depth file')
 
 
-def test_no_set_at_all(relative, run_tool, tmp_path):
-    done = run_tool(
-        *('benchmark_zero_shot.py', *relative, '--data-root', tmp_path, '--sets', 'nyu', 'diw'),
-        cwd=tmp_path,
-    )
-    assert done.returncode == 1
-    assert f'none of the data sets is there; looked for {tmp_path}/diw, {tmp_path}/nyu' in (
-        done.stderr
-    )
-    assert not list(tmp_path.iterdir())
-
-
-def test_limit_below_one(relative, data):
+def test_what_cannot_be_evaluated_is_named(relative, config, trained, data, tmp_path):
+    sets = [find_set('diw'), find_set('nyu')]
+    message = rf'none of the data sets is there; looked for {tmp_path}/diw, {tmp_path}/nyu'
+    with pytest.raises(InputError, match=message):
+        benchmark_zero_shot(*relative, str(tmp_path), sets)
     with pytest.raises(InputError, match='limit must be at least 1 image, got 0'):
-        benchmark_zero_shot(*map(str, relative), str(data), limit=0)
-
-
-def test_model_that_predicts_no_depth(config, trained, data):
+        benchmark_zero_shot(*relative, str(data), limit=0)
     with pytest.raises(InputError, match='is no depth model: its head predicts None'):
         benchmark_zero_shot(str(config), str(trained / 'iter_4.pth'), str(data))
-
-
-def test_override_that_nothing_takes(relative, data):
-    results = benchmark_zero_shot(
-        *map(str, relative), str(data), [find_set('nyu')], options=['test_dataloader.dataset.x=1']
-    )
+    options = ['test_dataloader.dataset.x=1']
+    results = benchmark_zero_shot(*relative, str(data), sets[1:], options=options)
     assert 'takes no argument' in results['nyu'].error
 
 

@@ -194,9 +194,6 @@ def test_what_is_written_of_an_address_has_a_plain_name(name):
     assert not set(image.name) & set('/\\\0') and not image.name.startswith('.')
 
 
-# --- converters ----------------------------------------------------------------------------------
-
-
 def test_a_file_is_not_written_through_a_link(tmp_path):
     """An archive can hold one, under the name that a converter writes, or writes first."""
     victim = tmp_path / 'victim'
@@ -316,9 +313,6 @@ def test_a_matlab_bomb_is_refused_by_its_header(tmp_path):
     assert path.stat().st_size < 3000
     with pytest.raises(InputError, match=r'splits\.mat says that trainNdxs has 1048577 numbers'):
         read_splits(path)
-
-
-# --- what is printed -----------------------------------------------------------------------------
 
 
 def test_a_name_in_an_error_does_not_drive_the_terminal(capsys):
