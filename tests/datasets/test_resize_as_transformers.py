@@ -33,17 +33,15 @@ def test_pixels_equal_those_of_the_processor(size, settings):
 def test_sizes_by_hand():
     """Height 100 to 70 is the smaller change: width 150 * 0.7 = 105, to 98 or 112; 7.5 is even."""
     step = ResizeAsTransformers(70, keep_ratio=True, multiple=14)
-    results = step.transform(dict(img=picture(100, 150)))
+    depth = np.ones((100, 150), np.float32)
+    results = step.transform(
+        dict(img=picture(100, 150), gt_depth_map=depth, seg_fields=['gt_depth_map'])
+    )
+    assert results['gt_depth_map'] is depth
     assert results['img'].shape == (70, 112, 3) and results['img_shape'] == (70, 112)
     assert results['scale'] == (112, 70)
     assert results['scale_factor'] == pytest.approx((112 / 150, 0.7))
     assert ResizeAsTransformers(70).transform(dict(img=picture(100, 150)))['scale'] == (70, 70)
-
-
-def test_ground_truth_is_left_alone():
-    depth = np.ones((100, 150), np.float32)
-    results = dict(img=picture(100, 150), gt_depth_map=depth, seg_fields=['gt_depth_map'])
-    assert ResizeAsTransformers(70).transform(results)['gt_depth_map'] is depth
 
 
 def test_a_float_image_is_refused():
