@@ -1,14 +1,13 @@
-"""The depth head: what its numbers are, its targets, whole, slide and flip inference."""
+"""The depth head: what its numbers are, their precision, its targets."""
 
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmdpt.inference.devices import store_weights_in
-from mmdpt.models import DepthDPTHead, DepthEstimator
+from mmdpt.models import DepthDPTHead
 from mmdpt.registry import MODELS
 
 DIMS = 12
@@ -48,30 +47,28 @@ def raw_output(head):
     return head.predictor.conv3(F.relu(head.predictor.conv2(x)))
 
 
-def test_relative_is_not_negative():
-    head = build()
-    torch.testing.assert_close(head(taps()), raw_output(head).clamp(min=0))
-    assert head.unit == '' and not head.is_metric
-
-
-def test_official_inversion():
-    head = build(output='depth', inversion=(0.000305, 0.1378))
-    expected = 1 / (0.000305 * raw_output(head).clamp(min=0) + 0.1378).clamp(min=1e-8)
-    torch.testing.assert_close(head(taps()), expected)
-    assert head.unit == 'm' and head.is_metric
-
-
-def test_sigmoid_times_max_depth():
-    head = build(output='depth', max_depth=20.0)
-    torch.testing.assert_close(head(taps()), 20 * raw_output(head).sigmoid())
-
-
-def test_exp_times_median_depth():
-    head = build(output='depth', median_depth=4.0)
+@pytest.mark.parametrize(
+    ('kwargs', 'formula', 'unit'),
+    [
+        (dict(), lambda x: x.clamp(min=0), ''),
+        (dict(output='disparity'), lambda x: x.clamp(min=0), '1/m'),
+        (
+            dict(output='depth', inversion=(0.000305, 0.1378)),
+            lambda x: 1 / (0.000305 * x.clamp(min=0) + 0.1378).clamp(min=1e-8),
+            'm',
+        ),
+        (dict(output='depth', max_depth=20.0), lambda x: 20 * x.sigmoid(), 'm'),
+        (dict(output='depth', median_depth=4.0), lambda x: 4 * x.exp(), 'm'),
+    ],
+    ids=lambda kwargs: next(reversed(kwargs), 'relative') if isinstance(kwargs, dict) else '',
+)
+def test_how_numbers_come_out_of_the_last_convolution(kwargs, formula, unit):
+    head = build(**kwargs)
     head.predictor.conv3.weight.data *= 0.01
-    depth = head(taps())
-    torch.testing.assert_close(depth, 4 * raw_output(head).exp())
-    assert depth.log().std() > 0.1 and head.unit == 'm'
+    prediction = head(taps())
+    torch.testing.assert_close(prediction, formula(raw_output(head)))
+    assert prediction.std() > 0
+    assert head.unit == unit and head.is_metric is bool(unit)
 
 
 def test_an_untrained_head_predicts_about_the_median_depth():
@@ -115,10 +112,6 @@ def test_half_precision_leaves_as_many_distinct_depths(kwargs, stored):
     assert (half - single).abs().mean() < 0.05 * single.std()
 
 
-def test_disparity_has_its_unit():
-    assert build(output='disparity').unit == '1/m'
-
-
 def test_clamp_bounds_predictions():
     head = build(output='depth', max_depth=10.0, clamp=(4.0, 5.0))
     depth = head.predict(taps(), [dict(img_shape=(64, 96))], None)
@@ -154,72 +147,3 @@ def test_target_is_depth_or_its_inverse_on_valid_pixels(output, inverted):
     torch.testing.assert_close(loss, expected)
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
-
-
-def estimator(**test_cfg):
-    torch.manual_seed(0)
-    model = DepthEstimator(
-        backbone=dict(
-            type='mmdpt.VisionTransformerDPT',
-            arch=dict(embed_dims=DIMS, num_layers=4, num_heads=2, feedforward_channels=24),
-            img_size=64,
-            out_indices=(0, 1, 2, 3),
-        ),
-        decode_head=dict(
-            type='mmdpt.DepthDPTHead',
-            output='depth',
-            max_depth=10.0,
-            embed_dims=DIMS,
-            reassemble_channels=(4, 5, 6, 7),
-            channels=8,
-        ),
-        data_preprocessor=dict(type='mmseg.SegDataPreProcessor'),
-        test_cfg=ConfigDict({'mode': 'whole', **test_cfg}),
-    )
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    return model.eval()
-
-
-@torch.no_grad()
-def predict(model, image):
-    size = tuple(image.shape[-2:])
-    return model.inference(image, [dict(ori_shape=size, img_shape=size) for _ in image])
-
-
-def test_slide_inference_averages_its_windows():
-    """mmseg's overwrites them by the whole image."""
-    model = estimator(mode='slide', crop_size=(64, 64), stride=(64, 32))
-    image = torch.randn(1, 3, 64, 96)
-    windows = [predict(estimator(), image[..., x : x + 64]) for x in (0, 32)]
-    expected = torch.cat(
-        [
-            windows[0][..., :32],
-            (windows[0][..., 32:] + windows[1][..., :32]) / 2,
-            windows[1][..., 32:],
-        ],
-        dim=-1,
-    )
-    torch.testing.assert_close(predict(model, image), expected)
-    assert not torch.allclose(expected, predict(estimator(), image), atol=1e-3)
-
-
-def test_flip_averages_with_the_mirror_image():
-    image = torch.randn(1, 3, 64, 96)
-    plain = predict(estimator(), image)
-    mirrored = predict(estimator(), image.flip(-1)).flip(-1)
-    torch.testing.assert_close(predict(estimator(flip=True), image), (plain + mirrored) / 2)
-
-
-def test_unknown_mode_is_refused():
-    with pytest.raises(ValueError, match=r"'whole', 'slide'.*'slide_flip'"):
-        predict(estimator(mode='slide_flip'), torch.randn(1, 3, 64, 64))
-
-
-def test_prediction_has_the_original_size_and_its_unit():
-    model = estimator()
-    meta = dict(ori_shape=(100, 141), img_shape=(64, 96), pad_shape=(64, 96))
-    with torch.no_grad():
-        (sample,) = model.predict(torch.randn(1, 3, 64, 96), [SegDataSample(metainfo=meta)])
-    assert sample.pred_depth_map.data.shape == (1, 100, 141)
-    assert sample.depth_unit == 'm' and sample.is_metric

@@ -1,4 +1,6 @@
-"""The head: its stages against plain formulas, sizes, losses."""
+"""The decoder and the segmentation head: stages against plain formulas, sizes, losses."""
+
+from fractions import Fraction
 
 import pytest
 import torch
@@ -9,6 +11,8 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdpt.models import DPTHead, Fusion, Reassemble
+from mmdpt.models.decode_heads.dpt_head import ReLUDropout, cut_to, padded_size, stride_of
+from mmdpt.models.layers.fusion import convolve_upsampled
 from mmdpt.models.layers.reassemble import build_readout
 
 DIMS = 12
@@ -51,11 +55,6 @@ def test_add_readout_adds_the_token_everywhere():
     torch.testing.assert_close(build_readout('add', DIMS)(feature, token), expected)
 
 
-def test_unknown_readout_is_refused():
-    with pytest.raises(ValueError, match=r"'ignore', 'add', 'project'.*'concat'"):
-        build(readout_type='concat')
-
-
 def test_project_readout_without_a_token_is_refused():
     maps = [feature for feature, _ in taps()]
     with pytest.raises(ValueError, match="use readout_type='ignore'"):
@@ -68,15 +67,20 @@ def test_ignore_readout_takes_plain_maps():
     torch.testing.assert_close(head([f for f, _ in with_tokens]), head(with_tokens))
 
 
-@pytest.mark.parametrize('scale', [1.5, 0.4, 0, -1])
-def test_scale_that_is_no_integer_factor_is_refused(scale):
-    with pytest.raises(ValueError, match=f'integer s, got {scale}'):
-        build(reassemble_scales=(4, 2, 1, scale))
-
-
-def test_numbers_of_widths_and_scales_must_agree():
-    with pytest.raises(ValueError, match='4 channels, 3 scales'):
-        build(reassemble_scales=(4, 2, 1))
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(readout_type='concat'), r"'ignore', 'add', 'project'.*'concat'"),
+        *((dict(reassemble_scales=(4, 2, 1, s)), f'integer s, got {s}') for s in (1.5, 0.4, 0, -1)),
+        (dict(reassemble_scales=(4, 2, 1)), '4 channels, 3 scales'),
+        (dict(auxiliary_weight=-0.2), r'got -0\.2'),
+        (dict(dropout_ratio=-0.1), r'in 0..1, got -0\.1'),
+        (dict(dropout_ratio=1.1), r'in 0..1, got 1\.1'),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        build(**settings)
 
 
 def test_three_taps_for_four_blocks_are_refused():
@@ -147,33 +151,49 @@ def test_half_precision_logits_are_upsampled_in_float32(part):
     assert logits.dtype == upsampled.dtype == torch.float32
 
 
-def test_other_patch_sizes_upsample_to_the_image():
-    head = build(patch_size=14)
-    logits = head(taps(5, 7))
-    assert head.predict_by_feat(logits, [dict(img_shape=(70, 98))]).shape[-2:] == (70, 98)
+@pytest.mark.parametrize(
+    ('patch', 'grid', 'meta', 'expected'),
+    [
+        (14, (5, 7), dict(img_shape=(70, 98)), (70, 98)),
+        # slide inference: the window's size
+        (16, (4, 6), dict(img_shape=torch.Size((40, 60)), pad_shape=(500, 500)), (40, 60)),
+    ],
+)
+def test_logits_have_the_size_of_the_input(patch, grid, meta, expected):
+    head = build(patch_size=patch)
+    assert head.predict_by_feat(head(taps(*grid)), [meta]).shape[-2:] == expected
 
 
-def test_slide_inference_takes_the_size_of_the_window():
-    meta = dict(img_shape=torch.Size((40, 60)), pad_shape=(500, 500))
-    head = build()
-    assert head.predict_by_feat(head(taps()), [meta]).shape[-2:] == (40, 60)
+@pytest.mark.parametrize(
+    ('patch_size', 'scale', 'stride'),
+    [
+        (16, 4, Fraction(2)),
+        (14, 4, Fraction(7, 4)),
+        (4, 1, Fraction(2)),
+        (14, 3, Fraction(7, 3)),
+        (16, 0.5, Fraction(16)),
+        (9, 1 / 3, Fraction(27, 2)),
+    ],
+)
+def test_a_cell_of_the_fused_map_is_half_a_cell_of_the_first(patch_size, scale, stride):
+    assert stride_of(patch_size, scale) == stride
 
 
-def test_loss_is_the_cross_entropy_of_the_upsampled_logits():
-    head = build(dropout_ratio=0)
-    labels = torch.randint(0, 3, (2, 1, 64, 96))
-    labels[:, :, :10] = 255
-    losses = head.loss(taps(), samples(64, 96, labels=labels), None)
-    logits = F.interpolate(head(taps()), scale_factor=2, mode='bilinear', align_corners=True)
-    expected = F.cross_entropy(logits, labels.squeeze(1), ignore_index=255)
-    torch.testing.assert_close(losses['loss_ce'], expected)
-    assert set(losses) == {'loss_ce', 'acc_seg'}
+@pytest.mark.parametrize('patch_size', [4, 14, 16])
+@pytest.mark.parametrize('scale', [1, 2, 3, 4])
+def test_the_padded_size_is_the_grids(patch_size, scale):
+    fused, expected = ((2 * scale * 5, 2 * scale * 37), (patch_size * 5, patch_size * 37))
+    assert padded_size(fused, stride_of(patch_size, scale)) == expected
+
+
+def test_cuts_at_the_bottom_and_right():
+    image = torch.arange(12.0).reshape(1, 1, 3, 4)
+    assert cut_to(image, (2, 3)).tolist() == [[[[0, 1, 2], [4, 5, 6]]]]
 
 
 def test_auxiliary_loss_is_weighted():
     data = samples(64, 96)
     light, heavy = (build(auxiliary_weight=w, dropout_ratio=0) for w in (0.2, 0.6))
-    heavy.load_state_dict(light.state_dict())
     ours, theirs = (head.loss(taps(), data, None) for head in (light, heavy))
     torch.testing.assert_close(3 * ours['aux_loss_ce'], theirs['aux_loss_ce'])
     torch.testing.assert_close(ours['loss_ce'], theirs['loss_ce'])
@@ -186,33 +206,19 @@ def test_auxiliary_output_trains_every_parameter():
     assert [name for name, p in head.named_parameters() if p.grad is None] == []
 
 
-def test_negative_auxiliary_weight_is_refused():
-    with pytest.raises(ValueError, match=r'got -0\.2'):
-        build(auxiliary_weight=-0.2)
-
-
 def test_several_losses_as_mmseg_takes_them():
+    """Each with its weight; losses of one name are added."""
     cross_entropy = dict(type='CrossEntropyLoss', avg_non_ignore=True)
-    double = build(
-        dropout_ratio=0,
-        loss_decode=[{**cross_entropy, 'loss_weight': 0.5}, dict(type='DiceLoss', loss_weight=2.0)],
+    half, dice = {**cross_entropy, 'loss_weight': 0.5}, dict(type='DiceLoss', loss_weight=2.0)
+    single, mixed, double = (
+        build(dropout_ratio=0, loss_decode=losses)
+        for losses in (cross_entropy, [half, dice], [cross_entropy, cross_entropy])
     )
-    single = build(dropout_ratio=0)
-    single.load_state_dict(double.state_dict())
     data = samples(64, 96)
-    losses, expected = (head.loss(taps(), data, None) for head in (double, single))
+    expected, losses, twice = (head.loss(taps(), data, None) for head in (single, mixed, double))
     torch.testing.assert_close(losses['loss_ce'], 0.5 * expected['loss_ce'])
     assert 0 < losses['loss_dice'] <= 2
-
-
-def test_losses_of_one_name_are_added():
-    cross_entropy = dict(type='CrossEntropyLoss', avg_non_ignore=True)
-    double = build(dropout_ratio=0, loss_decode=[cross_entropy, cross_entropy])
-    single = build(dropout_ratio=0)
-    single.load_state_dict(double.state_dict())
-    data = samples(64, 96)
-    losses, expected = (head.loss(taps(), data, None) for head in (double, single))
-    torch.testing.assert_close(losses['loss_ce'], 2 * expected['loss_ce'])
+    torch.testing.assert_close(twice['loss_ce'], 2 * expected['loss_ce'])
 
 
 def test_ohem_counts_only_the_hard_pixels():
@@ -221,18 +227,10 @@ def test_ohem_counts_only_the_hard_pixels():
     data = samples(64, 96)
     plain = build(dropout_ratio=0)
     sampled = build(dropout_ratio=0, sampler=dict(type='OHEMPixelSampler', min_kept=200))
-    sampled.load_state_dict(plain.state_dict())
     all_pixels = plain.loss(taps(), data, None)['loss_ce'] * 64 * 96 * 2
     hard_pixels = sampled.loss(taps(), data, None)['loss_ce'] * 64 * 96 * 2
     assert 0 < hard_pixels < 0.2 * all_pixels
     assert hard_pixels / 400 > all_pixels / (64 * 96 * 2)
-
-
-def test_dropout_is_element_wise():
-    head = build(dropout_ratio=0.5).train()
-    dropped = head.dropout(torch.ones(1, 8, 16, 16)) == 0
-    shares = dropped.float().mean(dim=(2, 3))
-    assert (shares > 0).all() and (shares < 1).all()
 
 
 @pytest.mark.parametrize('class_weight', [None, [0.5, 1.0, 2.0]])
@@ -251,7 +249,45 @@ def test_banded_loss_equals_mmsegs_on_full_resolution(class_weight, avg_non_igno
     losses = head.loss(taps(), samples(64, 96, labels=labels), None)
     full = head.upsample(head(taps()), (64, 96), head.output_stride)
     expected = head.loss_decode(full, labels.squeeze(1), ignore_index=255)
-    torch.testing.assert_close(losses['loss_ce'], expected)
-    torch.testing.assert_close(
-        losses['acc_seg'], accuracy(full, labels.squeeze(1), ignore_index=255)
-    )
+    right = accuracy(full, labels.squeeze(1), ignore_index=255)
+    torch.testing.assert_close(losses, dict(loss_ce=expected, acc_seg=right))
+
+
+@pytest.mark.parametrize('size', [(6, 8), (7, 3), (2, 2)])
+def test_upsampled_convolution_has_the_plain_gradients(size):
+    """Though the upsampled map is computed twice instead of kept."""
+    torch.manual_seed(0)
+    conv, x = nn.Conv2d(4, 5, 3, padding=1), torch.randn(2, 4, 3, 4, requires_grad=True)
+    ours = convolve_upsampled(conv, x, size)
+    plain = conv(F.interpolate(x, size, mode='bilinear', align_corners=True))
+    torch.testing.assert_close(ours, plain)
+    of = [x, *conv.parameters()]
+    gradients = (torch.autograd.grad(out.square().sum(), of) for out in (ours, plain))
+    torch.testing.assert_close(*gradients)
+
+
+def test_dropped_relu_scales_what_stays_and_passes_its_gradient_alone():
+    """Element by element: in no map does everything stay or go."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 8, 32, 32, requires_grad=True)
+    out = ReLUDropout(0.25)(x)
+    stays, positive = out > 0, x > 0
+    torch.testing.assert_close(out[stays], x[stays] / 0.75)
+    assert abs(stays.sum() / positive.sum() - 0.75) < 0.03
+    assert not (stays & ~positive).any()
+    dropped = (positive & ~stays).float().mean(dim=(2, 3))
+    assert (dropped > 0).all() and (dropped < positive.float().mean(dim=(2, 3))).all()
+    weight = torch.randn_like(x)
+    (out * weight).sum().backward()
+    torch.testing.assert_close(x.grad, torch.where(stays, weight / 0.75, 0.0))
+
+
+@pytest.mark.parametrize(
+    ('p', 'training', 'kept'), [(0.0, True, 1), (0.5, False, 1), (1.0, True, 0)]
+)
+def test_nothing_is_dropped_in_evaluation_or_at_zero_and_everything_at_one(p, training, kept):
+    x = torch.randn(2, 3, 4, 4, requires_grad=True)
+    out = ReLUDropout(p).train(training)(x)
+    torch.testing.assert_close(out, kept * x.relu())
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, kept * (x > 0).float())

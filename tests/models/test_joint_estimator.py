@@ -1,12 +1,12 @@
 """Two tasks on one encoder: each learns and predicts as the model of that task alone."""
 
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
-from mmseg.models.segmentors import DepthEstimator as MMSegDepthEstimator
 from mmseg.structures import SegDataSample
 
 from mmdpt.models.segmentors.depth_estimator import (
@@ -17,14 +17,8 @@ from mmdpt.models.segmentors.depth_estimator import (
 )
 from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
 
-DIMS, CLASSES, SIZE = 12, 5, (40, 56)
-BACKBONE = dict(
-    type='VisionTransformerDPT',
-    arch=dict(embed_dims=DIMS, num_layers=4, num_heads=2, feedforward_channels=24),
-    img_size=64,
-    out_indices=(0, 1, 2, 3),
-)
-FUSION = dict(embed_dims=DIMS, reassemble_channels=(4, 5, 6, 7), channels=8)
+CLASSES, SIZE = 5, (40, 56)
+BACKBONE = dict(type='VisionTransformerDPT', arch=tiny.LAYERS, img_size=64, out_indices=tiny.TAPS)
 SEGMENTATION = dict(
     type='DPTHead',
     num_classes=CLASSES,
@@ -32,14 +26,14 @@ SEGMENTATION = dict(
     dropout_ratio=0,
     auxiliary_weight=0.3,
     loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.7),
-    **FUSION,
+    **tiny.HEAD,
 )
 DEPTH = dict(
     type='DepthDPTHead',
     output='depth',
     max_depth=10.0,
     loss_decode=dict(type='SiLogLoss', loss_weight=1.5),
-    **FUSION,
+    **tiny.HEAD,
 )
 
 
@@ -60,7 +54,7 @@ def joint(**test_cfg):
     torch.manual_seed(0)
     model = JointEstimator(BACKBONE, SEGMENTATION, DEPTH, **settings(**test_cfg))
     for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
+        torch.nn.init.normal_(parameter, std=0.2)
     return model
 
 
@@ -177,22 +171,12 @@ def test_head_without_labels_has_zero_gradients_but_has_them(labels, depth, idle
 
 
 def test_batch_without_any_label_has_zero_gradients():
-    model = joint().train()
-    losses = model.loss(images(2), [sample(k, labels=False, depth=False) for k in (1, 2)])
+    """The accuracy, mmseg's is 100 % of nothing, is not reported; the samples stay as they were."""
+    model, samples = joint().train(), [sample(k, labels=False, depth=False) for k in (1, 2)]
+    losses = model.loss(images(2), samples)
     assert set(losses) == {'decode.loss_ce', 'decode.aux_loss_ce', 'depth.loss_silog'}
     assert all((g == 0).all() for g in gradients(model, total(losses)).values())
-
-
-def test_accuracy_without_labels_is_not_reported():
-    """mmseg's accuracy of nothing is 100 %."""
-    losses = joint().train().loss(images(1), [sample(1, labels=False)])
-    assert not any('acc_seg' in name for name in losses)
-
-
-def test_samples_are_left_as_they_were():
-    samples = [sample(1, labels=False), sample(2, labels=False)]
-    joint().train().loss(images(2), samples)
-    assert not any('gt_sem_seg' in one for one in samples)
+    assert not any('gt_sem_seg' in one or 'gt_depth_map' in one for one in samples)
 
 
 def test_selected_taps_stay_channels_last():
@@ -265,16 +249,6 @@ def test_slide_differs_from_whole():
 
 
 @torch.no_grad()
-def test_flip_averages_logits_and_depth_with_the_mirror_image():
-    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
-    plain = joint().eval().encode_decode(images(), metas)
-    mirrored = joint().eval().encode_decode(images().flip(-1), metas).flip(-1)
-    flipped = joint(flip=True).eval().encode_decode(images(), metas)
-    torch.testing.assert_close(flipped, (plain + mirrored) / 2)
-    assert not torch.allclose(plain, mirrored, atol=1e-3)
-
-
-@torch.no_grad()
 def test_depth_is_the_last_channel():
     model = joint().eval()
     metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
@@ -290,40 +264,6 @@ def test_without_samples_predictions_have_the_size_of_the_input():
     assert result.pred_sem_seg.data.shape == (1, *SIZE)
     assert result.pred_depth_map.data.shape == (1, *SIZE)
     assert result.is_metric
-
-
-def test_unknown_mode_is_refused():
-    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
-    with pytest.raises(ValueError, match=r"'whole', 'slide'.*'tiles'"):
-        joint(mode='tiles').inference(images(), metas)
-
-
-@pytest.mark.parametrize(
-    'change',
-    [
-        dict(),
-        dict(flip=True, flip_direction='horizontal'),
-        dict(flip=True, flip_direction='vertical'),
-        dict(padding_size=[1, 2, 3, 4]),
-        dict(padding_size=[9, 9, 9, 9], img_padding_size=(1, 2, 3, 4)),
-    ],
-)
-def test_depth_returns_to_the_original_image_as_in_mmseg(change):
-    model = single_task(joint())[1]
-    depth = torch.rand(2, 1, 20, 30)
-    ours, theirs = (
-        postprocess(
-            model,
-            depth,
-            [SegDataSample(metainfo=dict(ori_shape=(33, 41), **change)) for _ in range(2)],
-        )
-        for postprocess in (
-            DepthEstimator.postprocess_result,
-            MMSegDepthEstimator.postprocess_result,
-        )
-    )
-    for our, their in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(our.pred_depth_map.data, their.pred_depth_map.data)
 
 
 def test_batch_of_different_labels_is_padded():

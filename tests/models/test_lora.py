@@ -1,20 +1,20 @@
 """LoRA: what it computes, what trains, and that checkpoints are whole."""
 
 import pytest
+import tiny
 import torch
 from mmengine.registry import init_default_scope
 
 from mmdpt.models.backbones.lora import LoRALinear, has_updates, merge_updates
 from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
 
-ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
 IMAGE = (1, 3, 56, 70)
 
 
 def build(seed=0, **kwargs):
     torch.manual_seed(seed)
     return VisionTransformerDPT(
-        ARCH, img_size=70, patch_size=14, out_indices=(0, 1, 2, 3), norm_taps=True, **kwargs
+        tiny.LAYERS, img_size=70, patch_size=14, out_indices=tiny.TAPS, norm_taps=True, **kwargs
     ).eval()
 
 
@@ -30,18 +30,6 @@ def assert_same_taps(first, second):
     with torch.no_grad():
         for (ours, _), (expected, _) in zip(first(image), second(image), strict=True):
             torch.testing.assert_close(ours, expected)
-
-
-def test_layer_by_hand():
-    """(W + 6 / 2 B A) x + b with x = (1, 2), A x = (1, 3), B A x = (3, -1)."""
-    linear = torch.nn.Linear(2, 2)
-    linear.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    linear.bias.data = torch.tensor([10.0, 20.0])
-    layer = LoRALinear(linear, rank=2, alpha=6)
-    layer.lora_down.data = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
-    layer.lora_up.data = torch.tensor([[0.0, 1.0], [2.0, -1.0]])
-    expected = torch.tensor([1 + 10 + 3 * 3.0, 2 + 20 + 3 * -1.0])
-    torch.testing.assert_close(layer(torch.tensor([1.0, 2.0])), expected)
 
 
 def test_alpha_is_the_rank_by_default():
@@ -91,22 +79,19 @@ def test_only_the_updates_of_the_attention_train():
         assert bool(moves) is (name in trainable), name
 
 
-def test_updates_have_the_depth_of_their_block():
-    model = build(lora=dict(rank=2))
-    assert model.get_layer_depth('backbone.layers.2.attn.qkv.lora_up', 'backbone.') == (3, 6)
-
-
-def test_folded_updates_by_hand():
-    """W + 6 / 2 B A with B A = ((1, 1), (1, -1))."""
+def test_updates_by_hand_and_folded():
+    """(W + 6 / 2 B A) x + b with x = (1, 2), A x = (1, 3), B A x = (3, -1)."""
     layer = LoRALinear(torch.nn.Linear(2, 2), rank=2, alpha=6)
-    layer.weight.data = torch.tensor([[10.0, 20.0], [30.0, 40.0]])
+    layer.weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    layer.bias.data = torch.tensor([10.0, 20.0])
     layer.lora_down.data = torch.tensor([[1.0, 0.0], [1.0, 1.0]])
     layer.lora_up.data = torch.tensor([[0.0, 1.0], [2.0, -1.0]])
+    assert layer(torch.tensor([1.0, 2.0])).tolist() == [1 + 10 + 3 * 3, 2 + 20 + 3 * -1]
     model = torch.nn.ModuleDict(dict(qkv=layer))
-    merged = merge_updates(model, model.state_dict())
+    merged = merge_updates(model, model.state_dict())  # B A = ((1, 1), (1, -1))
     assert merged.keys() == {'qkv.weight', 'qkv.bias'}
-    assert merged['qkv.weight'].tolist() == [[13.0, 23.0], [33.0, 37.0]]
-    assert layer.weight.tolist() == [[10.0, 20.0], [30.0, 40.0]]
+    assert merged['qkv.weight'].tolist() == [[4.0, 3.0], [3.0, -2.0]]
+    assert layer.weight.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 def test_folded_into_a_plain_model_the_outputs_stay():
@@ -132,11 +117,13 @@ def test_weights_without_updates_come_back_as_they_are():
     assert all(again[key] is merged[key] for key in merged)
 
 
-def test_rank_must_be_positive():
-    with pytest.raises(ValueError, match='rank of LoRA must be positive, got 0'):
-        build(lora=dict(rank=0))
-
-
-def test_frozen_stages_beside_lora_are_refused():
-    with pytest.raises(ValueError, match='leave out frozen_stages=2'):
-        build(lora=dict(rank=2), frozen_stages=2)
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(lora=dict(rank=0)), 'rank of LoRA must be positive, got 0'),
+        (dict(lora=dict(rank=2), frozen_stages=2), 'leave out frozen_stages=2'),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        build(**kwargs)

@@ -1,94 +1,182 @@
-"""The backbone: taps, sizes, freezing, checkpointing, loading."""
+"""The backbone, plain, with a stem or as DINOv2: taps, sizes, freezing, loading."""
 
 import pytest
+import tiny
 import torch
+import torch.nn.functional as F
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 
 from mmdpt.errors import InputError
 from mmdpt.models import DPTHead, EncoderDecoder, VisionTransformerDPT
+from mmdpt.models.backbones import resnetv2
 
-ARCH = dict(embed_dims=24, num_layers=6, num_heads=2, feedforward_channels=48)
+ARCH = {**tiny.LAYERS, 'num_layers': 6}
+STEM = dict(type='ResNetV2', depths=(1, 1, 2), base_channels=32)
+RESNET = dict(
+    type='mmpretrain.ResNet',
+    depth=18,
+    base_channels=8,
+    stem_channels=8,
+    num_stages=3,
+    strides=(1, 2, 2),
+    dilations=(1, 1, 1),
+    out_indices=(0, 1, 2),
+)
+HYBRID = dict(stem=STEM, out_indices=(1, 3))
+DINOV2 = dict(
+    img_size=70,
+    patch_size=14,
+    out_indices=(0, 1, 2, 3),
+    norm_taps=True,
+    interpolate_mode='bicubic-offset',
+    num_register_tokens=4,
+    layer_scale_init_value=1.0,
+)
+
+
+def create(**kwargs):
+    torch.manual_seed(0)
+    return VisionTransformerDPT(
+        **{'arch': ARCH, 'img_size': 64, 'out_indices': (1, 2, 3, 5), **kwargs}
+    )
 
 
 def build(**kwargs):
-    torch.manual_seed(0)
-    model = VisionTransformerDPT(
-        **{'arch': ARCH, 'img_size': 64, 'out_indices': (1, 2, 3, 5), **kwargs}
-    )
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
+    model = create(**kwargs)
+    for name, parameter in model.named_parameters():
+        if not name.startswith('stem.norm') and '.norm' not in name:
+            torch.nn.init.normal_(parameter, std=0.1)
     return model
 
 
+def assert_same_taps(ours, expected, **tolerance):
+    for (feature, _), (other, _) in zip(ours, expected, strict=True):
+        torch.testing.assert_close(feature, other, **tolerance)
+
+
+FOUR, TWO = r'4 increasing block numbers in 0\.\.5', r'2 increasing block numbers in 0\.\.5'
+HALVE = r'three of strides p/4, p/2, p, got \['
+
+
 @pytest.mark.parametrize(
-    'out_indices',
-    [(1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 6), (-1, 2, 3, 5), (1, 3, 2, 5), (1, 1, 2, 3)],
+    ('kwargs', 'message'),
+    [
+        *(
+            (dict(out_indices=taps), FOUR)
+            for taps in [(1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 6), (-1, 2, 3, 5), (1, 3, 2, 5)]
+        ),
+        (dict(out_indices=(1, 1, 2, 3)), FOUR),
+        *(
+            (dict(stem=STEM, out_indices=taps), TWO)
+            for taps in [(1, 2, 3), (0, 1, 2, 3), (3, 1), (1, 6)]
+        ),
+        (dict(arch='enormous'), "got 'enormous'"),
+        (dict(frozen_stages=7), r'-1\.\.6'),
+        (dict(interpolate_mode='cubic'), "'bicubic-offset'.*got 'cubic'"),
+        (dict(layer_cfgs=dict(ffn_type='gelu')), "'origin', 'swiglu_fused'.*got 'gelu'"),
+        (dict(HYBRID, patch_size=14), "stem's stride 16, got 14"),
+        (dict(HYBRID, stem={**RESNET, 'out_indices': (2,)}), HALVE),
+        (dict(HYBRID, stem={**RESNET, 'strides': (2, 2, 1)}), HALVE),
+        (dict(HYBRID, stem={**RESNET, 'out_indices': (1, 2)}), HALVE),
+    ],
 )
-def test_wrong_out_indices_are_refused(out_indices):
-    with pytest.raises(ValueError, match=r'4 increasing block numbers in 0\.\.5'):
-        build(out_indices=out_indices)
+def test_settings_that_do_not_fit_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        create(**kwargs)
 
 
-def test_unknown_arch_is_refused():
-    with pytest.raises(ValueError, match="got 'enormous'"):
-        build(arch='enormous')
+@pytest.mark.parametrize('size', [(1, 1), (16, 16), (37, 81), (64, 64), (33, 128), (48, 80)])
+@pytest.mark.parametrize('kind', [{}, HYBRID], ids=['plain', 'hybrid'])
+@torch.no_grad()
+def test_any_size_gives_a_grid_that_covers_it(kind, size):
+    """Of the padded image: stride 16 everywhere, with a stem 4, 8, 16, 16."""
+    height, width = (-(-side // 16) for side in size)
+    factors, channels = (4, 2, 1, 1), (128, 256, 24, 24)
+    if not kind:
+        factors, channels = (1,) * 4, (24,) * 4
+    taps = build(**kind).eval()(torch.randn(2, 3, *size))
+    for (feature, readout), factor, dims in zip(taps, factors, channels, strict=True):
+        assert feature.shape == (2, dims, factor * height, factor * width)
+        assert readout is None if factor > 1 else readout.shape == (2, 24)
 
 
-def test_frozen_stages_beyond_the_last_tap_are_refused():
-    with pytest.raises(ValueError, match=r'-1\.\.6'):
-        build(frozen_stages=7)
+@pytest.mark.parametrize('kind', [{}, HYBRID], ids=['plain', 'hybrid'])
+@torch.no_grad()
+def test_padding_is_black_at_the_bottom_and_right(kind):
+    model, image = build(**kind).eval(), torch.randn(1, 3, 40, 50)
+    assert_same_taps(model(image), model(F.pad(image, (0, 14, 0, 8))), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize('size', [(1, 1), (16, 16), (37, 81), (64, 64), (33, 128)])
-def test_any_size_gives_a_grid_that_covers_it(size):
-    taps = build().eval()(torch.randn(1, 3, *size))
-    for feature, readout in taps:
-        assert feature.shape == (1, 24, -(-size[0] // 16), -(-size[1] // 16))
-        assert readout.shape == (1, 24)
+@torch.no_grad()
+def test_first_two_taps_are_the_stems_maps_and_its_last_map_has_the_positions():
+    model, image = build(**HYBRID).eval(), torch.randn(1, 3, 64, 48)
+    for (feature, _), expected in zip(model(image)[:2], model.stem(image)[:2], strict=True):
+        torch.testing.assert_close(feature, expected, rtol=0, atol=0)
+    assert build(**HYBRID, img_size=(50, 96)).pos_embed.shape == (1, 1 + 4 * 6, 24)
 
 
-def test_padding_is_black_at_the_bottom_and_right():
-    model = build().eval()
-    image = torch.randn(1, 3, 40, 50)
-    padded = torch.nn.functional.pad(image, (0, 14, 0, 8))
-    for (ours, _), (expected, _) in zip(model(image), model(padded), strict=True):
-        torch.testing.assert_close(ours, expected)
+def test_a_network_of_mmpretrain_is_a_stem():
+    model = build(**{**HYBRID, 'stem': RESNET}).train()
+    assert model.stem.training
+    norms = [m for m in model.stem.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and all((norm.running_mean == 0).all() for norm in norms)
+    taps = model(torch.randn(2, 3, 50, 96))
+    shapes = [tuple(feature.shape[1:]) for feature, _ in taps]
+    assert shapes == [(8, 16, 24), (16, 8, 12), (24, 4, 6), (24, 4, 6)]
+    sum(feature.sum() for feature, _ in taps).backward()
+    assert all(parameter.grad is not None for parameter in model.stem.parameters())
 
 
 def test_blocks_after_the_last_tap_are_not_built():
     assert len(build(out_indices=(0, 1, 2, 3)).layers) == 4
 
 
-def test_without_class_token_there_is_no_readout():
-    model = build(with_cls_token=False).eval()
-    assert all(readout is None for _, readout in model(torch.randn(1, 3, 32, 32)))
+@pytest.mark.parametrize('kind', [{}, DINOV2], ids=['plain', 'registers'])
+def test_without_class_token_there_is_no_readout(kind):
+    """Registers then stand first, and the taps are still the patches."""
+    patch = kind.get('patch_size', 16)
+    model = build(**kind, with_cls_token=False).eval()
+    for feature, readout in model(torch.randn(1, 3, 3 * patch, 5 * patch)):
+        assert feature.shape == (1, 24, 3, 5) and readout is None
+
+
+def test_registers_start_small_and_unequal():
+    (registers,) = create(**DINOV2).register_tokens.detach()
+    assert 0 < registers.abs().max() < 1e-5
+    assert len({tuple(register.tolist()) for register in registers}) == 4
 
 
 def test_same_count_of_other_shape_is_interpolated_from_initial_weights():
     """4 x 4 patches are not 2 x 8: mmpretrain would load them as they are."""
-    square = build()
-    wide = build(img_size=(32, 128))
+    square, wide = build(), build(img_size=(32, 128))
     wide._loading_initial_weights = True
     wide.load_state_dict(square.state_dict())
     patches = square.pos_embed[:, 1:].reshape(1, 4, 4, 24).permute(0, 3, 1, 2)
-    expected = torch.nn.functional.interpolate(patches, (2, 8), mode='bilinear')
+    expected = F.interpolate(patches, (2, 8), mode='bilinear')
     torch.testing.assert_close(wide.pos_embed[:, 1:], expected.flatten(2).transpose(1, 2))
 
 
 def test_own_checkpoint_of_a_wide_grid_is_loaded_as_it_is():
-    saved, loaded = build(img_size=(32, 128)), build(img_size=(32, 128))
-    torch.nn.init.zeros_(loaded.pos_embed)
+    saved, loaded = build(img_size=(32, 128)), create(img_size=(32, 128))
     loaded.load_state_dict(saved.state_dict())
     torch.testing.assert_close(loaded.pos_embed, saved.pos_embed, rtol=0, atol=0)
 
 
-def test_smaller_grid_is_interpolated_when_loaded():
-    small, large = build(img_size=32), build(img_size=64)
-    large.load_state_dict(small.state_dict())
-    image = torch.randn(1, 3, 64, 64)
-    for (ours, _), (expected, _) in zip(large.eval()(image), small.eval()(image), strict=True):
-        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize(
+    ('kind', 'small', 'large'),
+    [({}, 32, 64), (DINOV2, 70, 98)],
+    ids=['bilinear', 'offset'],
+)
+@torch.no_grad()
+def test_position_grid_of_a_file_is_interpolated_as_the_model_does(kind, small, large):
+    """A model that loads a smaller grid is the smaller model at its own size."""
+    saved, loaded = (create(**{**kind, 'img_size': side}).eval() for side in (small, large))
+    for parameter in saved.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    loaded.load_state_dict(saved.state_dict())
+    image = torch.randn(1, 3, large, large)
+    assert_same_taps(loaded(image), saved(image), rtol=1e-5, atol=1e-5)
 
 
 def test_position_grid_that_is_not_square_is_refused_by_another():
@@ -104,47 +192,87 @@ def test_class_token_in_the_file_alone_is_dropped():
     torch.testing.assert_close(without.pos_embed, with_token.pos_embed[:, 1:])
 
 
-@pytest.mark.parametrize(('stages', 'frozen_blocks'), [(-1, 0), (0, 0), (2, 2), (6, 6)])
-def test_frozen_stages_stay_fixed_in_training(stages, frozen_blocks):
-    model = build(frozen_stages=stages, drop_path_rate=0.5)
+@pytest.mark.parametrize('kind', [{}, HYBRID, DINOV2], ids=['plain', 'hybrid', 'dinov2'])
+@pytest.mark.parametrize('stages', [-1, 0, 2, 'all'])
+def test_frozen_stages_stay_fixed_in_training(kind, stages):
+    """The embeddings from 0 on, stem and registers among them; all leave nothing to train."""
+    last = kind.get('out_indices', (5,))[-1] + 1
+    model = build(**kind, frozen_stages=last if stages == 'all' else stages, drop_path_rate=0.5)
     model.train()
+    frozen = stages != -1
     for index, layer in enumerate(model.layers):
-        frozen = index < frozen_blocks
-        assert layer.training is not frozen
-        assert all(p.requires_grad is not frozen for p in layer.parameters())
+        fixed = stages == 'all' or index < stages
+        assert layer.training is not fixed
+        assert all(p.requires_grad is not fixed for p in layer.parameters())
     embedding = [model.pos_embed, model.cls_token, *model.patch_embed.parameters()]
-    assert all(p.requires_grad is (stages < 0) for p in embedding)
+    if model.stem is not None:
+        embedding += model.stem.parameters()
+        assert model.stem.training is not frozen
+    if model.register_tokens is not None:
+        embedding.append(model.register_tokens)
+    assert all(p.requires_grad is not frozen for p in embedding)
+    if stages == 'all':
+        assert not any(p.requires_grad for p in model.parameters())
 
 
-def test_gradient_checkpointing_gives_the_same_gradients():
+@pytest.mark.parametrize('kind', [{}, HYBRID], ids=['plain', 'hybrid'])
+def test_gradient_checkpointing_gives_the_same_gradients(kind, monkeypatch):
+    calls = []
+    recompute = resnetv2.checkpoint
+    monkeypatch.setattr(
+        resnetv2, 'checkpoint', lambda *args, **kw: calls.append(1) or recompute(*args, **kw)
+    )
     image = torch.randn(2, 3, 48, 32)
     gradients = []
     for with_cp in (False, True):
-        model = build(with_cp=with_cp).train()
-        sum(feature.square().sum() + readout.sum() for feature, readout in model(image)).backward()
-        gradients.append([parameter.grad for parameter in model.parameters()])
+        model = build(**kind, with_cp=with_cp).train()
+        taps = model(image)
+        loss = sum(feature.square().mean() for feature, _ in taps)
+        (loss + sum(readout.mean() for _, readout in taps if readout is not None)).backward()
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert len(calls) == (4 if kind else 0)  # the stem's blocks, once each
     for plain, recomputed in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, recomputed)
 
 
 def test_stochastic_depth_drops_only_in_training():
-    model = build(drop_path_rate=0.9)
-    image = torch.randn(1, 3, 32, 32)
-    first, second = model.eval()(image), model(image)
-    torch.testing.assert_close(first[3][0], second[3][0])
+    model, image = build(drop_path_rate=0.9), torch.randn(1, 3, 32, 32)
+    assert_same_taps(model.eval()(image), model(image))
     model.train()
     assert not torch.equal(model(image)[3][0], model(image)[3][0])
+    rates = [layer.ffn.dropout_layer.drop_prob for layer in model.layers]
+    assert rates == pytest.approx([0, 0.18, 0.36, 0.54, 0.72, 0.9])
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name', 'depth'),
+    [
+        (DINOV2, 'register_tokens', 0),
+        (DINOV2, 'pos_embed', 0),
+        (DINOV2, 'patch_embed.projection.weight', 0),
+        (DINOV2, 'layers.0.attn.gamma1.weight', 1),
+        (DINOV2, 'layers.3.ffn.gamma2.weight', 4),
+        (DINOV2, 'ln1.weight', 5),
+        (HYBRID, 'stem.conv.weight', 0),
+        (HYBRID, 'stem.stages.2.1.norm3.bias', 0),
+        (HYBRID, 'layers.0.ln1.weight', 1),
+        (HYBRID, 'layers.3.ln1.weight', 4),
+        (dict(DINOV2, lora=dict(rank=2)), 'layers.2.attn.qkv.lora_up', 3),
+    ],
+)
+def test_layer_depth(kind, name, depth):
+    model = build(**kind)
+    assert name in dict(model.named_parameters())
+    assert model.get_layer_depth(f'backbone.{name}', 'backbone.') == (depth, 6)
+    assert model.get_layer_depth('decode_head.conv_seg.weight', 'backbone.') == (5, 6)
 
 
 def test_layer_decay_through_mmpretrain_constructor():
     init_default_scope('mmdpt')
-    head = dict(
-        type='DPTHead', num_classes=3, embed_dims=24, reassemble_channels=(8, 8, 8, 8), channels=8
-    )
+    head = dict(type='DPTHead', num_classes=3, **tiny.HEAD)
     backbone = dict(type='VisionTransformerDPT', arch=ARCH, img_size=64, out_indices=(1, 2, 3, 5))
-    model = EncoderDecoder(backbone=backbone, decode_head=head)
     wrapper = build_optim_wrapper(
-        model,
+        EncoderDecoder(backbone=backbone, decode_head=head),
         dict(
             type='OptimWrapper',
             optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.05),
@@ -164,14 +292,7 @@ def test_layer_decay_through_mmpretrain_constructor():
 def test_every_parameter_gets_a_gradient(readout_type, norm_taps):
     """So that DDP runs with find_unused_parameters=False."""
     backbone = build(norm_taps=norm_taps, out_indices=(0, 1, 2, 4))
-    head = DPTHead(
-        num_classes=3,
-        embed_dims=24,
-        reassemble_channels=(8, 8, 8, 8),
-        channels=8,
-        readout_type=readout_type,
-        norm_cfg=dict(type='BN'),
-    )
+    head = DPTHead(3, readout_type=readout_type, norm_cfg=dict(type='BN'), **tiny.HEAD)
     head(backbone(torch.randn(2, 3, 64, 64))).sum().backward()
     for module in (backbone, head):
         assert [name for name, p in module.named_parameters() if p.grad is None] == []

@@ -1,0 +1,142 @@
+"""The Vision Transformer's parts: padding, positions in graphs, attention, recomputation."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmcv.cnn.bricks.transformer import AdaptivePadding
+from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
+
+from mmdpt.models.backbones.vit_blocks import (
+    INTERPOLATIONS,
+    SHORT,
+    EncoderLayer,
+    PadToMultiple,
+    attend,
+    cubic_weights,
+    resize_position_embedding,
+)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (31, 33), (32, 48), (47, 16)])
+def test_pads_as_mmcv_does(size):
+    image = torch.randn(2, 3, *size)
+    assert torch.equal(PadToMultiple(16)(image), AdaptivePadding(16, 16)(image))
+
+
+def test_pads_zeros_at_the_bottom_and_right():
+    padded = PadToMultiple(4)(torch.ones(1, 1, 3, 5))
+    assert padded[0, 0].tolist() == [[1] * 5 + [0] * 3] * 3 + [[0] * 8]
+
+
+@pytest.fixture
+def in_graph(monkeypatch):
+    """Interpolate as in a compiled or exported graph."""
+
+    def resize(*arguments):
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.compiler, 'is_compiling', lambda: True)
+            return resize_position_embedding(*arguments)
+
+    return resize
+
+
+@pytest.mark.parametrize('grid', [(9, 9), (5, 8), (8, 5), (3, 2), (1, 14), (5, 5), (25, 1)])
+@pytest.mark.parametrize('mode', INTERPOLATIONS)
+def test_graphs_and_eager_mode_agree(in_graph, mode, grid):
+    torch.manual_seed(0)
+    embedding = torch.randn(1, 1 + 25, 6)
+    eager = resize_position_embedding(embedding, (5, 5), grid, mode)
+    torch.testing.assert_close(in_graph(embedding, (5, 5), grid, mode), eager, rtol=0, atol=4e-6)
+
+
+@pytest.mark.parametrize('mode', INTERPOLATIONS)
+def test_the_same_grid_keeps_every_value(in_graph, mode):
+    embedding = torch.randn(1, 1 + 20, 6)
+    resized = in_graph(embedding, (4, 5), (4, 5), mode)
+    torch.testing.assert_close(resized, embedding, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('cell', 'step', 'expected'),
+    [
+        # centre 1.5, a = -0.75: w(0.5) = 0.59375, w(1.5) = -0.09375
+        (1, 4 / 3, [-0.09375, 0.59375, 0.59375, -0.09375]),
+        # centre -0.25: w(1.75), w(0.75) and w(0.25) fall on the first sample, w(1.25) on the next
+        (0, 0.5, [1.10546875, -0.10546875, 0, 0]),
+    ],
+    ids=['inside', 'at the border'],
+)
+def test_cubic_weights_are_keyss(cell, step, expected):
+    weights = cubic_weights(torch.tensor([cell]), torch.tensor(step), 4)
+    torch.testing.assert_close(weights, torch.tensor([expected]))
+
+
+def attention_inputs(tokens, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(0)
+    return [
+        torch.randn(1, 2, tokens, 8, generator=generator).to(dtype).requires_grad_()
+        for _ in range(3)
+    ]
+
+
+def test_attention_in_float32_is_untouched():
+    exact = F.scaled_dot_product_attention(*attention_inputs(5))
+    torch.testing.assert_close(attend(*attention_inputs(5)), exact, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('tokens', [5, SHORT, SHORT + 1])
+def test_attention_in_bfloat16_under_autocast(tokens):
+    """Computed in float32 where that is faster, nearer to the exact one; with its gradient."""
+    query, key, value = attention_inputs(tokens, torch.bfloat16)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        attended = attend(query, key, value)
+    assert attended.dtype == torch.bfloat16
+    exact = F.scaled_dot_product_attention(query.float(), key.float(), value.float())
+    torch.testing.assert_close(attended.float(), exact, rtol=0.02, atol=0.02)
+    if tokens <= SHORT:  # rounded once, at the end
+        torch.testing.assert_close(attended, exact.to(torch.bfloat16), rtol=0, atol=0)
+    gradients = torch.autograd.grad(attended.float().sum(), (query, key, value))
+    expected = torch.autograd.grad(exact.sum(), (query, key, value))
+    for got, want in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(got, want, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        dict(layer_scale_init_value=0.1),
+        dict(ffn_type='swiglu_fused'),
+        dict(drop_rate=0.3, drop_path_rate=0.5),
+        dict(num_fcs=3, qkv_bias=False, act_cfg=dict(type='ReLU')),
+    ],
+)
+def test_encoder_layer_equals_mmpretrains(settings):
+    """In parameters, outputs and gradients, initial weights too."""
+    tokens = torch.randn(2, 11, 24)
+    results = []
+    for kind in (EncoderLayer, TransformerEncoderLayer):
+        torch.manual_seed(0)
+        layer = kind(24, 3, 48, **settings)
+        layer.init_weights()
+        x = tokens.clone().requires_grad_()
+        out = layer(x)
+        out.square().sum().backward()
+        gradients = {name: p.grad for name, p in layer.named_parameters()}
+        with torch.no_grad():
+            results.append((layer.state_dict(), out, gradients, x.grad, layer.eval()(tokens)))
+    torch.testing.assert_close(*results)
+
+
+def test_encoder_layer_keeps_no_gelu():
+    def kept(layer):
+        """Count the hidden maps that operations keep for the backward pass."""
+        shapes = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda x: shapes.append(tuple(x.shape)) or x, lambda x: x
+        ):
+            layer(torch.randn(1, 5, 24))
+        return sum(shape[-2:] == (5, 96) for shape in shapes)
+
+    assert kept(TransformerEncoderLayer(24, 3, 96)) == 2  # before and after the GELU
+    assert kept(EncoderLayer(24, 3, 96)) == 1
