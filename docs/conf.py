@@ -26,7 +26,7 @@ exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'mmdpt {release}'
 html_static_path = ['_static']
-html_css_files = ['narrow.css']
+html_css_files = ['wrap.css']
 highlight_language = 'bash'  # of a block that names none
 
 # Pages: the same files are read on the forge, so that headings are linked as it links them.
