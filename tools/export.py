@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
         '--no-verify',
         dest='verify',
         action='store_false',
-        help='do not compare the file with the model at four shapes',
+        help='do not compare the file with the model',
     )
     parser.add_argument(
         '--cfg-options',
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         action='extend',
         default=[],
         metavar='KEY=VALUE',
-        help='override keys of the config; model.test_cfg.flip=False: without mirror image',
+        help='override keys of the config; model.test_cfg.flip=False leaves out the mirror image',
     )
     return parser.parse_args()
 
@@ -44,7 +44,7 @@ def main() -> None:
 
     check_out(args.out, args.format)
     if args.checkpoint is None and args.config not in RELEASES:
-        raise InputError(f'{args.config} is no name of a released model: give a checkpoint')
+        raise InputError(f'{args.config} is not the name of a released model: give a checkpoint')
     model = init_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
     comparisons = export_model(model, args.format, args.out, args.verify)
     for comparison in comparisons:

@@ -1,4 +1,4 @@
-"""Models as files that run without mmdpt, compared with the model after writing."""
+"""Export a model to a file that runs without mmdpt, and compare the two."""
 
 from .writing import FORMATS, export_model
 

@@ -1,4 +1,4 @@
-"""What a file must say so that it can be used without its config."""
+"""The metadata with which an exported file can be used without its config."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,17 +13,18 @@ from mmdpt.version import __version__
 from .module import depth_head_of, output_names, segments
 
 FILE = 'mmdpt.json'
-"""Name inside .pt2 and .pt files."""
+"""Name of the metadata inside .pt2 and .pt files."""
 
 
 def describe(model: BaseSegmentor) -> dict[str, Any]:
-    """Describe input and outputs of a model of ``init_model``.
+    """Describe the input and the outputs of a model that ``init_model`` gave.
 
     Returns:
-        To JSON: ``channel_order``, ``mean`` and ``std`` (of values 0..255, in that order),
-        ``resize`` (see ``resize_rule``), ``outputs`` (names), ``inference`` (test_cfg's mode;
-        'slide' windows are the caller's), versions; of depth ``output``, ``unit``, ``is_metric``
-        and ``resize_back``; of segmentation ``classes``, and ``threshold`` of one logit.
+        Values that JSON can hold. Every model has ``channel_order``, ``mean`` and ``std`` (for
+        values 0..255, in that order), ``resize`` (see ``resize_rule``), ``outputs`` (their
+        names), ``inference`` (the mode of test_cfg; the caller cuts the windows of 'slide') and
+        versions. Depth adds ``output``, ``unit``, ``is_metric`` and ``resize_back``. Segmentation
+        adds ``classes``, and ``threshold`` where there is a single logit.
     """
     return dict(
         mmdpt_version=__version__,
@@ -38,7 +39,7 @@ def describe(model: BaseSegmentor) -> dict[str, Any]:
 
 
 def as_strings(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Give every value as a string, JSON unless it is one."""
+    """Turn every value that is not a string into JSON."""
     return {
         key: value if isinstance(value, str) else json.dumps(value)
         for key, value in metadata.items()
@@ -46,14 +47,16 @@ def as_strings(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 
 def resize_rule(pipeline: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tell how a pipeline resizes a picture, which the crops of benchmarks do not cut.
+    """Tell how a pipeline resizes a picture. Crops that benchmarks make are left out.
 
     Returns:
-        ``rule``: 'none', 'stretch' (to ``size``), 'keep_ratio' (mmcv: as large as fits the longer
-        and the shorter number of ``size``), 'factor' (by ``factor``), or 'minimal', 'lower_bound',
-        'upper_bound' (mmdpt's ``fit_size``); ``size`` [width, height] in px; ``multiple`` of
-        both sides; ``interpolation``, ``antialias``; ``dtype`` of the pixels that are resized,
-        of which uint8 clips the cubic's overshoot.
+        - ``rule``: 'none', 'stretch' (to ``size``), 'keep_ratio' (as mmcv: as large as fits into
+          the longer and the shorter number of ``size``), 'factor' (by ``factor``), or 'minimal',
+          'lower_bound', 'upper_bound' (see mmdpt's ``fit_size``);
+        - ``size``: width and height [px];
+        - ``multiple``: both sides are multiples of it;
+        - ``interpolation`` and ``antialias``;
+        - ``dtype``: type of the pixels that are resized; uint8 clips the overshoot of bicubic.
     """
     rule: dict[str, Any] = dict(rule='none', dtype='uint8')
     for step in pipeline:

@@ -1,4 +1,4 @@
-"""What is exported: a model from its normalised image to logits or depth of the same size."""
+"""The part of a model that is exported: normalised image in, logits or depth of its size out."""
 
 import torch.nn as nn
 from mmseg.models import BaseSegmentor
@@ -11,10 +11,10 @@ LOGITS = 'logits'
 
 
 class ExportableModel(nn.Module):
-    """A model from images (N, 3, H, W) to its outputs (N, C, H, W), by ``encode_decode``.
+    """Turn images (N, 3, H, W) into outputs (N, C, H, W) by the model's ``encode_decode``.
 
-    The image is normalised before, and the output is brought to the original image after: the
-    metadata says how. With ``test_cfg.flip`` the average with the mirror image is part of it.
+    The caller normalises the image before and resizes the output to the original image after; the
+    metadata says how. With ``test_cfg.flip`` the graph contains the average with the mirror image.
     """
 
     def __init__(self, model: BaseSegmentor) -> None:
@@ -23,7 +23,7 @@ class ExportableModel(nn.Module):
         self.output_names = output_names(model)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Give one tensor an output name."""
+        """Return one tensor for each of ``output_names``."""
         output = self.model.encode_decode(image, [dict(img_shape=image.shape[-2:])])
         if len(self.output_names) == 1:
             return (output,)
@@ -32,7 +32,7 @@ class ExportableModel(nn.Module):
 
 
 def depth_head_of(model: BaseSegmentor) -> DepthDPTHead | None:
-    """Give the head that predicts depth, None for a model of segmentation alone."""
+    """Return the head that predicts depth, or None if the model only segments."""
     head = getattr(model, 'depth_head', model.decode_head)
     return head if isinstance(head, DepthDPTHead) else None
 
@@ -43,6 +43,6 @@ def segments(model: BaseSegmentor) -> bool:
 
 
 def output_names(model: BaseSegmentor) -> list[str]:
-    """Name the outputs: 'logits', and 'relative', 'disparity' or 'depth'."""
+    """Name the outputs: 'logits' for classes; 'relative', 'disparity' or 'depth' for depth."""
     head = depth_head_of(model)
     return [LOGITS] * segments(model) + ([] if head is None else [head.output])

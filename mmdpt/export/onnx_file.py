@@ -1,4 +1,4 @@
-"""ONNX files, written by torch.onnx's exporter from a graph of torch.export."""
+"""ONNX files: torch.onnx's exporter writes them from a torch.export graph."""
 
 import contextlib
 import importlib
@@ -18,11 +18,11 @@ from .module import INPUT, ExportableModel
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 GREATEST_FILE = 2**31
-"""Bytes that protobuf puts into one file."""
+"""Size that protobuf allows for one file [bytes]."""
 
 
 def check_can_write(module: ExportableModel) -> None:
-    """Raise InputError if a package is missing or the weights exceed one file."""
+    """Raise InputError if a package is missing or the weights do not fit into one file."""
     for name in PACKAGES:
         try:
             importlib.import_module(name)
@@ -39,7 +39,7 @@ def check_can_write(module: ExportableModel) -> None:
 def write(
     module: ExportableModel, example: Tensor, path: Path, metadata: Mapping[str, Any]
 ) -> None:
-    """Write a model, checked by ``onnx.checker``, with ``metadata_props``, opset among them."""
+    """Write a model and let ``onnx.checker`` check it; ``metadata_props`` also hold the opset."""
     import onnx
 
     with _quiet():
@@ -61,7 +61,7 @@ def write(
 
 
 def load(path: Path) -> Callable[[Tensor], list[Tensor]]:
-    """Open a file in onnxruntime, on the CPU."""
+    """Open a file in onnxruntime on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
@@ -72,7 +72,7 @@ def load(path: Path) -> Callable[[Tensor], list[Tensor]]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the exporter prints of its progress, and its optimiser of skipped constants."""
+    """Silence the exporter's progress and its optimiser's notes on skipped constants."""
     loggers = [logging.getLogger(name) for name in ('onnxscript', 'onnx_ir', 'torch.onnx')]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-""".pt2 files of torch.export."""
+"""torch.export files (.pt2)."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -18,17 +18,17 @@ def write(
 ) -> None:
     """Write a model, with the metadata as an extra file.
 
-    torch.export takes a side of one for another kind of graph: the program refuses images of
-    which a side is at most two patches, and the coarsest map one cell wide.
+    The program refuses images with a side of at most two patches. Their coarsest map is one cell
+    wide, and torch.export would need another graph for a side of one.
     """
     sides = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     program = torch.export.export(module, (example,), dynamic_shapes={INPUT: sides})
-    # The program would refuse images whose sides are multiples of the patch: by the example,
-    # cutting off what was padded leaves less. The graph holds for both; verified at both.
+    # The guards would refuse images whose sides are multiples of the patch, because the example
+    # is padded and cropped. The graph holds for both kinds; both are verified.
     getattr(program, '_guards_code', []).clear()
     torch.export.save(program, path, extra_files={FILE: json.dumps(metadata)})
 
 
 def load(path: Path) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """Load a file as a user does."""
+    """Load a file as a user would."""
     return torch.export.load(path).module()

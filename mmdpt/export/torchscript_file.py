@@ -1,4 +1,4 @@
-"""TorchScript files, traced: deprecated in torch 2.14, for runtimes that load nothing newer."""
+"""Traced TorchScript files. Torch 2.14 deprecates them; some runtimes load nothing newer."""
 
 import json
 import warnings
@@ -19,8 +19,8 @@ def write(
 ) -> None:
     """Write a model, with the metadata as an extra file.
 
-    Sizes are arithmetic on the input's in the trace, but for what the tracer warns of: those are
-    checks of shapes that hold for every image, which verification confirms.
+    The trace computes sizes from the size of the input. The tracer warns where it does not; these
+    are checks of shapes that hold for every image, which verification confirms.
     """
     with _quiet(), torch.no_grad():
         traced = torch.jit.trace(module, (example,), check_trace=False)
@@ -28,14 +28,14 @@ def write(
 
 
 def load(path: Path) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """Load a file as a user does."""
+    """Load a file as a user would."""
     with _quiet():
         return torch.jit.load(str(path))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what torch says of tracing, and that torch.jit is deprecated."""
+    """Silence the tracer's warnings and the deprecation of torch.jit."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', torch.jit.TracerWarning)
         for category in (DeprecationWarning, FutureWarning):

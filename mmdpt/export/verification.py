@@ -1,4 +1,4 @@
-"""Compare a written file with the model that it came from."""
+"""Compare an exported file with its model."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from mmdpt.errors import InputError
 from .module import ExportableModel
 
 TOLERANCE = 1e-4
-"""Of the greatest absolute value of an output."""
+"""Largest allowed difference, relative to the greatest absolute value of an output."""
 DEFAULT_SIZE = (224, 224)
 LEAST_SIDE = 96
-"""Pixels from which the sizes are derived, half of which is more than two patches."""
+"""Least side from which the sizes are derived [px]; half of it exceeds two patches."""
 
 
 class Comparison(NamedTuple):
-    """Greatest difference of an output at one shape, relative to its greatest value."""
+    """The greatest difference of an output at one shape, relative to its greatest value."""
 
     output: str
     shape: tuple[int, ...]
@@ -29,15 +29,15 @@ class Comparison(NamedTuple):
 
 
 def example_shape(module: ExportableModel) -> tuple[int, int, int, int]:
-    """Give the shape of the image that a graph is recorded with, of none that is verified."""
+    """Choose the image shape that records the graph; verification uses other shapes."""
     height, width = (max(side, LEAST_SIDE) for side in _own_size(module))
     return 2, 3, 3 * height // 4 + 1, width // 2 + 3
 
 
 def verified_shapes(module: ExportableModel) -> list[tuple[int, int, int, int]]:
-    """Give four shapes (N, 3, H, W): the model's own size, and three that are not square.
+    """Choose four shapes (N, 3, H, W): the model's own size, and three that are not square.
 
-    Of its own size, the position embedding is not interpolated and nothing is padded.
+    At its own size, the position embedding is not interpolated and nothing is padded.
     """
     own = _own_size(module)
     height, width = (max(side, LEAST_SIDE) for side in own)
@@ -55,17 +55,17 @@ def verify(
     exported: Callable[[Tensor], Sequence[Tensor]],
     shapes: Sequence[tuple[int, int, int, int]],
 ) -> list[Comparison]:
-    """Compare on noise.
+    """Compare a file with its model on noise.
 
     Args:
-        module: What was exported.
-        exported: What the file computes, from images (N, 3, H, W).
-        shapes: Of the images.
+        module: The exported model.
+        exported: The function that the file holds; it takes images (N, 3, H, W).
+        shapes: Shapes of the images.
 
     Raises:
-        InputError: If the file fails, an output has another shape, or differs by more than
-            ``TOLERANCE`` of its greatest value; if the model's own is not finite, or the same
-            everywhere, which would show nothing.
+        InputError: If the file fails, gives another shape, or differs by more than ``TOLERANCE``
+            of an output's greatest value; or if the model's own output is not finite, or the same
+            everywhere, since equality would then show nothing.
     """
     noise = torch.Generator().manual_seed(0)
     comparisons = []
@@ -73,7 +73,7 @@ def verify(
         image = torch.randn(shape, generator=noise)
         try:
             actual = exported(image)
-        except Exception as error:  # of the runtime in question
+        except Exception as error:  # each runtime raises its own
             raise InputError(f'the file fails for an image {shape}: {first_line(error)}') from error
         for name, ours, theirs in zip(module.output_names, module(image), actual, strict=True):
             if not ours.isfinite().all():
@@ -99,11 +99,11 @@ def verify(
 
 
 def first_line(error: Exception) -> str:
-    """Give the first line of a message, or the error's name where there is none."""
+    """Return the first line of a message, or the error's name if it is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _own_size(module: ExportableModel) -> tuple[int, int]:
-    """Give the size [px] that the position embedding is of."""
+    """Return height and width [px] that fit the position embedding."""
     size = getattr(module.model.backbone, 'img_size', DEFAULT_SIZE)
     return (size, size) if isinstance(size, int) else tuple(size)

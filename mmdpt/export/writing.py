@@ -1,4 +1,4 @@
-"""Write a model in a format, compare, and only then give the file its name."""
+"""Write a file, compare it with the model, and only then give it its name."""
 
 from pathlib import Path
 from types import ModuleType
@@ -19,11 +19,11 @@ FORMATS: dict[str, tuple[str, ModuleType]] = {
     'torch-export': ('.pt2', torch_export_file),
     'torchscript': ('.pt', torchscript_file),
 }
-"""Suffix and writer."""
+"""Suffix and writer of each format."""
 
 
 def check_out(path: Path, format_name: str) -> None:
-    """Raise InputError if a file cannot be of this format, or exists."""
+    """Raise InputError if the suffix is not the format's or the file exists."""
     suffix = FORMATS[format_name][0]
     if path.suffix != suffix:
         raise InputError(f'{path}: a file of {format_name} ends in {suffix}')
@@ -34,16 +34,16 @@ def check_out(path: Path, format_name: str) -> None:
 def export_model(
     model: BaseSegmentor, format_name: str, out: str | Path, verified: bool = True
 ) -> list[Comparison]:
-    """Write a model, from normalised images (N, 3, H, W) of any size, to a file.
+    """Export a model to a file that takes normalised images (N, 3, H, W) of any size.
 
     Args:
-        model: Of ``init_model``, on the CPU.
-        format_name: One of ``FORMATS``.
-        out: The file, which does not exist.
-        verified: Load the file and compare it with the model at four shapes.
+        model: A model of ``init_model``, on the CPU.
+        format_name: A key of ``FORMATS``.
+        out: The file to write; it must not exist.
+        verified: Whether to load the file and compare it with the model at four shapes.
 
     Returns:
-        What was compared; nothing without ``verified``.
+        The comparisons; none without ``verified``.
 
     Raises:
         InputError: If the file exists, the format cannot hold the model, a package is missing,
@@ -62,7 +62,7 @@ def export_model(
             writer.write(module, torch.randn(example_shape(module)), unfinished, metadata)
         except (InputError, OSError):
             raise
-        except Exception as error:  # exporters raise what the layer in question raises
+        except Exception as error:  # exporters pass on errors of any layer
             raise InputError(
                 f'{format_name} cannot hold this model: {first_line(error)}'
             ) from error

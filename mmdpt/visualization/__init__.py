@@ -1,4 +1,4 @@
-"""Pictures."""
+"""Draw labels, depth, samples of data sets and curves of trainings."""
 
 from .curves import plot_curves
 from .depth import colourise_depth, depth_panel

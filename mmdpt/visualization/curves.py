@@ -1,4 +1,4 @@
-"""Curves of training runs."""
+"""Plot what training runs logged."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,21 +23,21 @@ UNITS = {
 }
 COLOURS = tuple(matplotlib.color_sequences['tab10'])
 DASHES = ('-', '--', ':', '-.')
-"""After the last colour, the colours begin again with the next dash."""
+"""Once all colours are used, they begin again with the next dash."""
 
 
 def plot_curves(
     runs: Mapping[str, Run], keys: Sequence[str], out: str | Path, window: int = 1
 ) -> None:
-    """Plot keys against iterations, one panel a key, one colour a run.
+    """Plot values against iterations, with a panel for each key and a colour for each run.
 
-    Validations have a dot each. Smoothed curves stand before the faint values they come from.
+    Each validation is a dot. A smoothed curve is drawn over its faint original.
 
     Args:
-        runs: The curves of each run, by the name for its legend.
-        keys: What to draw; a run without a key is left out of its panel.
-        out: Picture to write; the suffix says its format.
-        window: Training values to average, see ``smooth``; validations are drawn as they are.
+        runs: Curves of each run, by its name in the legend.
+        keys: Keys to draw; a panel leaves out runs that do not have its key.
+        out: Picture to write; its suffix chooses the format.
+        window: Number of training values to average, see ``smooth``; validations stay as they are.
 
     Raises:
         InputError: If the picture's format is unknown or it cannot be written, or the window is
@@ -79,7 +79,7 @@ def _draw(axis: plt.Axes, run: Run, key: str, name: str, index: int, window: int
     style: dict[str, Any] = dict(
         color=COLOURS[index % len(COLOURS)], linestyle=DASHES[index // len(COLOURS) % len(DASHES)]
     )
-    if measured or len(values) == 1:  # a lone value is no line
+    if measured or len(values) == 1:  # a single value makes no line
         axis.plot(steps, values, **style, label=name, marker='o', markersize=4)
         return
     if window > 1:

@@ -1,4 +1,4 @@
-"""Pictures of depth maps."""
+"""Draw depth and disparity maps."""
 
 import math
 
@@ -12,19 +12,19 @@ LEGEND_HEIGHT = 34
 TICKS = 5
 DEPTH_COLOURS = 'magma_r'
 DISPARITY_COLOURS = 'magma'
-"""What is near has the same bright colours in both."""
+"""Both draw near pixels bright."""
 ERROR_COLOURS = 'inferno'
 GREATEST_ERROR = 0.5
-"""Relative error with the last colour of its scale."""
+"""Relative error at the end of the colour scale."""
 RELATIVE = 'relative disparity'
-"""Stands for the unit of disparity up to scale and shift."""
+"""Label in place of a unit, for disparity up to scale and shift."""
 
 Legend = tuple[float, float, str, str]
-"""Ends of a colour scale, its colours, what its numbers are."""
+"""Low end, high end, colour map and label of a colour scale."""
 
 
 def colour_range(values: np.ndarray) -> tuple[float, float]:
-    """Give the 2nd and the 98th percentile of the finite values: the ends of a colour scale.
+    """Return the ends of a colour scale: 2nd and 98th percentile of the finite values.
 
     Raises:
         ValueError: If no value is finite.
@@ -37,7 +37,7 @@ def colour_range(values: np.ndarray) -> tuple[float, float]:
 
 
 def colours_of(unit: str) -> str:
-    """Name the colours of a map by its unit: depth [m], or else disparity."""
+    """Choose the colour map for depth [m] or, with any other unit, for disparity."""
     return DEPTH_COLOURS if unit == 'm' else DISPARITY_COLOURS
 
 
@@ -61,23 +61,23 @@ def colourise_depth(
 def depth_panel(
     image: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray, unit: str = 'm'
 ) -> np.ndarray:
-    """Lay image | ground truth | prediction | relative error side by side, legends below.
+    """Draw image | ground truth | prediction | relative error side by side, with legends below.
 
-    Ground truth and prediction share one scale, from the 2nd to the 98th percentile of the ground
-    truth (of the prediction where there is none).
+    Ground truth and prediction share a colour scale: the 2nd to the 98th percentile of the ground
+    truth or, without one, of the prediction.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        truth: Depth [m], (H, W), NaN where invalid; None leaves truth and error out.
-        prediction: (H, W), depth [m] where there is a truth.
-        unit: Of the prediction, for legend and colours: 'm'; '1/m' or 'relative disparity', whose
-            colours run the other way, so that what is near looks alike.
+        truth: Depth [m], (H, W), NaN where invalid. None leaves out truth and error.
+        prediction: (H, W); depth [m] if ``truth`` is given.
+        unit: Unit of the prediction: 'm', '1/m' or 'relative disparity'. The colours of the last
+            two run the other way, so that near pixels look alike in all.
 
     Returns:
         (H + legend, W', 3) uint8 RGB.
 
     Raises:
-        ValueError: If no number is finite.
+        ValueError: If no value is finite.
     """
     scaled = prediction if truth is None or not np.isfinite(truth).any() else truth
     low, high = colour_range(scaled)
@@ -104,7 +104,7 @@ def depth_panel(
 
 
 def colour_bar(width: int, legend: Legend | None) -> np.ndarray:
-    """Draw a colour bar with numbers, (LEGEND_HEIGHT, width, 3); white for None."""
+    """Draw a colour bar with numbers, (LEGEND_HEIGHT, width, 3); None gives a white one."""
     canvas = np.full((LEGEND_HEIGHT, width, 3), 255, np.uint8)
     if legend is None:
         return canvas
@@ -112,7 +112,7 @@ def colour_bar(width: int, legend: Legend | None) -> np.ndarray:
     ramp = np.linspace(low, high, width)[None].repeat(10, axis=0)
     canvas[4:14] = colourise_depth(ramp, low, high, colours)
     scale, free = 0.35, width
-    for share in np.linspace(1, 0, TICKS):  # first the one that says what the numbers are
+    for share in np.linspace(1, 0, TICKS):  # the last number first: it carries the label
         text = _number(low + share * (high - low), (high - low) / (TICKS - 1))
         if share == 1:
             text = f'{text} {unit}'
@@ -128,7 +128,7 @@ def colour_bar(width: int, legend: Legend | None) -> np.ndarray:
 
 
 def _number(value: float, step: float) -> str:
-    """Write with two digits of the step to the next number; '1850', not '1.8e+03'."""
+    """Format a number to two digits of ``step``; '1850', not '1.8e+03'."""
     decimals = 1 - math.floor(math.log10(step)) if step > 0 else 0
     if step <= 0 or decimals > 5 or abs(value) >= 1e6:
         return f'{value:.3g}'

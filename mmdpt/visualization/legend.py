@@ -1,4 +1,4 @@
-"""Lines of text in pictures, and which colour is which class."""
+"""Draw text and legends of classes."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ TEXT_SCALE = 0.38
 
 
 def class_legend(classes: Sequence[tuple[str, Sequence[int]]], width: int) -> np.ndarray:
-    """Write names beside their colours, in as many lines as they need.
+    """Draw class names beside their colours, on as many lines as they need.
 
     Args:
-        classes: Name and RGB of each.
-        width: Of the picture [px].
+        classes: Name and RGB of each class.
+        width: Width of the picture [px].
 
     Returns:
         (lines * 16, width, 3) uint8 RGB.
@@ -36,7 +36,7 @@ def class_legend(classes: Sequence[tuple[str, Sequence[int]]], width: int) -> np
 
 
 def write_line(canvas: np.ndarray, text: str, x: int, y: int) -> None:
-    """Write a line whose upper left corner is (x, y), in place."""
+    """Write a line into ``canvas``, with its upper left corner at (x, y)."""
     foot = x, y + LINE_HEIGHT - 4
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(canvas, text, foot, font, TEXT_SCALE, (0, 0, 0), 1, cv2.LINE_AA)

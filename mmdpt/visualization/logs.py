@@ -1,4 +1,4 @@
-"""What training runs logged."""
+"""Read and compare what training runs logged."""
 
 import json
 import re
@@ -12,10 +12,10 @@ import numpy as np
 from mmdpt.errors import InputError
 
 SCALARS = Path('vis_data', 'scalars.json')
-"""Where MMEngine's LocalVisBackend writes below the time-stamped folder of a start."""
+"""The file that MMEngine writes below the time-stamped folder of each start."""
 
 HEADLINES = ('loss', 'mIoU', 'abs_rel', 'whdr')
-"""What a comparison shows when no keys are asked for, where a run has them."""
+"""Keys that a comparison shows by default, if a run has them."""
 
 NOT_CURVES = ('step', 'iter', 'epoch')
 GREATER_IS_BETTER = re.compile(r'[am]?(Acc|IoU|Dice|Fscore|Precision|Recall)|acc_\w+|d[123]')
@@ -30,7 +30,7 @@ class Curve(NamedTuple):
     Attributes:
         steps: Iterations, (n,), increasing.
         values: (n,) float64, NaN where the run logged so.
-        measured: Whether they come from validations and not from training batches.
+        measured: Whether validations gave the values, not training batches.
     """
 
     steps: np.ndarray
@@ -39,7 +39,7 @@ class Curve(NamedTuple):
 
 
 Run = dict[str, Curve]
-"""The curves of a run by their keys."""
+"""The curves of a run, by key."""
 
 
 class _Row(NamedTuple):
@@ -51,14 +51,14 @@ class _Row(NamedTuple):
 def read_run(path: str | Path) -> Run:
     """Read a run from its work dir or from one ``scalars.json``.
 
-    Every start of a run has its time-stamped folder in the work dir. One that resumed replaces,
-    from its first step on, what was logged before it; one that did not resume replaces all.
+    Each start of a run has a time-stamped folder in the work dir. A resumed start replaces what
+    was logged from its first step on; any other start replaces everything before it.
 
     Args:
-        path: The work dir, a time-stamped folder, or a file with one JSON object a line.
+        path: A work dir, a time-stamped folder, or a file with one JSON object per line.
 
     Raises:
-        InputError: If nothing is there or logged, or a line is not what MMEngine writes.
+        InputError: If there is no run or nothing is logged, or MMEngine did not write a line.
     """
     path = Path(path)
     if not path.exists():
@@ -80,10 +80,10 @@ def read_run(path: str | Path) -> Run:
 
 
 def read_runs(paths: Sequence[str | Path]) -> dict[str, Run]:
-    """Read several runs, each under the fewest last folders of its path that tell it apart.
+    """Read several runs; name each by the fewest last folders of its path that are unique.
 
     Raises:
-        InputError: As of ``read_run``, or if a run is named twice.
+        InputError: See ``read_run``; also if a run is named twice.
     """
     folders = [_folder(Path(path)) for path in paths]
     if len(set(folders)) < len(folders):
@@ -96,10 +96,10 @@ def read_runs(paths: Sequence[str | Path]) -> dict[str, Run]:
 
 
 def choose_keys(runs: Sequence[Run], keys: Sequence[str] | None = None) -> list[str]:
-    """Check keys, or choose the loss and the main metrics that the runs hold.
+    """Check the keys, or choose the loss and the main metrics of the runs.
 
     Raises:
-        InputError: If no run has a key, naming those that there are.
+        InputError: If no run has a key; the message names those that there are.
     """
     known = list(dict.fromkeys(key for run in runs for key in run))
     chosen = list(keys) if keys else [key for key in HEADLINES if key in known]
@@ -111,9 +111,9 @@ def choose_keys(runs: Sequence[Run], keys: Sequence[str] | None = None) -> list[
 
 
 def smooth(values: np.ndarray, window: int) -> np.ndarray:
-    """Average each value with those before it, ``window`` in all, fewer at the start.
+    """Average each value with the ``window - 1`` values before it, or fewer at the start.
 
-    NaN is left out of the averages and stays where it is.
+    The averages leave out NaN, which stays where it is.
 
     Raises:
         InputError: If the window is less than 1.
@@ -131,11 +131,11 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def best(key: str, curve: Curve) -> tuple[int, float] | None:
-    """Give step and value of the best, first of equals.
+    """Find the step and the value of the best; the first one of equals.
 
     Returns:
-        None for a key of which neither more nor less is better, such as the learning rate, and
-        where no value is finite.
+        None if no value is finite, or if neither more nor less is better, as for the learning
+        rate.
     """
     name = re.split(r'[./]', key)[-1]
     greater = GREATER_IS_BETTER.fullmatch(name)
@@ -148,7 +148,7 @@ def best(key: str, curve: Curve) -> tuple[int, float] | None:
 
 
 def summary(runs: dict[str, Run], keys: Sequence[str]) -> str:
-    """Write a table: last and best value of every key and run, with the iterations."""
+    """Format a table of the last and the best value of each key and run, with iterations."""
     lines = [['key', 'run', 'last', 'at', 'best', 'at']]
     for key in keys:
         for name, run in runs.items():
@@ -170,13 +170,13 @@ def summary(runs: dict[str, Run], keys: Sequence[str]) -> str:
 
 
 def _folder(path: Path) -> Path:
-    """Give the folder that names a run: without 'vis_data/scalars.json'."""
+    """Return the folder that names a run: its path without 'vis_data/scalars.json'."""
     path = path.resolve()
     return path.parents[1] if path.parts[-2:] == SCALARS.parts else path
 
 
 def _read_rows(file: Path) -> list[_Row]:
-    """Read a file; a last line without its end is still being written."""
+    """Read a file, without a last line that is still being written."""
     try:
         lines = file.read_text().splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
@@ -188,7 +188,7 @@ def _read_rows(file: Path) -> list[_Row]:
     for number, line in enumerate(lines, 1):
         values = _parse(line, f'{file}, line {number}')
         step, measured = int(values['step']), 'iter' not in values
-        if measured:  # training by epochs counts them in epochs: they follow their last iteration
+        if measured:  # counted in epochs where training is: put it after the last iteration
             step = max(step, trained)
         else:
             trained = step
@@ -199,7 +199,7 @@ def _read_rows(file: Path) -> list[_Row]:
 def _parse(line: str, where: str) -> dict[str, float]:
     try:
         row = json.loads(line)
-    except (ValueError, RecursionError) as error:  # also of numbers of 5000 digits
+    except (ValueError, RecursionError) as error:  # also for numbers of 5000 digits
         raise InputError(f'{where} is no JSON: {error}') from error
     if not isinstance(row, dict) or not isinstance(row.get('step'), int):
         raise InputError(f'{where} is no object with a whole number as step')
@@ -214,13 +214,13 @@ def _parse(line: str, where: str) -> dict[str, float]:
 
 
 def _is_resumed(file: Path) -> bool:
-    """Whether a start went on from another, as its config says; without one, it did."""
+    """Whether the config of a start says that it resumed; without a config, it did."""
     config = file.with_name('config.py')
     return not config.is_file() or re.search('^resume = False', config.read_text(), re.M) is None
 
 
 def _curves(rows: Sequence[_Row]) -> Run:
-    """Collect the rows' values by key; of keys in both kinds of rows, those of training."""
+    """Collect the values by key; if both kinds of rows have a key, keep those of training."""
     trained = {key for row in rows if not row.measured for key in row.values}
     points: dict[str, dict[int, float]] = {}
     for row in sorted(rows, key=lambda row: row.step):

@@ -1,4 +1,4 @@
-"""Where pictures are written."""
+"""Write pictures."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from mmdpt.files.atomic import atomic_path
 
 @contextmanager
 def picture_path(out: str | Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """Give a path to write a picture to; it is ``out`` once it is whole, see ``atomic_path``.
+    """Yield a temporary path that becomes ``out`` once the picture is whole, see ``atomic_path``.
 
     Args:
-        out: The picture; its folder is made.
-        suffixes: Those that can be written, such as '.png'.
+        out: The picture; its folder is created.
+        suffixes: Suffixes that can be written, such as '.png'.
 
     Raises:
-        InputError: If the suffix is another, or it cannot be written there.
+        InputError: If the suffix is not among them, or the picture cannot be written.
     """
     out = Path(out)
     if out.suffix.lower() not in suffixes:

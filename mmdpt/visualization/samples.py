@@ -1,4 +1,4 @@
-"""Pictures of what a pipeline gives to the model: image | labels | depth."""
+"""Draw the samples that a pipeline gives to the model: image | labels | depth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,20 +11,19 @@ from .legend import LINE_HEIGHT, write_line
 from .segmentation import overlay_with_classes
 
 LEAST_WIDTH = 240
-"""A narrower sample is enlarged [px], for its legend to be read."""
+"""Narrower samples are enlarged to this width [px], so that the legend is readable."""
 
 
 def sample_panel(sample: Mapping, metainfo: Mapping, width: int | None = None) -> np.ndarray:
-    """Lay image | labels | depth of a packed sample side by side, legends below.
+    """Draw image | labels | depth of a packed sample side by side, with legends below.
 
-    Labels and depth, where there are any, are brought to the image's size: test pipelines leave
-    them at the file's.
+    Labels and depth are resized to the image, since test pipelines leave them at the file's size.
 
     Args:
         sample: ``inputs``, (3, H, W) BGR in [0, 255], and ``data_samples`` with ``gt_sem_seg``,
             ``gt_depth_map`` [m] or both.
-        metainfo: ``classes`` and ``palette`` of the data set, where it has labels.
-        width: Of a column [px]; None: the sample's own, or 240 if that is less.
+        metainfo: ``classes`` and ``palette`` of the data set, if it has labels.
+        width: Width of a column [px]; by default the sample's own, but at least 240.
 
     Returns:
         (H', W', 3) uint8 RGB.
@@ -45,7 +44,7 @@ def sample_panel(sample: Mapping, metainfo: Mapping, width: int | None = None) -
 
 
 def stack_panels(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Lay panels, (H, W, 3) RGB, below each other, each under its caption."""
+    """Arrange panels, (H, W, 3) RGB, from top to bottom, each under its caption."""
     width = max(panel.shape[1] for _, panel in panels)
     rows = []
     for caption, panel in panels:
@@ -56,7 +55,7 @@ def stack_panels(panels: Sequence[tuple[str, np.ndarray]]) -> np.ndarray:
 
 
 def _measured(image: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Depth [m] and its colour bar; a map of no valid pixel is black, without a scale."""
+    """Draw depth [m] with its colour bar; without any valid pixel, draw black."""
     if not np.isfinite(depth).any():
         return np.zeros_like(image)
     return depth_panel(image, None, depth)[:, image.shape[1] + GAP :]
@@ -65,5 +64,5 @@ def _measured(image: np.ndarray, depth: np.ndarray) -> np.ndarray:
 def _resize(
     picture: np.ndarray, size: tuple[int, int], interpolation: int = cv2.INTER_NEAREST
 ) -> np.ndarray:
-    """Bring to (width, height)."""
+    """Resize to (width, height)."""
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=interpolation)

@@ -1,4 +1,4 @@
-"""Pictures of label maps."""
+"""Draw label maps."""
 
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ from .layout import below, beside
 from .legend import class_legend
 
 ALPHA = 0.7
-"""Share of the class colour in a picture of labels."""
+"""Share of the class colour in an overlay."""
 IGNORED = (0, 0, 0)
 WRONG = (230, 30, 60)
 FADED = 0.35
-"""Share of the image, beside white, where a prediction is right."""
+"""Share of the image, mixed with white, where a prediction is right."""
 UNNAMED_COLOURS = 'tab20'
 
 
 def colourise(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Colour a label map (H, W) by a palette of RGB; values beyond it, ignored ones, are black."""
+    """Colour a label map (H, W) by a palette of RGB; ignored values, beyond it, are black."""
     table = np.array([*palette, IGNORED], np.uint8)
     known = (labels >= 0) & (labels < len(palette))
     return table[np.where(known, labels, len(palette))]
@@ -27,7 +27,7 @@ def colourise(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarra
 def overlay(
     image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]], alpha: float = ALPHA
 ) -> np.ndarray:
-    """Lay the colours of labels (H, W) over their image, (H, W, 3) uint8 RGB."""
+    """Mix the colours of labels (H, W) into their image, (H, W, 3) uint8 RGB."""
     return (alpha * colourise(labels, palette) + (1 - alpha) * image).astype(np.uint8)
 
 
@@ -37,13 +37,13 @@ def overlay_with_classes(
     classes: Sequence[str],
     palette: Sequence[Sequence[int]],
 ) -> np.ndarray:
-    """Lay labels over their image, and the classes that are in it below.
+    """Draw labels over their image, and a legend of the classes in it below.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        labels: (H, W); values beyond the classes, ignored ones, are black and not named.
-        classes: Names; if empty, the values themselves.
-        palette: RGB of every class; if empty, twenty colours in turn.
+        labels: (H, W); ignored values, beyond the classes, are black and not named.
+        classes: Names; if empty, the values serve as names.
+        palette: RGB of every class; if empty, twenty colours take turns.
 
     Returns:
         (H + legend, W, 3) uint8 RGB.
@@ -57,7 +57,7 @@ def overlay_with_classes(
 
 
 def default_palette(num_classes: int) -> list[list[int]]:
-    """Give each class one of twenty colours in turn."""
+    """Assign one of twenty colours to each class, in turn."""
     colours = (np.array(colormaps[UNNAMED_COLOURS].colors) * 255).astype(int).tolist()  # type: ignore[attr-defined]
     return [colours[value % len(colours)] for value in range(num_classes)]
 
@@ -69,14 +69,14 @@ def segmentation_panel(
     palette: Sequence[Sequence[int]],
     alpha: float = ALPHA,
 ) -> np.ndarray:
-    """Lay image | ground truth | prediction | error side by side.
+    """Draw image | ground truth | prediction | error side by side.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        truth: Labels (H, W), or None to leave truth and error out.
+        truth: Labels (H, W). None leaves out truth and error.
         prediction: Labels (H, W).
-        palette: RGB of every class; labels beyond it are ignored ones.
-        alpha: Share of the class colour in the pictures of labels.
+        palette: RGB of every class; labels beyond it are ignored.
+        alpha: Share of the class colour in the overlays.
 
     Returns:
         (H, W', 3) uint8 RGB.
@@ -93,11 +93,11 @@ def segmentation_panel(
 def label_errors(
     image: np.ndarray, truth: np.ndarray, prediction: np.ndarray, num_classes: int
 ) -> np.ndarray:
-    """Draw where a prediction is wrong: red; right, the faded image; ignored, black.
+    """Draw wrong pixels red, right ones as the faded image, and ignored ones black.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        truth: Labels (H, W), ignored from ``num_classes`` on.
+        truth: Labels (H, W); values from ``num_classes`` on are ignored.
         prediction: Labels (H, W).
         num_classes: Number of classes.
 
