@@ -62,7 +62,10 @@ def test_a_released_models_name_stands_for_config_and_checkpoint(
 def test_a_config_needs_a_checkpoint(export, tmp_path, capsys):
     out = tmp_path / 'm.pt2'
     assert export(CONFIG, '--format', 'torch-export', '--out', out) == 1
-    assert f'{CONFIG} is not the name of a released model: give a checkpoint' in capsys.readouterr().err
+    assert (
+        f'{CONFIG} is not the name of a released model: give a checkpoint'
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

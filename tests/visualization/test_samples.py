@@ -1,0 +1,89 @@
+"""Pictures of samples: image | labels | depth."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmdpt.visualization.depth import LEGEND_HEIGHT
+from mmdpt.visualization.layout import GAP
+from mmdpt.visualization.legend import LINE_HEIGHT
+from mmdpt.visualization.samples import sample_panel, stack_panels
+
+CLASSES = dict(classes=('wall', 'sky'), palette=[[255, 0, 0], [0, 255, 0]])
+
+
+def packed(labels=None, depth=None, size=(60, 300)):
+    """A grey image, (3, *size), with blue (BGR) in its first row."""
+    inputs = torch.full((3, *size), 100, dtype=torch.uint8)
+    inputs[:, 0] = torch.tensor([200, 0, 0], dtype=torch.uint8)[:, None]
+    targets = SegDataSample()
+    if labels is not None:
+        targets.gt_sem_seg = PixelData(data=torch.as_tensor(labels)[None])
+    if depth is not None:
+        targets.gt_depth_map = PixelData(data=torch.as_tensor(depth)[None])
+    return dict(inputs=inputs, data_samples=targets)
+
+
+def test_panel_of_labels_names_its_classes_in_their_colours():
+    labels = np.zeros((60, 300), np.int64)
+    labels[:, 150:] = 255
+    panel = sample_panel(packed(labels), CLASSES)
+    assert panel.shape == (60 + LINE_HEIGHT, 2 * 300 + GAP, 3)
+    assert panel[0, 0].tolist() == [0, 0, 200]  # RGB now
+    shown = panel[:60, 300 + GAP :]
+    assert shown[30, 10].tolist() == [int(0.7 * 255 + 0.3 * 100), 30, 30]
+    assert shown[30, 200].tolist() == [30, 30, 30]
+    legend = panel[60:, 300 + GAP :].reshape(-1, 3).tolist()
+    assert [255, 0, 0] in legend and [0, 255, 0] not in legend
+
+
+def test_panel_of_depth_is_black_where_there_is_none():
+    depth = np.linspace(1, 5, 60 * 300, dtype=np.float32).reshape(60, 300)
+    depth[:20] = np.nan
+    panel = sample_panel(packed(depth=depth), {})
+    assert panel.shape == (60 + LEGEND_HEIGHT, 2 * 300 + GAP, 3)
+    assert (panel[:20, 300 + GAP :] == 0).all()
+    assert (panel[20:60, 300 + GAP :].sum(axis=2)[:, :150] > 0).all()
+
+
+def test_panel_of_both_has_three_columns():
+    panel = sample_panel(packed(np.ones((60, 300), int), np.ones((60, 300), np.float32)), CLASSES)
+    assert panel.shape == (60 + LEGEND_HEIGHT, 3 * 300 + 2 * GAP, 3)
+    assert panel[30, 300 + GAP].tolist() == [30, int(0.7 * 255 + 0.3 * 100), 30]
+
+
+def test_depth_without_valid_pixel_is_drawn_black():
+    panel = sample_panel(packed(depth=np.full((60, 300), np.nan, np.float32)), {})
+    assert panel.shape == (60, 2 * 300 + GAP, 3)
+    assert (panel[:, 300 + GAP :] == 0).all()
+
+
+def test_targets_at_full_size_are_brought_to_the_image():
+    labels = np.zeros((120, 600), np.int64)
+    labels[:, 300:] = 1
+    panel = sample_panel(packed(labels), CLASSES)
+    shown = panel[:60, 300 + GAP :].astype(int)
+    assert (shown[1:, :150, 0] > 200).all() and (shown[1:, 150:, 1] > 200).all()
+
+
+@pytest.mark.parametrize(('width', 'expected'), [(None, 240), (60, 60), (500, 500)])
+def test_width_of_a_column(width, expected):
+    panel = sample_panel(packed(np.zeros((60, 80), int), size=(60, 80)), CLASSES, width)
+    assert panel.shape[1] == 2 * expected + GAP
+
+
+def test_labels_without_classes_are_numbered():
+    labels = np.array([[3, 4]]).repeat(60, 0).repeat(150, 1)
+    shown = sample_panel(packed(labels), {})[:60, 300 + GAP :]
+    assert len(np.unique(shown[30], axis=0)) == 2
+
+
+def test_stacked_panels_keep_their_pixels():
+    wide, narrow = np.full((5, 90, 3), 7, np.uint8), np.full((8, 60, 3), 9, np.uint8)
+    page = stack_panels([('a', wide), ('b', narrow)])
+    assert page.shape == (2 * LINE_HEIGHT + 5 + 8 + GAP, 90, 3)
+    assert (page[LINE_HEIGHT : LINE_HEIGHT + 5] == 7).all()
+    start = 2 * LINE_HEIGHT + 5 + GAP
+    assert (page[start : start + 8, :60] == 9).all() and (page[start:, 60:] == 255).all()
