@@ -63,27 +63,23 @@ def trains(preset, name):
 
 
 @pytest.mark.parametrize('preset', PRESETS)
-def test_training_moves_what_it_should_and_nothing_else(preset):
+def test_training_moves_what_it_should_and_its_checkpoint_fills_another_model(preset):
     """Two steps: the first leaves A of LoRA alone, since B is zero."""
     cfg = load(preset)
-    model = build_tiny(cfg)
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    train(model, cfg, steps=2)
-    for name, parameter in model.named_parameters():
-        assert torch.equal(parameter, before[name]) is not trains(preset, name), name
-
-
-@pytest.mark.parametrize('preset', PRESETS)
-def test_checkpoint_fills_a_model_that_started_elsewhere(preset):
-    cfg = load(preset)
     trained, fresh = build_tiny(cfg), build_tiny(cfg, seed=1)
+    before = {name: p.detach().clone() for name, p in trained.named_parameters()}
     train(trained, cfg, steps=2)
-    weights = trained.state_dict()
-    assert compare(fresh, weights).fills
-    fresh.load_state_dict(weights)
+    for name, parameter in trained.named_parameters():
+        assert torch.equal(parameter, before[name]) is not trains(preset, name), name
+    assert compare(fresh, trained.state_dict()).fills
+    fresh.load_state_dict(trained.state_dict())
+    assert_predict_the_same(fresh, trained)
+
+
+def assert_predict_the_same(*models):
     image, metas = torch.randn(1, 3, *SIZE), [dict(img_shape=SIZE)]
     with torch.no_grad():
-        depth, expected = (m.eval().encode_decode(image, metas) for m in (fresh, trained))
+        depth, expected = (model.eval().encode_decode(image, metas) for model in models)
     torch.testing.assert_close(depth, expected, rtol=0, atol=0)
 
 
@@ -94,10 +90,7 @@ def test_lora_starts_from_the_checkpoint_of_the_plain_model():
     assert mismatch.fills_most and not mismatch.unexpected
     assert all('.lora_' in key for key in mismatch.missing)
     adapted.load_state_dict(plain.state_dict(), strict=False)
-    image, metas = torch.randn(1, 3, *SIZE), [dict(img_shape=SIZE)]
-    with torch.no_grad():
-        depth, expected = (m.eval().encode_decode(image, metas) for m in (adapted, plain))
-    torch.testing.assert_close(depth, expected, rtol=0, atol=0)
+    assert_predict_the_same(adapted, plain)
 
 
 def rates(preset):
