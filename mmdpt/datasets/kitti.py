@@ -1,6 +1,5 @@
 """KITTI depth (Uhrig et al., arXiv:1708.06500), Eigen's split, 16-bit PNGs in 1/256 m."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from mmdpt.registry import DATASETS
@@ -19,7 +18,6 @@ class KITTIDepthDataset(DepthDataset):
         ann_file: The list file.
         data_prefix: Folders of the raw images and of the annotated depth.
         depth_scale: Units per metre.
-        invalid_values: Values that mean "no depth".
         **kwargs: Arguments of ``DepthDataset``.
     """
 
@@ -29,15 +27,10 @@ class KITTIDepthDataset(DepthDataset):
         ann_file: str,
         data_prefix: dict | None = None,
         depth_scale: float = 256,
-        invalid_values: Sequence[float] = (0,),
         **kwargs: Any,
     ) -> None:
         if data_prefix is None:
             data_prefix = dict(img_path='raw', depth_map_path='data_depth_annotated')
         super().__init__(
-            ann_file=ann_file,
-            data_prefix=data_prefix,
-            depth_scale=depth_scale,
-            invalid_values=invalid_values,
-            **kwargs,
+            ann_file=ann_file, data_prefix=data_prefix, depth_scale=depth_scale, **kwargs
         )

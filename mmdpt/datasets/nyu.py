@@ -1,6 +1,5 @@
 """NYU Depth v2 (Silberman et al., ECCV 2012), 480 x 640 px, 16-bit PNGs in millimetres."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from mmdpt.registry import DATASETS
@@ -18,7 +17,8 @@ class NYUDepthDataset(DepthDataset):
 
     Args:
         depth_scale: Units per metre.
-        invalid_values: Values that mean "no depth".
+        ann_file: The list file.
+        data_prefix: Folders of images and depth.
         **kwargs: Arguments of ``DepthDataset``.
     """
 
@@ -26,7 +26,6 @@ class NYUDepthDataset(DepthDataset):
         self,
         *,
         depth_scale: float = 1000,
-        invalid_values: Sequence[float] = (0,),
         ann_file: str = '',
         data_prefix: dict | None = None,
         **kwargs: Any,
@@ -34,9 +33,5 @@ class NYUDepthDataset(DepthDataset):
         if ann_file and data_prefix is None:
             data_prefix = dict(img_path='', depth_map_path='')
         super().__init__(
-            depth_scale=depth_scale,
-            invalid_values=invalid_values,
-            ann_file=ann_file,
-            data_prefix=data_prefix,
-            **kwargs,
+            depth_scale=depth_scale, ann_file=ann_file, data_prefix=data_prefix, **kwargs
         )

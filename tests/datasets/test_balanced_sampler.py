@@ -12,10 +12,10 @@ from mmengine.runner.loops import _InfiniteDataloaderIterator
 from tiny_files import write_image, write_map
 from torch.utils.data import DataLoader
 
-import mmdpt.datasets.samplers.balanced_sampler as module
+import mmdpt.datasets.balanced_sampler as module
 from mmdpt.config import check_config, load_config
+from mmdpt.datasets.balanced_sampler import BalancedSampler
 from mmdpt.datasets.depth_list import DepthListDataset
-from mmdpt.datasets.samplers.balanced_sampler import BalancedSampler
 from mmdpt.errors import InputError
 
 

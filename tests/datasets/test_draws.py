@@ -11,7 +11,7 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
 import mmdpt.datasets.training_samples as module
-from mmdpt.datasets.samplers import BalancedSampler
+from mmdpt.datasets.balanced_sampler import BalancedSampler
 from mmdpt.datasets.training_samples import (
     Draw,
     LaterBatches,
