@@ -91,8 +91,7 @@ def test_installed_version_is_compared(tmp_path, monkeypatch, versions, state, t
     (tmp_path / 'constraints.txt').write_text('# x\nold==1 ; python_version < "3"\ntorch==2.14.1\n')
     monkeypatch.setattr(doctor, 'shipped', lambda name: tmp_path)
     monkeypatch.setattr(doctor, 'installed', lambda name: versions.get(name, '9'))
-    found = list(doctor.check_versions())
-    subject = next(iter(versions))
+    found, subject = list(doctor.check_versions()), next(iter(versions))
     assert one(subject, found) == (state, subject, text, remedy)
     assert 'onnx' not in {finding.subject for finding in found}
 

@@ -35,26 +35,24 @@ DEPTH_FILES = {
     *('a_colour.jpg', 'a_side-by-side.jpg', 'a_depth.png', 'a_depth.pfm', 'a_depth.npy'),
     'a_points.ply',
 }
+LABEL_FILES = {'a_overlay.jpg', 'a_labels.png', 'a_labels.npy'}
 
 
 @pytest.mark.parametrize(
     ('parts', 'expected'),
     [
         (MAP, DEPTH_FILES),
-        (MAP | CLASSES, DEPTH_FILES | {'a_overlay.jpg', 'a_labels.png', 'a_labels.npy'}),
+        (MAP | CLASSES, DEPTH_FILES | LABEL_FILES),
+        (CLASSES, LABEL_FILES | {'a_side-by-side.jpg'}),
     ],
 )
 def test_every_kind_of_file(tmp_path, parts, expected):
-    written = outputs(tmp_path).write(prediction(**parts))
+    kinds = EVERYTHING if 'map' in parts else ('colour', 'side-by-side', 'png', 'npy')
+    asked = outputs(tmp_path, kinds)
+    written = asked.write(prediction(**parts))
+    assert {f'a_{ending}' for ending in asked.endings(prediction(**parts))} == expected
     assert {path.name for path in written} == set(os.listdir(tmp_path)) == expected
     assert len(written) == len(expected)
-
-
-def test_labels_alone(tmp_path):
-    kinds = ('colour', 'side-by-side', 'png', 'npy')
-    outputs(tmp_path, kinds).write(prediction(**CLASSES))
-    expected = ['a_labels.npy', 'a_labels.png', 'a_overlay.jpg', 'a_side-by-side.jpg']
-    assert sorted(os.listdir(tmp_path)) == expected
 
 
 @pytest.mark.parametrize('output', ['depth', 'disparity', 'relative'])
@@ -141,9 +139,6 @@ def test_wrong_request_is_refused_at_once(kinds, camera, message):
 def test_model_that_cannot_give_a_kind_is_refused(tmp_path, kind, output, message):
     with pytest.raises(InputError, match=message):
         outputs(tmp_path, [kind]).check_model(output)
-
-
-def test_model_that_gives_every_kind_passes(tmp_path):
     outputs(tmp_path).check_model('depth')
     outputs(tmp_path, ['pfm']).check_model('relative')
     outputs(tmp_path, ['png', 'npy']).check_model(None)

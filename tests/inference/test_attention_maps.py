@@ -72,17 +72,12 @@ def test_weights_give_what_the_layer_attends_to(name):
     assert weights.shape == (2, 2, 17, 17)
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 2, 17))
     assert weights.max() > 0.2  # no even attention of 1 / 17
+    rows = attention_weights(attention, tokens, [7, 2])
+    torch.testing.assert_close(rows, weights[:, :, [7, 2]])
     value = attention.qkv(tokens).reshape(2, 17, 3, 2, 12)[:, :, 2].transpose(1, 2)
     attended = (weights @ value).transpose(1, 2).reshape(2, 17, 24)
     output = attention.gamma1(attention.proj(attended))
     torch.testing.assert_close(output, attention(tokens), rtol=1e-5, atol=1e-5)
-
-
-def test_rows_are_those_of_the_whole():
-    attention = build('vit').backbone.layers[0].attn
-    tokens = torch.randn(1, 9, 24)
-    whole = attention_weights(attention, tokens, range(9))
-    torch.testing.assert_close(attention_weights(attention, tokens, [7, 2]), whole[:, :, [7, 2]])
 
 
 @pytest.mark.parametrize(
@@ -168,24 +163,16 @@ def test_nothing_is_left_on_the_model():
 def test_what_the_model_or_image_lacks_is_named(name, arguments, message):
     with pytest.raises(InputError, match=message):
         read_attention(build(name), picture(), name='a.png', **arguments)
-
-
-def test_other_encoders_are_refused():
     with pytest.raises(InputError, match='the model has Identity'):
         read_attention(Model(torch.nn.Identity()), picture())
 
 
-@pytest.mark.parametrize(
-    ('text', 'query'), [('3,40', (3, 40)), ('3, 40', (3, 40)), ('readout', 'readout')]
-)
-def test_query_is_read(text, query):
-    assert parse_query(text) == query
-
-
-@pytest.mark.parametrize('text', ['3', '3,4,5', 'a,b', '-1,4', '1.5,2', 'class', ''])
-def test_other_queries_are_refused(text):
-    with pytest.raises(InputError, match=r"a query is X,Y \[px\].*or 'readout'"):
-        parse_query(text)
+def test_query_is_read_and_another_refused():
+    assert parse_query('3,40') == parse_query('3, 40') == (3, 40)
+    assert parse_query('readout') == 'readout'
+    for text in ('3', '3,4,5', 'a,b', '-1,4', '1.5,2', 'class', ''):
+        with pytest.raises(InputError, match=r"a query is X,Y \[px\].*or 'readout'"):
+            parse_query(text)
 
 
 def attention(patches, extent, query=(0, 0), **shares):

@@ -12,12 +12,9 @@ CPU = torch.device('cpu')
 
 
 @pytest.mark.parametrize(('cuda', 'expected'), [(True, 'cuda'), (False, 'cpu')])
-def test_cuda_is_taken_where_there_is_one(monkeypatch, cuda, expected):
+def test_cuda_is_taken_if_there_is_one_and_a_name_as_it_is(monkeypatch, cuda, expected):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: cuda)
     assert usable_device(None) == torch.device(expected)
-
-
-def test_a_name_is_taken_as_it_is():
     assert usable_device('cpu') == CPU
 
 
@@ -31,6 +28,8 @@ def test_precisions():
     assert usable_dtype('fp32', CPU) is None
     assert usable_dtype('bf16', CPU) == torch.bfloat16
     assert usable_dtype('fp16', CPU) == torch.float16
+    with pytest.raises(ValueError, match=r"\['fp32', 'bf16', 'fp16'\], got 'int8'"):
+        usable_dtype('int8', CPU)
 
 
 def test_a_precision_that_the_device_lacks_is_refused(monkeypatch):
@@ -43,11 +42,6 @@ def test_a_precision_that_the_device_lacks_is_refused(monkeypatch):
     with pytest.raises(InputError, match=r'device cpu does not compute in fp16: .*Half'):
         usable_dtype('fp16', CPU)
     assert usable_dtype('fp32', CPU) is None
-
-
-def test_an_unknown_precision_is_refused():
-    with pytest.raises(ValueError, match=r"\['fp32', 'bf16', 'fp16'\], got 'int8'"):
-        usable_dtype('int8', CPU)
 
 
 def test_weights_stored_in_half_give_what_autocast_gives():

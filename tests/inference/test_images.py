@@ -182,11 +182,6 @@ def test_a_png_cut_anywhere_is_refused(kept):
         decode_image(data[:kept], 'short.png')
 
 
-def test_postscript_is_not_run():
-    with pytest.raises(InputError, match='page is no image'):
-        decode_image(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n', 'page')
-
-
 def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     path = tmp_path / 'mine.png'
     path.write_bytes(file_of(Image.fromarray(COLOURS)))

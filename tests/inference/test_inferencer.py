@@ -17,6 +17,7 @@ from mmdpt.registry import TRANSFORMS
 
 SIZES = [(48, 64), (90, 60), (1, 1), (7, 5), (31, 500), (96, 128)]
 """Height and width; of the first and last the prepared size is the same."""
+MEANINGS = {'relative': ('relative', '', False), 'disparity': ('disparity', '1/m', True)}
 TRUTH = ('LoadAnnotations', 'LoadDepth')
 
 
@@ -70,6 +71,7 @@ def test_a_file_gets_the_numbers_of_the_model_s_test(task, paths_of, inferencer,
         assert prediction.map.dtype == np.float32 and np.ptp(prediction.map) > 0
         meta = (expected.depth_output, expected.depth_unit, expected.is_metric)
         assert (prediction.output, prediction.unit, prediction.is_metric) == meta
+        assert meta == MEANINGS.get(task, ('depth', 'm', True))
     else:
         assert prediction.map is None and prediction.output is None
     if 'pred_sem_seg' in expected:
@@ -79,17 +81,6 @@ def test_a_file_gets_the_numbers_of_the_model_s_test(task, paths_of, inferencer,
         assert prediction.palette == tuple(map(tuple, ScenesDataset.METAINFO['palette']))
     else:
         assert prediction.labels is None and prediction.classes == ()
-
-
-@pytest.mark.parametrize(
-    ('task', 'output', 'unit', 'is_metric'),
-    [('relative', 'relative', '', False), ('disparity', 'disparity', '1/m', True)]
-    + [(task, 'depth', 'm', True) for task in ('depth', 'joint')],
-)
-def test_the_result_says_what_its_numbers_are(inferencer, task, output, unit, is_metric):
-    prediction = inferencer(task)(picture(48, 64))
-    found = (prediction.output, prediction.unit, prediction.is_metric)
-    assert found == (output, unit, is_metric)
 
 
 def test_any_size_is_predicted_in_its_own_pixels(task, inferencer):
@@ -186,16 +177,14 @@ def test_the_frames_of_a_video_are_pictures(inferencer, film):
         np.testing.assert_allclose(prediction.map, frame.map, rtol=1e-4)
 
 
-def test_a_camera_is_for_streams(inferencer):
+def test_what_cannot_be_predicted_is_said_before_the_first_picture(inferencer, tmp_path):
+    model = inferencer('depth')
     with pytest.raises(InputError, match=r'a camera has no end: use stream\(\)'):
-        inferencer('depth')(0)
-
-
-def test_what_is_not_there_is_said_before_the_first_picture(inferencer, tmp_path):
+        model(0)
     with pytest.raises(InputError, match=r'no\.png'):
-        inferencer('depth').stream(tmp_path / 'no.png')
+        model.stream(tmp_path / 'no.png')
     with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
-        inferencer('depth').stream(picture(4, 4), batch_size=0)
+        model.stream(picture(4, 4), batch_size=0)
 
 
 def test_eight_threads_get_the_serial_answers(inferencer):
@@ -254,28 +243,19 @@ def test_options_override_the_config(paths_of):
 
 
 @pytest.mark.parametrize(
-    ('name', 'nearest'),
+    ('name', 'message'),
     [
-        ('dpt-larg-midas', 'dpt-large-midas'),
-        ('DPT-Large-MiDaS', 'dpt-large-midas'),
-        ('depth_anything_v2_small', 'depth-anything-v2-small'),
-        ('dpt_hybrid-ti16_scene', 'dpt_hybrid-ti16_scenes'),
+        ('dpt-larg-midas', 'named dpt-larg-midas; the nearest names: dpt-large-midas[,$]'),
+        ('DPT-Large-MiDaS', 'named DPT-Large-MiDaS; the nearest names: dpt-large-midas[,$]'),
+        ('depth_anything_v2_small', 'the nearest names: depth-anything-v2-small[,$]'),
+        ('dpt_hybrid-ti16_scene', 'the nearest names: dpt_hybrid-ti16_scenes[,$]'),
+        ('0', 'the nearest names: depth-anything-v1-base, '),  # like no other
+        ('mine/dpt.py', r'no config file mine/dpt\.py'),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest(name, nearest):
-    """Among releases and configs."""
-    with pytest.raises(InputError, match=f'named {name}; the nearest names: {nearest}[,$]'):
+def test_an_unknown_name_is_answered_with_the_nearest_release_or_config(name, message):
+    with pytest.raises(InputError, match=message):
         DPTInferencer(name)
-
-
-def test_a_name_like_no_other_is_answered_with_the_releases():
-    with pytest.raises(InputError, match='the nearest names: depth-anything-v1-base, '):
-        DPTInferencer('0')
-
-
-def test_a_config_file_that_is_not_there_is_said_to_be_none():
-    with pytest.raises(InputError, match=r'no config file mine/dpt\.py'):
-        DPTInferencer('mine/dpt.py')
 
 
 def test_a_checkpoint_of_another_model_is_refused(paths_of):

@@ -56,23 +56,19 @@ def test_wrong_line_is_named(tmp_path, line, message):
         read_known_points(path)
 
 
-@pytest.mark.parametrize('header', ['1,2,3', 'row,column,depth', 'column,row', ''])
-def test_other_header(tmp_path, header):
-    path = write(tmp_path, f'{header}\n1,1,1\n' if header else '')
-    with pytest.raises(InputError, match=r'points\.csv: the first line must be column,row,depth'):
-        read_known_points(path)
-
-
-def test_no_point(tmp_path):
-    with pytest.raises(InputError, match=r'points\.csv holds no point below its header'):
-        read_known_points(write(tmp_path, HEADER))
-
-
-def test_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r'cannot read known points .*none\.csv: No such file'):
-        read_known_points(tmp_path / 'none.csv')
-
-
-def test_file_that_is_no_text_is_named(tmp_path):
-    with pytest.raises(InputError, match=r'cannot read known points .*points\.csv: .*decode'):
-        read_known_points(write(tmp_path, b'\x89PNG\xff\xfe'))
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        *[
+            (f'{header}\n1,1,1\n', r'points\.csv: the first line must be column,row,depth')
+            for header in ('1,2,3', 'row,column,depth', 'column,row')
+        ],
+        ('', r'points\.csv: the first line must be column,row,depth'),
+        (HEADER, r'points\.csv holds no point below its header'),
+        (None, r'cannot read known points .*points\.csv: No such file'),
+        (b'\x89PNG\xff\xfe', r'cannot read known points .*points\.csv: .*decode'),
+    ],
+)
+def test_wrong_file_is_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read_known_points(tmp_path / 'points.csv' if text is None else write(tmp_path, text))

@@ -1,4 +1,4 @@
-"""Points lie where a pinhole camera sees them, and another reader finds them in the PLY."""
+"""Points lie where a pinhole camera sees them, and stand in the PLY with their colours."""
 
 import math
 import os
@@ -9,32 +9,10 @@ import pytest
 from mmdpt.errors import InputError
 from mmdpt.inference.point_cloud import Intrinsics, PointCloud
 
+NAN = math.nan
 CAMERA = Intrinsics(fx=100, fy=50, cx=1, cy=0.5)
 DEPTH = np.array([[2, 4, 6], [10, 20, 30]], np.float32)
 IMAGE = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
-
-
-def read_ply(path):
-    """Read a PLY by its own header, into one array a property."""
-    data = path.read_bytes()
-    header, _, body = data.partition(b'end_header\n')
-    lines = header.decode('ascii').splitlines()
-    assert lines[0] == 'ply'
-    order = {'binary_little_endian': '<', 'binary_big_endian': '>'}[lines[1].split()[1]]
-    kinds = {'float': 'f4', 'double': 'f8', 'uchar': 'u1', 'int': 'i4'}
-    fields, count = [], None
-    for line in lines[2:]:
-        words = line.split()
-        if words[0] == 'element':
-            assert words[1] == 'vertex' and count is None
-            count = int(words[2])
-        elif words[0] == 'property':
-            fields.append((words[2], order + kinds[words[1]]))
-        else:
-            assert words[0] == 'comment'
-    vertices = np.frombuffer(body, np.dtype(fields))
-    assert len(vertices) == count
-    return {name: vertices[name] for name, _ in fields}
 
 
 def test_points_by_hand():
@@ -62,17 +40,29 @@ def test_pixel_without_depth_is_left_out_with_its_colour(missing):
     assert cloud.colours[:, 0].tolist() == [0, 6, 9, 12, 15]
 
 
-def test_no_depth_at_all_is_refused():
-    with pytest.raises(InputError, match='no pixel has a positive depth'):
-        PointCloud.from_depth(np.full((2, 3), np.nan), IMAGE, CAMERA)
-
-
 @pytest.mark.parametrize(
-    'wrong', [dict(fx=0), dict(fy=-50), dict(fx=math.nan), dict(cx=math.inf), dict(cy=math.nan)]
+    ('make', 'message'),
+    [
+        (lambda: PointCloud.from_depth(DEPTH * 0, IMAGE, CAMERA), 'no pixel has a positive depth'),
+        *[
+            (
+                lambda wrong=wrong: PointCloud.from_depth(DEPTH, IMAGE, CAMERA._replace(**wrong)),
+                'focal lengths must be positive, numbers finite',
+            )
+            for wrong in (dict(fx=0), dict(fy=-50), dict(fx=NAN), dict(cx=math.inf), dict(cy=NAN))
+        ],
+        *[
+            (
+                lambda degrees=degrees: Intrinsics.from_field_of_view(degrees, 640, 480),
+                'field of view must be between 0 and 180 degrees, got',
+            )
+            for degrees in (0, -60, 180, 360, NAN)
+        ],
+    ],
 )
-def test_impossible_camera_is_refused(wrong):
-    with pytest.raises(InputError, match='focal lengths must be positive, numbers finite'):
-        PointCloud.from_depth(DEPTH, IMAGE, CAMERA._replace(**wrong))
+def test_impossible_camera_or_depth_is_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
 
 
 def test_right_angle_sees_as_far_to_the_sides_as_ahead():
@@ -89,26 +79,22 @@ def test_field_of_view_of_a_known_camera():
     assert camera.fx == pytest.approx(518.86, abs=0.1)
 
 
-@pytest.mark.parametrize('degrees', [0, -60, 180, 360, math.nan])
-def test_impossible_field_of_view_is_refused(degrees):
-    with pytest.raises(InputError, match='field of view must be between 0 and 180 degrees, got'):
-        Intrinsics.from_field_of_view(degrees, 640, 480)
-
-
-def test_another_reader_finds_points_and_colours(tmp_path):
+def test_file_holds_axes_points_and_colours(tmp_path):
+    """The whole header, and the vertices by its types."""
     cloud = PointCloud.from_depth(DEPTH, IMAGE, CAMERA)
-    cloud.save(tmp_path / 'a.ply')
-    read = read_ply(tmp_path / 'a.ply')
-    assert list(read) == ['x', 'y', 'z', 'red', 'green', 'blue']
-    for k, name in enumerate('xyz'):
-        np.testing.assert_array_equal(read[name], cloud.points[:, k])
-    for k, name in enumerate(('red', 'green', 'blue')):
-        np.testing.assert_array_equal(read[name], cloud.colours[:, k])
-
-
-def test_file_says_its_unit_and_axes(tmp_path):
-    PointCloud.from_depth(DEPTH, IMAGE, CAMERA).save(tmp_path / 'a.PLY')
-    assert b'comment metres, x right, y down, z forward' in (tmp_path / 'a.PLY').read_bytes()
+    cloud.save(tmp_path / 'a.PLY')
+    header, _, body = (tmp_path / 'a.PLY').read_bytes().partition(b'end_header\n')
+    assert header.decode('ascii').splitlines() == [
+        'ply',
+        'format binary_little_endian 1.0',
+        'comment metres, x right, y down, z forward from the camera',
+        'element vertex 6',
+        *(f'property float {name}' for name in 'xyz'),
+        *(f'property uchar {name}' for name in ('red', 'green', 'blue')),
+    ]
+    vertices = np.frombuffer(body, np.dtype([('points', '<f4', 3), ('colours', 'u1', 3)]))
+    np.testing.assert_array_equal(vertices['points'], cloud.points)
+    np.testing.assert_array_equal(vertices['colours'], cloud.colours)
 
 
 def test_other_suffix_is_refused_and_nothing_written(tmp_path):

@@ -139,27 +139,28 @@ LOAD, PACK = dict(type='LoadImageFromFile'), dict(type='PackSegInputs')
 HALF = dict(type='Resize', scale_factor=0.5)
 
 
-def test_predict_pipeline_goes_before_the_test_data_s():
+def test_predict_pipeline_goes_before_the_test_data_s_even_of_a_wrapped_set():
     test = dict(dataset=dict(pipeline=[LOAD, PACK]))
+    wrapped = dict(dataset=dict(type='RepeatDataset', dataset=dict(pipeline=[LOAD, HALF, PACK])))
     both = config(test_dataloader=test, predict_pipeline=[LOAD, HALF, PACK])
     assert prepared(config(test_dataloader=test), picture(8, 6))['inputs'].shape == (3, 6, 8)
-    assert prepared(both, picture(8, 6))['inputs'].shape == (3, 3, 4)
+    for halves in (both, config(test_dataloader=wrapped)):
+        assert prepared(halves, picture(8, 6))['inputs'].shape == (3, 3, 4)
 
 
-def test_a_wrapped_data_set_s_pipeline_is_found():
-    wrapped = dict(type='RepeatDataset', dataset=dict(pipeline=[LOAD, HALF, PACK]))
-    cfg = config(test_dataloader=dict(dataset=wrapped))
-    assert prepared(cfg, picture(8, 6))['inputs'].shape == (3, 3, 4)
-
-
-def test_a_config_without_a_pipeline_is_refused():
-    with pytest.raises(InputError, match=r'mine\.py .* neither predict_pipeline nor'):
-        Preparation(config(test_dataloader=None))
-
-
-def test_a_pipeline_that_reads_no_image_file_is_refused():
-    with pytest.raises(InputError, match=r'mine\.py must begin with LoadImageFromFile, not .*Re'):
-        Preparation(config(predict_pipeline=[HALF, PACK]))
+@pytest.mark.parametrize(
+    ('keys', 'message'),
+    [
+        (dict(test_dataloader=None), r'mine\.py .* neither predict_pipeline nor'),
+        (
+            dict(predict_pipeline=[HALF, PACK]),
+            r'mine\.py must begin with LoadImageFromFile, not .*Re',
+        ),
+    ],
+)
+def test_a_config_without_a_pipeline_for_images_is_refused(keys, message):
+    with pytest.raises(InputError, match=message):
+        Preparation(config(**keys))
 
 
 def test_a_wrong_key_of_predict_pipeline_is_found_with_the_nearest():

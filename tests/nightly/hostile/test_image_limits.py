@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from mmcv.transforms import Compose
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.datasets.transforms.loading import LoadAnnotations, LoadImageFromFile
@@ -75,49 +75,27 @@ def with_size(data, height, width):
     return bytes(data)
 
 
-@pytest.mark.parametrize('reader', READERS)
-@pytest.mark.parametrize('suffix', ['.png', '.tiff'])
-def test_a_header_beyond_the_limit_is_refused_by_every_reader(tmp_path, reader, suffix):
-    path = tmp_path / f'large{suffix}'
-    path.write_bytes(with_size(encoded(suffix), 20000, 30000))
-    assert path.stat().st_size < 1000
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(InputError, match=rf'large\{suffix}.*600000000') as caught:
-        READERS[reader](path)
-    assert str(GREATEST_PIXELS) in str(caught.value) and PIXELS_VARIABLE in str(caught.value)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
-
-
-@pytest.mark.nightly
-def test_no_reader_decodes_a_bomb(tmp_path, record):
+@pytest.mark.parametrize('suffix', ['.png', '.tiff', '.jpg', '.bmp'])
+def test_no_reader_decodes_a_bomb(tmp_path, suffix):
     """Headers from one pixel beyond the limit to the greatest that each format can say."""
-    sizes = [(1, GREATEST_PIXELS + 1), (13378, 13378), (20000, 30000), (65535, 65535)]
+    sizes = [(20000, 30000), (1, GREATEST_PIXELS + 1), (13378, 13378), (65535, 65535)]
     large = [(2**20, 2**20), (2**31 - 1, 1), (2**31 - 1, 2**31 - 1)]
-    before, tried = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 0
-    for suffix in ('.png', '.tiff', '.jpg', '.bmp'):
-        for height, width in sizes + large:
-            if suffix == '.jpg' and max(height, width) > 65535:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for height, width in sizes + large:
+        if suffix == '.jpg' and max(height, width) > 65535:
+            continue
+        path = tmp_path / f'large{suffix}'
+        path.write_bytes(with_size(encoded(suffix), height, width))
+        assert path.stat().st_size < 6000
+        for reader, read in READERS.items():
+            if reader == 'depth' and suffix in ('.jpg', '.bmp'):
                 continue
-            path = tmp_path / f'large{suffix}'
-            path.write_bytes(with_size(encoded(suffix), height, width))
-            for reader, read in READERS.items():
-                if reader == 'depth' and suffix in ('.jpg', '.bmp'):
-                    continue
-                with pytest.raises(InputError, match=rf'large\{suffix}'):
-                    read(path)
-                tried += 1
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown < 64 << 10
-    record('decompression bombs', f'{tried} images and maps', 'all refused, no memory taken')
-
-
-@pytest.mark.parametrize('suffix', ['.jpg', '.bmp'])
-@pytest.mark.parametrize('reader', ['picture', 'image', 'label'])
-def test_other_kinds_of_images_are_refused_too(tmp_path, reader, suffix):
-    path = tmp_path / f'large{suffix}'
-    path.write_bytes(with_size(encoded(suffix), 20000, 30000))
-    with pytest.raises(InputError, match=rf'large\{suffix}.*600000000'):
-        READERS[reader](path)
+            with pytest.raises(InputError, match=rf'large\{suffix}') as caught:
+                read(path)
+            if height == 20000:
+                for said in ('600000000', str(GREATEST_PIXELS), PIXELS_VARIABLE):
+                    assert said in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 
 @pytest.mark.parametrize('reader', READERS)
@@ -156,29 +134,24 @@ def test_the_size_is_the_decoders(suffix):
     assert image_size(data) == cv2.imdecode(np.frombuffer(data, np.uint8), -1).shape[:2] == (70, 50)
 
 
-@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32, np.float64])
-def test_tiffs_of_every_number_type_are_known(dtype):
-    assert image_size(encoded('.tiff', PIXELS.astype(dtype))) == (70, 50)
-
-
-def test_radiance_is_known():
-    assert image_size(encoded('.hdr', np.zeros((70, 50, 3), np.float32))) == (70, 50)
+def pillows(kind, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS).save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
-    'options', [dict(progressive=True), dict(exif=b'Exif\0\0' + b'\xff\xc0' * 9)]
+    'data',
+    [
+        *(encoded('.tiff', PIXELS.astype(dtype)) for dtype in ('u1', 'u2', 'f4', 'f8')),
+        encoded('.hdr', np.zeros((70, 50, 3), np.float32)),
+        pillows('JPEG', progressive=True),
+        pillows('JPEG', exif=b'Exif\0\0' + b'\xff\xc0' * 9),
+        pillows('TIFF', big_tiff=True),
+    ],
 )
-def test_a_jpegs_size_is_its_frames(options):
-    buffer = io.BytesIO()
-    Image.fromarray(PIXELS).save(buffer, 'JPEG', **options)
-    assert image_size(buffer.getvalue()) == (70, 50)
-
-
-def test_a_big_tiffs_size_is_known():
-    buffer = io.BytesIO()
-    Image.fromarray(PIXELS).save(buffer, 'TIFF', big_tiff=True)
-    assert buffer.getvalue()[:4] == b'II+\0'
-    assert image_size(buffer.getvalue()) == (70, 50)
+def test_the_size_is_known_of_every_variant(data):
+    assert image_size(data) == (70, 50)
 
 
 def test_of_two_widths_of_a_tiff_the_larger_counts():
@@ -205,24 +178,15 @@ def test_a_cut_header_is_no_image(length):
         assert size in (None, (70, 50))
 
 
-@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
-def test_a_label_starts_no_program(tmp_path, backend, monkeypatch):
+@pytest.mark.parametrize('reader', ['picture', 'image', 'label', 'label by Pillow'])
+def test_no_reader_starts_a_program(tmp_path, reader, monkeypatch):
     """Pillow hands PostScript to Ghostscript, whatever the file is called."""
-    from PIL import EpsImagePlugin
-
     monkeypatch.setattr(EpsImagePlugin, 'Ghostscript', lambda *_, **__: pytest.fail('started'))
     path = tmp_path / 'label.png'
     path.write_bytes(EPS)
-    with pytest.raises(InputError, match=r'label .*label\.png: it is no whole image of a kind'):
-        as_label(path, backend)
-
-
-@pytest.mark.parametrize('reader', ['picture', 'image'])
-def test_an_image_starts_no_program(tmp_path, reader):
-    path = tmp_path / 'a.jpg'
-    path.write_bytes(EPS)
-    with pytest.raises(InputError, match=r'a\.jpg.* no .*image'):
-        READERS[reader](path)
+    readers = {**READERS, 'label by Pillow': lambda path: as_label(path, 'pillow')}
+    with pytest.raises(InputError, match=r'label\.png.* no .*image'):
+        readers[reader](path)
 
 
 @pytest.mark.parametrize('reader', READERS)
@@ -236,19 +200,16 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path, reader):
 
 
 @pytest.mark.parametrize('reader', READERS)
-def test_a_device_is_not_read(tmp_path, reader):
+def test_a_device_is_not_read_and_a_pipe_not_waited_for(tmp_path, reader):
     """An archive can hold a link to one without an end."""
-    path = tmp_path / 'a.png'
-    path.symlink_to('/dev/zero')
-    with pytest.raises(InputError, match=r'a\.png'):
-        READERS[reader](path)
-
-
-def test_a_pipe_is_not_waited_for(tmp_path):
-    path = tmp_path / 'a.png'
-    os.mkfifo(path)
-    with pytest.raises(InputError, match=r'a\.png is no regular file'):
-        check_file_size(path)
+    device, pipe = tmp_path / 'a.png', tmp_path / 'b.png'
+    device.symlink_to('/dev/zero')
+    os.mkfifo(pipe)
+    for path in (device, pipe):
+        with pytest.raises(InputError, match=path.name):
+            READERS[reader](path)
+    with pytest.raises(InputError, match=r'b\.png is no regular file'):
+        check_file_size(pipe)
 
 
 @pytest.mark.parametrize(

@@ -115,18 +115,13 @@ def test_the_same_list_reads_what_is_inside(root, reader):
     assert len(READERS[reader](root, 'inside')) == 1
 
 
+@pytest.mark.parametrize('name', ['/{tmp}/secret', 'http://host.test/secret', 'a\0b'])
 @pytest.mark.parametrize('reader', READERS)
-def test_an_absolute_name_reads_no_file_elsewhere(root, reader):
+def test_nothing_elsewhere_is_read_or_fetched(root, reader, name, monkeypatch):
     """Refused, or, as the lists of BTS begin with a slash, looked for below the folder."""
-    with pytest.raises(InputError):
-        READERS[reader](root, str(root.parent / 'secret'))
-
-
-@pytest.mark.parametrize('reader', READERS)
-def test_an_address_in_a_list_is_not_fetched(root, reader, monkeypatch):
     monkeypatch.setattr('urllib.request.urlopen', lambda *_, **__: pytest.fail('fetched'))
     with pytest.raises(InputError):
-        READERS[reader](root, 'http://host.test/secret')
+        READERS[reader](root, name.replace('/{tmp}', str(root.parent)))
 
 
 def test_an_address_is_not_fetched_where_the_folder_has_no_name(root, monkeypatch):
@@ -138,12 +133,6 @@ def test_an_address_is_not_fetched_where_the_folder_has_no_name(root, monkeypatc
             data_prefix=dict(img_path='', seg_map_path=''),
             metainfo=dict(classes=('a',), palette=[[0, 0, 0]]),
         )
-
-
-@pytest.mark.parametrize('reader', sorted(set(READERS) - {'rooms'}))
-def test_a_name_with_nul_is_refused(root, reader):
-    with pytest.raises(InputError):
-        READERS[reader](root, 'a\0b')
 
 
 @pytest.mark.parametrize(
@@ -172,15 +161,13 @@ def test_a_time_stamped_list_does_not_climb_out(root, name):
 
 def test_what_a_test_writes_stays_below_its_folder(tmp_path):
     paths = [str(tmp_path / 'a' / 'b.png'), str(tmp_path / 'a' / '..' / '..' / 'c.png')]
-    dataset = types.SimpleNamespace(
-        __len__=lambda: 2, get_data_info=lambda index: dict(img_path=paths[index])
-    )
 
     class Two:
         def __len__(self):
             return 2
 
-        get_data_info = staticmethod(dataset.get_data_info)
+        def get_data_info(self, index):
+            return dict(img_path=paths[index])
 
     names = OutputNames(tmp_path / 'out', Two())
     for path in paths:
