@@ -14,7 +14,7 @@ DOCS = Path(__file__).resolve().parent
 ERROR = ':raises ~mmdpt.errors.InputError:'
 
 project = 'mmdpt'
-author = 'The mmdpt authors'
+author = project_copyright = 'The mmdpt authors'
 version = release = mmdpt.__version__
 extensions = [
     'myst_nb',

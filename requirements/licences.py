@@ -140,12 +140,12 @@ def page() -> str:
     """Write the page."""
     rows = list(licences())
     lines = [
-        '# Licences of what mmdpt is tested with',
+        '# Licences',
         '',
-        'mmdpt is under Apache-2.0 and contains none of these packages; they are installed beside',
-        "it. Made by `python requirements/licences.py` from the packages' own metadata, for the",
-        'versions of `requirements/constraints.txt`. "runtime" is what `pip install mmdpt` brings',
-        'along; the others are for tests and documentation.',
+        'mmdpt is tested with these packages. It is under Apache-2.0 and contains none of them;',
+        'they are installed beside it. `python requirements/licences.py` makes this page from',
+        'their own metadata, for the versions of `requirements/constraints.txt`. `pip install',
+        'mmdpt` installs those marked "runtime"; the others are for tests and documentation.',
         '',
         '| kind | packages | with Apache-2.0 |',
         '|---|---|---|',
@@ -153,8 +153,8 @@ def page() -> str:
     meanings = {
         'permissive': 'may be combined and passed on, with their notices',
         'weak copyleft': "MPL-2.0 binds changes to the package's own files; none is in mmdpt",
-        'proprietary': "NVIDIA's libraries for GPUs, which torch's wheels for Linux ask for; used, "
-        'not passed on, by mmdpt. A CPU wheel of torch does without',
+        'proprietary': "NVIDIA's libraries for GPUs, which torch's wheels for Linux ask for. mmdpt "
+        'uses them but does not pass them on. A CPU wheel of torch needs none of them',
     }
     kinds = [kind_of(row.licence) for row in rows]
     lines += [f'| {kind} | {kinds.count(kind)} | {what} |' for kind, what in meanings.items()]
