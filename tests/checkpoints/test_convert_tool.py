@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DPTForDepthEstimation, DPTForSemanticSegmentation
+from transformers import DPTForSemanticSegmentation
 
 from mmdpt.apis import init_model
 from mmdpt.checkpoints import read_checkpoint, to_foreign
@@ -54,24 +54,6 @@ def test_in_and_out_again_is_bitwise_equal(convert, released, tmp_path):
     assert all(torch.equal(after[key], before[key]) for key in before)
 
 
-def test_out_is_a_folder_that_transformers_loads(convert, tmp_path):
-    """Of a square position embedding: transformers' DPT has no other."""
-    config, source, folder = tmp_path / 'square.py', tmp_path / 'ours.pth', tmp_path / 'hf'
-    base = CONFIGS / f'{CONFIG}.py'
-    changes = 'dict(backbone=dict(img_size=96), decode_head=dict(max_depth=None))'
-    config.write_text(f"_base_ = '{base}'\nmodel = {changes}\n")
-    weights = init_model(str(config)).state_dict()
-    torch.save(dict(state_dict=weights, meta={}), source)
-    assert convert(source, folder, '--to', 'huggingface', '--config', config) == 0
-    assert {path.name for path in folder.iterdir()} == {
-        'config.json',
-        'model.safetensors',
-        'preprocessor_config.json',
-    }
-    theirs = DPTForDepthEstimation.from_pretrained(folder).state_dict()
-    assert torch.equal(theirs['head.head.4.bias'], weights['decode_head.predictor.conv3.bias'])
-
-
 @pytest.fixture
 def child(tmp_path):
     """Write a config that changes the model of another."""
@@ -103,22 +85,16 @@ def assert_same_depth(first, second):
     assert (depth - expected).abs().max() <= 1e-6 * expected.abs().max()
 
 
-def test_out_to_isl_org_the_updates_of_lora_are_folded_in(convert, child, tmp_path, capsys):
-    config = child(dict(backbone=dict(lora=dict(rank=2, alpha=6))))
-    model = with_updates(config, tmp_path / 'ours.pth')
-    out = tmp_path / 'theirs.pth'
-    assert convert(tmp_path / 'ours.pth', out, '--to', 'isl-org', '--config', config) == 0
-    assert 'the updates of LoRA are folded' in capsys.readouterr().out
-    assert_same_depth(init_model(CONFIG, str(out)), model)
-
-
-def test_out_to_transformers_the_updates_of_lora_are_folded_in(convert, child, tmp_path):
+@pytest.mark.parametrize(('to', 'file'), [('isl-org', ''), ('huggingface', 'model.safetensors')])
+def test_out_the_updates_of_lora_are_folded_in(convert, child, tmp_path, capsys, to, file):
     square = dict(backbone=dict(img_size=96), decode_head=dict(max_depth=None))
     plain = child(square).rename(tmp_path / 'plain.py')
     config = child(dict(square, backbone=dict(img_size=96, lora=dict(rank=2, alpha=6))))
-    model, out = with_updates(config, tmp_path / 'ours.pth'), tmp_path / 'hf'
-    assert convert(tmp_path / 'ours.pth', out, '--to', 'huggingface', '--config', config) == 0
-    assert_same_depth(init_model(str(plain), str(out / 'model.safetensors')), model)
+    model = with_updates(config, tmp_path / 'ours.pth')
+    out = tmp_path / ('theirs.pth' if to == 'isl-org' else 'theirs')
+    assert convert(tmp_path / 'ours.pth', out, '--to', to, '--config', config) == 0
+    assert 'the updates of LoRA are folded' in capsys.readouterr().out
+    assert_same_depth(init_model(str(plain), str(out / file)), model)
 
 
 def test_out_without_the_config_of_lora_is_refused(convert, child, tmp_path, capsys):
@@ -163,8 +139,12 @@ def test_class_names_of_the_config_go_with_a_file_that_has_none(convert, child, 
     assert tuple(read_checkpoint(ours).meta['dataset_meta']['classes']) == tuple(names)
     arguments = ('--to', 'huggingface', '--config', config)
     assert convert(tmp_path / 'released.pt', folder, *arguments) == 0
+    files = {'config.json', 'model.safetensors', 'preprocessor_config.json'}
+    assert {path.name for path in folder.iterdir()} == files
     theirs = DPTForSemanticSegmentation.from_pretrained(folder)
     assert theirs.config.id2label == dict(enumerate(names))
+    bias = model.state_dict()['decode_head.conv_seg.bias']
+    assert torch.equal(theirs.state_dict()['head.head.4.bias'], bias)
 
 
 @pytest.mark.parametrize(

@@ -79,14 +79,6 @@ def test_damaged_files_are_refused_by_name_and_other_formats_pass(tmp_path):
     torch.save(CHECKPOINT, path)
     check_whole(path)
     tear(path)
-    with pytest.raises(InputError, match=r'checkpoint .*/weights\.pth is damaged: '):
-        check_whole(path)
-
-
-def test_a_changed_number_is_not_read(tmp_path):
-    path = tmp_path / 'weights.pth'
-    torch.save(dict(state_dict=dict(a=torch.full((64,), 7, dtype=torch.uint8))), path)
-    assert read_checkpoint(path).state_dict['a'].sum() == 7 * 64
-    path.write_bytes(path.read_bytes().replace(bytes([7] * 64), bytes([7] * 63 + [6])))
-    with pytest.raises(InputError, match=r'checkpoint .*weights\.pth is damaged: Bad CRC-32'):
-        read_checkpoint(path)
+    for read in (check_whole, read_checkpoint):
+        with pytest.raises(InputError, match=r'checkpoint .*/weights\.pth is damaged: '):
+            read(path)
