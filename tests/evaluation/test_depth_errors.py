@@ -38,18 +38,6 @@ def test_by_hand():
     )
 
 
-def test_perfect_prediction(depths):
-    errors = depth_errors(depths[1], depths[1])
-    assert errors == dict.fromkeys(ERRORS, 0.0) | {'d1': 1, 'd2': 1, 'd3': 1}
-
-
-def test_kitti_silog_does_not_move_with_scale(depths):
-    pred, target = depths
-    once, thrice = depth_errors(pred, target), depth_errors(3 * pred, target)
-    assert thrice['silog_kitti'] == pytest.approx(once['silog_kitti'])
-    assert thrice['silog_mmseg'] > once['silog_mmseg']
-
-
 @pytest.mark.parity
 def test_equal_to_mmseg(depths):
     pred, target = depths
@@ -75,26 +63,12 @@ def test_wrong_input(pred, target, message):
         depth_errors(np.array(pred), np.array(target))
 
 
-def test_recovers_scale_and_shift(depths):
-    disparity = 1 / depths[1]
-    scale, shift = fit_scale_and_shift((disparity - 0.3) / 2.5, disparity)
-    assert (scale, shift) == pytest.approx((2.5, 0.3))
-
-
-def test_fit_is_the_least_squares_solution(depths):
-    pred, target = depths
-    columns = np.stack([pred, np.ones_like(pred)], axis=1)
-    expected = np.linalg.lstsq(columns, target, rcond=None)[0]
-    assert fit_scale_and_shift(pred, target) == pytest.approx(tuple(expected))
-
-
 def test_fit_of_a_constant_prediction():
     assert fit_scale_and_shift(np.full(3, 0.1), np.array([1.0, 2.0, 6.0])) == (0, 3)
     assert fit_scale_and_shift(np.array([0.1]), np.array([2.0])) == (0, 2)
 
 
-def test_recovers_median_scale(depths):
-    assert fit_median_scale(depths[1] / 7, depths[1]) == pytest.approx(7)
+def test_median_scale_of_zeros():
     assert fit_median_scale(np.zeros(3), np.ones(3)) == 1
 
 

@@ -6,7 +6,6 @@ import torch
 
 from mmdpt.errors import InputError
 from mmdpt.evaluation.whdr_metric import WHDRMetric
-from mmdpt.registry import METRICS
 
 CLOSER, FARTHER = (0, 0), (1, 2)
 DISPARITY = torch.tensor([[5.0, 4, 3], [4, 3, 1]])
@@ -29,21 +28,12 @@ def test_the_relation_is_between_depths():
     assert whdr(sample((CLOSER, FARTHER, '<'))) == 0
     assert whdr(sample((FARTHER, CLOSER, '<'))) == 100
     assert whdr(sample((CLOSER, FARTHER, '>'))) == 100
-
-
-def test_depth_reverses_the_order():
     assert whdr(sample((FARTHER, CLOSER, '>'), pred=1 / DISPARITY[None]), output='depth') == 0
     assert whdr(sample((FARTHER, CLOSER, '<'), pred=1 / DISPARITY), output='depth') == 100
 
 
 def test_a_tie_disagrees():
     assert whdr(sample(((0, 1), (1, 0), '<')), sample(((0, 1), (1, 0), '>'))) == 100
-
-
-def test_unmoved_by_scale_and_shift():
-    pairs = [((0, 0), (0, 1), '<'), ((0, 2), (1, 2), '>'), ((1, 2), (1, 1), '>')]
-    assert whdr(sample(*pairs)) == pytest.approx(100 / 3)
-    assert whdr(sample(*pairs, pred=40 * DISPARITY - 300)) == pytest.approx(100 / 3)
 
 
 def test_mean_over_pairs_of_all_images():
@@ -69,15 +59,10 @@ def test_image_without_pairs_is_left_out():
     ],
 )
 def test_wrong_input_names_the_image(pair, pred, message):
-    with pytest.raises(InputError, match=message) as error:
+    with pytest.raises(InputError, match=f'diw/17.thumb: .*{message}'):
         whdr(sample(pair, pred=pred, name='diw/17.thumb'))
-    assert 'diw/17.thumb' in str(error.value)
 
 
 def test_unknown_output():
     with pytest.raises(ValueError, match="got 'metric'"):
         WHDRMetric(output='metric')
-
-
-def test_registered():
-    assert METRICS.get('WHDRMetric') is WHDRMetric

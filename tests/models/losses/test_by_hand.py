@@ -1,0 +1,225 @@
+"""The depth losses by hand, and the widely copied objective from its formula."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mmdpt.evaluation import DepthMetric
+from mmdpt.models.losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
+
+
+def row(*values):
+    """One image of one row."""
+    return torch.tensor(values, dtype=torch.float32).reshape(1, 1, 1, -1)
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        (dict(), 1.5 / 6),
+        (dict(criterion='mae'), 2 / 6),
+        (dict(alignment='none'), (1 + 1 + 16) / 6),
+        # Medians 1 and 2, deviations 2/3 and 5/3: (-1.5, 0, 1.5) and (-.6, 0, 2.4).
+        (dict(alignment='median'), 2 * 0.81 / 6),
+        (dict(alignment='median', criterion='mae'), 2 * 0.9 / 6),
+    ],
+)
+def test_ssi(options, expected):
+    """Prediction 0, 1, 2 of 1, 2, 6: scale 2.5, shift 0.5, residuals -.5, 1, -.5."""
+    value = SSILoss(**options)(row(0, 1, 2, 77), row(1, 2, 6, torch.nan)).item()
+    assert value == pytest.approx(expected)
+
+
+def published_objective(pred, target, alpha=0.5, scales=4):
+    """SSI-MSE + alpha * gradient loss, both over the batch, image by image and pair by pair."""
+    valid = target.isfinite()
+    squares, pairs, pixels = 0, [0] * scales, [0] * scales
+    for p, t, v in zip(pred[:, 0], target[:, 0], valid[:, 0], strict=True):
+        columns = torch.stack([p[v], torch.ones_like(p[v])], dim=1)
+        scale, shift = torch.linalg.lstsq(columns, t[v, None]).solution.flatten()
+        residual = scale * p + shift - t
+        squares = squares + (residual[v] ** 2).sum()
+        for k in range(scales):
+            step = 2**k
+            r, m = residual[::step, ::step], v[::step, ::step]
+            for axis in (0, 1):
+                here, there = (
+                    [s.narrow(axis, start, s.shape[axis] - 1) for s in (r, m)] for start in (0, 1)
+                )
+                both = here[1] & there[1]
+                pairs[k] = pairs[k] + (here[0][both] - there[0][both]).abs().sum()
+            pixels[k] = pixels[k] + m.sum()
+    gradient = sum(pair / max(pixel, 1) for pair, pixel in zip(pairs, pixels, strict=True))
+    return squares / (2 * pixels[0]) + alpha * gradient
+
+
+@pytest.mark.parametrize('share', [1.0, 0.6, 0.1])
+@pytest.mark.parametrize('size', [(24, 33), (16, 16), (9, 50)])
+def test_equals_the_widely_copied_objective(share, size):
+    torch.manual_seed(0)
+    target = torch.rand(3, 1, *size)
+    pred = 20 * target + 4 * torch.rand_like(target) + 3
+    share = torch.tensor([share, share, share / 2]).reshape(3, 1, 1, 1)
+    target = torch.where(torch.rand_like(target) < share, target, torch.nan)
+    reference = pred.double().requires_grad_()
+    expected = published_objective(reference, target.double())
+    expected.backward()
+    losses = (
+        SSILoss(alignment='lstsq', criterion='mse', reduction='batch'),
+        GradientMatchingLoss(alignment='lstsq', reduction='batch', loss_weight=0.5),
+    )
+    pred.requires_grad_()
+    value = sum(loss(pred, target) for loss in losses)
+    value.backward()
+    assert abs(value.item() - expected.item()) < 1e-6
+    torch.testing.assert_close(pred.grad, reference.grad.float(), rtol=1e-3, atol=1e-6)
+
+
+# Medians 2 and 3, deviations 2 and 1, so normalised (-1, -.5, 0, .5, 3) and (-2, -1, 0, 1, 1):
+# residuals 1, .5, 0, .5, 2 over five valid pixels; without alignment 1, 1, 1, 1, 4.
+PRED, TARGET = row(0, 1, 2, 3, 8, 100), row(1, 2, 3, 4, 4, torch.nan)
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        *((dict(trim=t), x / 10) for t, x in ((0.0, 4), (0.2, 2), (0.3, 1), (0.5, 0.5), (0.9, 0))),
+        (dict(alignment='none'), 4 / 10),
+    ],
+)
+def test_trimmed(options, expected):
+    assert SSITrimmedLoss(**options)(PRED, TARGET).item() == pytest.approx(expected)
+
+
+def test_dropped_residuals_have_no_gradient():
+    pred = PRED.clone().requires_grad_()
+    SSITrimmedLoss(alignment='none')(pred, TARGET).backward()
+    torch.testing.assert_close(pred.grad, row(-0.1, -0.1, -0.1, -0.1, 0, 0))
+
+
+@pytest.mark.parametrize('count', [5, 10, 30, 70, 110])
+@pytest.mark.parametrize('trim', [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.9])
+def test_trim_keeps_whole_pixels(count, trim):
+    """Residuals of one each: the loss counts them, and 0.7 * 10 is 7, not 6."""
+    loss = SSITrimmedLoss(trim=trim, alignment='none')
+    value = loss(row(*[1] * count), row(*[0] * count)).item()
+    kept = count * (10 - round(10 * trim)) // 10
+    assert value == pytest.approx(kept / (2 * count))
+
+
+def test_gist_takes_zeros_into_the_median_and_trims_the_batch():
+    rng = np.random.default_rng(0)
+    pred, target = rng.random((2, 2, 4, 5)) + 1
+    valid = rng.random((2, 4, 5)) < 0.7
+    residuals = []
+    for p, t, v in zip(pred, target, valid, strict=True):
+        normalised = []
+        for values in (p, t):
+            centre = np.sort((values * v).ravel())[(values.size - 1) // 2]
+            normalised.append((values - centre)[v] / np.abs(values - centre)[v].mean())
+        residuals.extend(np.abs(normalised[0] - normalised[1]))
+    kept = sorted(residuals)[: int(len(residuals) * 0.8)]
+    target[~valid] = np.nan
+    maps = [torch.from_numpy(map_)[:, None] for map_ in (pred, target)]
+    value = SSITrimmedLoss(variant='gist')(*maps).item()
+    assert value == pytest.approx(sum(kept) / (2 * len(residuals)))
+    assert value != pytest.approx(SSITrimmedLoss(reduction='batch')(*maps).item(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('scales', 'expected'),
+    [
+        # across 2, 0, 0, 4, 5; down 1, 1, 2, 2, 3; eight valid pixels
+        (1, 20 / 8),
+        # 1 above 4 beside 5, no upper right; three valid pixels
+        (2, 20 / 8 + 4 / 3),
+        # one pixel, no pair
+        (4, 20 / 8 + 4 / 3),
+    ],
+)
+@pytest.mark.parametrize('reduction', ['image', 'batch'])
+def test_gradient_matching(scales, expected, reduction):
+    pred = torch.tensor([[1.0, 3, 6], [2, 2, 2], [4, 0, 5]]).reshape(1, 1, 3, 3)
+    target = torch.tensor([[0.0, 0, torch.nan], [0, 0, 0], [0, 0, 0]]).reshape(1, 1, 3, 3)
+    loss = GradientMatchingLoss(scales=scales, alignment='none', reduction=reduction)
+    assert loss(pred, target).item() == pytest.approx(expected)
+
+
+def test_log_space_equals_numpy_where_pixels_are_missing_or_not_positive():
+    generator = np.random.default_rng(0)
+    pred, target = generator.uniform(0.5, 60, (2, 3, 1, 9, 11))
+    target[generator.random(target.shape) < 0.3] = np.nan
+    target[0, 0, 4, 5], target[1, 0, 2, 3] = 0, -1
+    pred[0, 0, 0, 0] = 0  # has no logarithm
+    with np.errstate(invalid='ignore', divide='ignore'):
+        residual = np.log(np.maximum(pred, 1e-3)) - np.log(np.where(target > 0, target, np.nan))
+    expected = 0
+    for image in residual[:, 0]:
+        for level in (image[::stride, ::stride] for stride in (1, 2, 4)):
+            total = sum(np.nansum(abs(np.diff(level, axis=axis))) for axis in (0, 1))
+            expected += total / max(np.isfinite(level).sum(), 1) / 3
+    loss = GradientMatchingLoss(scales=3, alignment='none', space='log')
+    assert loss(torch.tensor(pred), torch.tensor(target)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('weight', [0.0, 0.5, 0.85, 1.0])
+def test_silog(weight):
+    """E[d^2] = 2 and E[d]^2 = 1; neither NaN nor a target that is not positive counts."""
+    pred, target = row(3, 5 * math.exp(2), 7, 7, 7), row(3, 5, torch.nan, 0, -1)  # d = 0, 2
+    value = SiLogLoss(variance_weight=weight)(pred, target).item()
+    assert value == pytest.approx(math.sqrt(2 - weight))
+
+
+@pytest.mark.parametrize(
+    ('reduction', 'expected'), [('image', (0 + 2) / 2), ('batch', math.sqrt(5.5))]
+)
+def test_reduction_of_silog(reduction, expected):
+    """Images with d = 0 and with d = 4: roots 0 and 2; over both, E[d^2] = 8 and E[d]^2 = 4."""
+    target = torch.tensor([3.0, 5]).reshape(2, 1, 1, 1)
+    pred = target * torch.tensor([1, math.exp(4)]).reshape(2, 1, 1, 1)
+    weight = 0.75 if reduction == 'image' else 0.625
+    value = SiLogLoss(variance_weight=weight, reduction=reduction)(pred, target).item()
+    assert value == pytest.approx(expected)
+
+
+def test_silog_of_predictions_below_eps_count_as_eps():
+    loss = SiLogLoss(variance_weight=0.0, eps=0.01)
+    pred = row(-5).requires_grad_()
+    value = loss(pred, row(1))
+    value.backward()
+    assert value.item() == pytest.approx(-math.log(0.01))
+    assert pred.grad.item() == 0
+
+
+def test_gradient_of_silog_stays_bounded_at_the_optimum():
+    """The root's own derivative is infinite there."""
+    target = torch.rand(1, 1, 4, 4) + 1
+    pred = target.clone().requires_grad_()
+    value = SiLogLoss()(pred, target)
+    value.backward()
+    assert value == 0 and (pred.grad == 0).all()
+    pred = (target * (1 + 1e-6)).requires_grad_()
+    SiLogLoss()(pred, target).backward()
+    assert pred.grad.norm() < 1
+
+
+def test_abs_rel():
+    """1 / 2 and 1 / 5; neither NaN nor a target that is not positive counts."""
+    pred, target = row(3, 4, 7, 7, 7), row(2, 5, torch.nan, 0, -1)
+    assert AbsRelLoss()(pred, target).item() == pytest.approx(0.35)
+    far, near = AbsRelLoss()(row(8), row(4)), AbsRelLoss()(row(2), row(4))
+    assert (far.item(), near.item()) == (1, 0.5)  # too far costs more than too near
+
+
+def test_abs_rel_equals_the_metric_of_that_name():
+    generator = torch.Generator().manual_seed(0)
+    pred, target = torch.rand(2, 4, 1, 5, 7, generator=generator) + 1
+    metric = DepthMetric()
+    samples = [
+        dict(img_path=f'{k}.png', pred_depth_map=dict(data=p), gt_depth_map=dict(data=t))
+        for k, (p, t) in enumerate(zip(pred, target, strict=True))
+    ]
+    metric.process({}, samples)
+    assert AbsRelLoss()(pred, target).item() == pytest.approx(metric.evaluate(4)['abs_rel'])
