@@ -9,7 +9,9 @@ from pathlib import Path
 
 import tiny
 
-PLAIN = """
+PLAIN = (
+    tiny.AUGMENTED
+    + """
 model['decode_head'].update(norm_cfg=None, dropout_ratio=0.0)  # what belongs to a process's share
 train_dataloader.update(batch_size=4, num_workers=1)
 optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
@@ -17,6 +19,7 @@ param_scheduler = [dict(type='PolyLR', by_epoch=False, end={iterations})]
 train_cfg = dict(max_iters={iterations}, val_interval=6)
 default_hooks.update(checkpoint=dict(interval={interval}, max_keep_ckpts=-1))
 """
+)
 """Lines of a config whose training is the same on any number of processes."""
 
 

@@ -21,6 +21,18 @@ BASES = {
     'joint': 'dpt_vit-ti16_scenes-joint',
 }
 """The config of each task that the tiny one inherits."""
+AUGMENTED = f"""
+train_dataloader.dataset.pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='RandomResize', scale={SIZE}, ratio_range=(0.75, 1.5), keep_ratio=True),
+    dict(type='RandomCrop', crop_size={SIZE[::-1]}, cat_max_ratio=0.75),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+"""
+"""Lines of a segmentation config whose samples are drawn at random."""
 
 
 def config_text(task: str, scenes: Path | str | None = None, more: str = '') -> str:

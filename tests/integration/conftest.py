@@ -30,29 +30,3 @@ def trained(config, succeed, tmp_path_factory):
     done = succeed('train.py', config, '--work-dir', work_dir)
     (work_dir / 'console.txt').write_text(done.stdout + done.stderr)
     return work_dir
-
-
-@pytest.fixture
-def plain_step(config, tmp_path):
-    """One step of plain SGD with rate 1 on the first two images, without normalisation layers.
-
-    The weights after it are the initial ones minus the gradient.
-    """
-    path = tmp_path / 'plain.py'
-    path.write_text(f"""
-_base_ = ['{config}']
-model = dict(decode_head=dict(norm_cfg=None))
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
-train_dataloader = dict(sampler=dict(shuffle=False), dataset=dict(pipeline=train_pipeline))
-optim_wrapper = dict(
-    _delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0)
-)
-param_scheduler = None
-train_cfg = dict(max_iters=1, val_interval=100)
-default_hooks = dict(checkpoint=dict(interval=1))
-""")
-    return path

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import socket
 
 import pytest
 import torch
@@ -43,21 +42,18 @@ def test_stop_names_the_file(config, data, run_tool, tmp_path):
 
 @pytest.mark.distributed
 def test_skip_leaves_out_the_same_samples_on_one_and_two_processes(
-    config, data, run_tool, tmp_path
+    config, data, run_tool, run_ranks, tmp_path
 ):
     """Eight iterations see each of the eight samples twice."""
     one, two = tmp_path / 'one', tmp_path / 'two'
     eight = ('train_cfg.max_iters=8', 'default_hooks.checkpoint.interval=8')
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
     first = run_tool('train.py', config, '--work-dir', one, *options(data, SKIP, *eight))
-    second = run_tool(
-        *('dist_train.sh', config, 2, '--work-dir', two),
+    second, other = run_ranks(
+        *(2, 'train.py', config, '--launcher', 'pytorch', '--work-dir', two),
         *options(data, SKIP, *eight),
         *('train_dataloader.batch_size=1', 'train_dataloader.num_workers=1'),
-        PORT=port,
     )
+    assert other.returncode == 0, other
     for done in (first, second):
         assert done.returncode == 0, done.stdout + done.stderr
         assert '2 bad samples were left out' in done.stdout

@@ -8,30 +8,6 @@ import torch
 pytestmark = pytest.mark.distributed
 
 
-def weights(work_dir):
-    return torch.load(work_dir / 'iter_1.pth', weights_only=True)['state_dict']
-
-
-def test_gradients_of_two_processes_equal_one(plain_step, run_tool, run_ranks, tmp_path):
-    one, two, start = tmp_path / 'one', tmp_path / 'two', tmp_path / 'start'
-    options = ('--cfg-options', 'optim_wrapper.optimizer.lr=0')
-    for done in (
-        run_tool('train.py', plain_step, '--work-dir', start, *options),
-        run_tool('train.py', plain_step, '--work-dir', one),
-        *run_ranks(
-            *(2, 'train.py', plain_step, '--launcher', 'pytorch', '--work-dir', two),
-            *('--cfg-options', 'train_dataloader.batch_size=1'),
-        ),
-    ):
-        assert done.returncode == 0, done.stdout + done.stderr
-    initial, single, double = weights(start), weights(one), weights(two)
-    assert initial.keys() == double.keys()
-    for key, value in initial.items():
-        gradient = value - single[key]
-        assert gradient.abs().max() > 0, f'{key} was not trained'
-        torch.testing.assert_close(value - double[key], gradient, rtol=1e-4, atol=1e-5)
-
-
 def test_two_processes_evaluate_like_one(trained, config, run_tool, tmp_path):
     """With three images, so that the processes have uneven shares; no file goes between them."""
     arguments = (config, trained / 'iter_4.pth', 2, '--work-dir', tmp_path / 'work')

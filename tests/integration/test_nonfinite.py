@@ -8,7 +8,6 @@ import torch
 from mmdpt.config import load_config
 from mmdpt.errors import InputError
 from mmdpt.training import build_runner
-from mmdpt.training.nonfinite.nonfinite_hook import NonFiniteHook
 
 POISON = '''
 import torch
@@ -90,26 +89,21 @@ def test_training_goes_on_without_the_batch(train, option):
     assert len(lines) == 4 and not any('nan' in line for line in lines)
 
 
-def test_without_the_hook_the_weights_would_be_lost(train, monkeypatch):
-    monkeypatch.setattr(NonFiniteHook, 'before_train', lambda hook, runner: None)
-    monkeypatch.setattr(NonFiniteHook, 'after_train_iter', lambda hook, runner, **_: None)
-    work_dir = train()
-    assert not all(torch.isfinite(v).all() for v in weights(work_dir / 'iter_4.pth').values())
-
-
 @pytest.mark.distributed
 @pytest.mark.parametrize('skip_up_to', [0, 1])
-def test_two_processes_stop_or_go_on_together(folder, run_tool, tmp_path, skip_up_to):
-    done = run_tool(
-        *('dist_train.sh', folder / 'poisoned_on_rank_1.py', 2, '--work-dir', tmp_path),
+def test_two_processes_stop_or_go_on_together(folder, run_ranks, tmp_path, skip_up_to):
+    done = run_ranks(
+        *(2, 'train.py', folder / 'poisoned_on_rank_1.py', '--launcher', 'pytorch'),
+        *('--work-dir', tmp_path),
         *('--cfg-options', f'default_hooks.nonfinite.skip_up_to={skip_up_to}'),
-        PYTHONPATH=str(folder),
+        before=f'import sys; sys.path.append({str(folder)!r})',
     )
-    assert done.returncode == (0 if skip_up_to else 1), done.stdout + done.stderr
-    said = done.stdout if skip_up_to else done.stderr
+    for rank in done:
+        assert rank.returncode == (0 if skip_up_to else 1), done
+    said = done[0].stdout if skip_up_to else done[0].stderr
     assert 'iteration 3: the loss is not finite. Rank 1: loss nan' in said
     assert [path.name for path in (tmp_path / 'nonfinite').iterdir()] == ['iter_3_rank_1.pth']
     if skip_up_to:
         final = weights(tmp_path / 'iter_4.pth')
         assert all(torch.isfinite(value).all() for value in final.values())
-        assert not math.isnan(float(done.stdout.rsplit('loss: ', 1)[1].split()[0]))
+        assert not math.isnan(float(done[0].stdout.rsplit('loss: ', 1)[1].split()[0]))

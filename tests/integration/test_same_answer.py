@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from PIL import Image
 
@@ -14,56 +15,18 @@ from mmdpt.scenes import CLASSES, write_scenes
 IMAGES = 5
 """On 2 and on 3 processes some have one image more than others."""
 
-JOINT = """
-_base_ = ['{config}']
-model = dict(
-    type='JointEstimator',
-    data_preprocessor=dict(type='DepthDataPreProcessor'),
-    depth_head=dict(
-        type='DepthDPTHead',
-        output='depth',
-        embed_dims=24,
-        reassemble_channels=(4, 8, 12, 16),
-        channels=8,
-        max_depth=65.0,
-        clamp=(0.1, 65.0),
-        loss_decode=dict(type='SiLogLoss'),
-    ),
-)
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(64, 48), keep_ratio=True),
-    dict(type='LoadAnnotations'),
-    dict(type='LoadDepth', allow_empty=True),
-    dict(type='PackDepthInputs'),
-]
-test_dataloader = dict(
-    dataset=dict(data_root='{scenes}', with_depth=True, pipeline=test_pipeline)
-)
-test_evaluator = [
-    dict(type='IoUMetric', iou_metrics=['mIoU']),
-    dict(
-        type='DepthMetric',
-        min_depth=0.1,
-        max_depth=65.0,
-        per_image_file='per_image.jsonl',
-    ),
-]
-"""
-
 
 @pytest.fixture(scope='module')
-def joint(config, tmp_path_factory):
+def joint(tmp_path_factory):
     """The folder of five scenes, a config and a checkpoint whose predictions vary."""
     root = tmp_path_factory.mktemp('same_answer')
-    write_scenes(root / 'scenes', num_train=1, num_val=IMAGES, size=(64, 48), workers=1)
-    (root / 'joint.py').write_text(JOINT.format(config=config, scenes=root / 'scenes'))
-    torch.manual_seed(0)
-    model = init_model(str(root / 'joint.py'))
-    for name, value in model.named_parameters():
-        if name.endswith(('predictor.conv3.weight', 'conv_seg.weight')):
-            torch.nn.init.normal_(value)
-    torch.save(dict(state_dict=model.state_dict(), meta={}), root / 'model.pth')
+    write_scenes(root / 'scenes', num_train=1, num_val=IMAGES, size=tiny.SIZE, workers=1)
+    more = """
+test_evaluator = _base_.test_evaluator
+test_evaluator[1].per_image_file = 'per_image.jsonl'
+"""
+    config = tiny.write_config(root, 'joint', root / 'scenes', more)
+    tiny.save(tiny.randomise(init_model(str(config))), root / 'model.pth')
     return root
 
 
@@ -79,21 +42,19 @@ class Answer:
 
 
 @pytest.fixture(scope='module')
-def evaluate(joint, run_tool, tmp_path_factory):
-    def run(processes, threads, **loader):
+def evaluate(joint, run_ranks, tmp_path_factory):
+    def run(processes, threads=1, **loader):
         folder = tmp_path_factory.mktemp('evaluation')
-        arguments = [joint / 'joint.py', joint / 'model.pth']
-        if processes > 1:
-            arguments.append(processes)
         options = [f'test_dataloader.{key}={value}' for key, value in loader.items()]
-        done = run_tool(
-            'dist_test.sh' if processes > 1 else 'test.py',
-            *(*arguments, '--work-dir', folder / 'work', '--out', folder / 'out'),
+        done = run_ranks(
+            *(processes, 'test.py', joint / 'joint.py', joint / 'model.pth'),
+            *('--launcher', 'pytorch' if processes > 1 else 'none'),
+            *('--work-dir', folder / 'work', '--out', folder / 'out'),
             *(('--cfg-options', *options) if options else ()),
             cwd=folder,
-            OMP_NUM_THREADS=str(threads),
+            before=f'import torch; torch.set_num_threads({threads})',
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert not any(rank.returncode for rank in done), done
         return Answer(folder)
 
     return run
@@ -102,7 +63,7 @@ def evaluate(joint, run_tool, tmp_path_factory):
 @pytest.fixture(scope='module')
 def alone(evaluate):
     """The answer of one process with one thread, image by image."""
-    return evaluate(1, threads=1)
+    return evaluate(1)
 
 
 def test_every_image_counts_once(alone, joint):
@@ -160,7 +121,7 @@ def test_processes_workers_and_threads_change_nothing(evaluate, alone, processes
 
 def test_the_batch_changes_rounding_alone(evaluate, alone):
     """Convolutions of several images add in another order than those of one."""
-    answer = evaluate(1, threads=1, batch_size=4)
+    answer = evaluate(1, batch_size=4)
     assert answer.metrics['abs_rel'] == pytest.approx(alone.metrics['abs_rel'], rel=1e-6)
     assert answer.metrics['mIoU'] == pytest.approx(alone.metrics['mIoU'], abs=0.02)
     for name, depth in alone.depth.items():

@@ -5,13 +5,10 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
+import tiny
 
-from mmdpt.scenes import write_scenes
-
-REPO = Path(__file__).resolve().parents[2]
 WAYS = {
     'full': ('head -c 1G /dev/zero > {folder}/filling 2>&- || true', 'No space left on device'),
     'read-only': (  # over itself, since the log is open in the first mount
@@ -23,11 +20,10 @@ WAYS = {
 
 
 @pytest.fixture(scope='module')
-def config(tmp_path_factory):
+def config(scenes, tmp_path_factory):
     """Six iterations with a checkpoint after each; after the third, a command is run."""
-    root = tmp_path_factory.mktemp('scenes')
-    write_scenes(root, num_train=4, num_val=1, size=(64, 48), workers=1)
-    (root / 'breaking.py').write_text("""
+    folder = tmp_path_factory.mktemp('configs')
+    (folder / 'breaking.py').write_text("""
 import os
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -40,33 +36,16 @@ class BreakingHook(Hook):
         if batch_idx == 2:
             os.system(os.environ['BREAK'])
 """)
-    path = root / 'broken.py'
-    path.write_text(f"""
-_base_ = ['{REPO}/configs/dpt/dpt_vit-ti16_scenes.py']
+    more = """
 custom_imports = dict(imports=['mmdpt.registry', 'breaking'], allow_failed_imports=False)
-model = dict(
-    data_preprocessor=dict(size=(48, 64)),
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48
-        ),
-        img_size=(48, 64),
-        out_indices=(0, 1, 2, 3),
-    ),
-    decode_head=dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8),
-)
-train_dataloader = dict(
-    batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(data_root='{root}')
-)
 val_cfg = val_dataloader = val_evaluator = None
 train_cfg = dict(max_iters=6)
-default_hooks = dict(
-    logger=dict(interval=1),
-    checkpoint=dict(interval=1, max_keep_ckpts=-1, save_retries=1, retry_wait=0.0),
+default_hooks.update(
+    checkpoint=dict(interval=1, max_keep_ckpts=-1, save_retries=1, retry_wait=0.0)
 )
 custom_hooks = [dict(type='BreakingHook')]
-""")
-    return path
+"""
+    return tiny.write_config(folder, 'segmentation', scenes, more)
 
 
 @pytest.fixture
@@ -86,7 +65,7 @@ def own_file_system(tmp_path):
 def test_work_dir_that_breaks(config, own_file_system, tmp_path, record, way, policy):
     folder, command = own_file_system
     break_it, reason = WAYS[way]
-    train = f'{sys.executable} {REPO}/tools/train.py {config} --work-dir {folder}/work'
+    train = f'{sys.executable} {tiny.REPO}/tools/train.py {config} --work-dir {folder}/work'
     script = (
         f'mount -t tmpfs -o size=12m tmpfs {folder} && {train} --cfg-options '
         f'default_hooks.checkpoint.on_save_error={policy}; code=$?; '
@@ -99,7 +78,7 @@ def test_work_dir_that_breaks(config, own_file_system, tmp_path, record, way, po
         env={
             **os.environ,
             'BREAK': break_it.format(folder=folder),
-            'PYTHONPATH': f'{REPO}:{config.parent}',
+            'PYTHONPATH': f'{tiny.REPO}:{config.parent}',
         },
     )
     assert done.returncode == 1, done.stdout + done.stderr

@@ -1,7 +1,6 @@
 """kill -9 at any moment costs no more than the iterations since the last checkpoint."""
 
 import contextlib
-import importlib.util
 import math
 import os
 import random
@@ -12,11 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
-from mmdpt.scenes import write_scenes
-
-REPO = Path(__file__).resolve().parents[2]
 ITERATIONS, INTERVAL, ACCUMULATED = 24, 3, 2
 SAVED = [math.ceil(n / ACCUMULATED) * ACCUMULATED for n in range(INTERVAL, ITERATIONS, INTERVAL)]
 """Iterations with a checkpoint: at each interval, or when the update that it is in is made."""
@@ -26,90 +23,55 @@ ABOUT_THE_PROCESS = re.compile(
 """Parts of a checkpoint that tell of the process that wrote it, and of its folder."""
 
 
-def load_trainings():
-    spec = importlib.util.spec_from_file_location('training', Path(__file__).parent / 'training.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Trainings()
-
-
 @pytest.fixture(scope='module')
-def trainings():
-    server = load_trainings()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope='module')
-def config(tmp_path_factory):
+def config(scenes, tmp_path_factory):
     """Random crops, flips and colours, dropout and drop path, two workers, validation."""
-    root = tmp_path_factory.mktemp('scenes')
-    write_scenes(root, num_train=10, num_val=2, size=(64, 48), workers=1)
-    path = root / 'killed.py'
-    path.write_text(f"""
-_base_ = ['{REPO}/configs/dpt/dpt_vit-ti16_scenes.py']
-data_root = '{root}'
-model = dict(
-    data_preprocessor=dict(size=(48, 64)),
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48
-        ),
-        img_size=(48, 64),
-        out_indices=(0, 1, 2, 3),
-        drop_rate=0.1,
-        drop_path_rate=0.1,
-    ),
-    decode_head=dict(
-        embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8, auxiliary_weight=0.2,
-        dropout_ratio=0.1,
-    ),
-)
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', reduce_zero_label=True),
-    dict(type='RandomResize', scale=(64, 48), ratio_range=(0.75, 1.5), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(48, 64), cat_max_ratio=0.75),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = (64, 48)
-train_dataloader = dict(
-    batch_size=3,
-    num_workers=2,
-    dataset=dict(data_root=data_root, pipeline=train_pipeline),
-)
-val_dataloader = dict(
-    num_workers=1, dataset=dict(data_root=data_root, pipeline=test_pipeline)
-)
-test_dataloader = val_dataloader
+    more = f"""{tiny.AUGMENTED}
+model['backbone'].update(drop_rate=0.1, drop_path_rate=0.1)
+model['decode_head'].update(auxiliary_weight=0.2, dropout_ratio=0.1)
+train_dataloader.update(batch_size=3, num_workers=2, persistent_workers=True)
+val_dataloader.update(num_workers=1, persistent_workers=True)
 optim_wrapper = dict(type='OptimWrapper', accumulative_counts={ACCUMULATED})
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-2, by_epoch=False, begin=0, end=6),
     dict(type='PolyLR', eta_min=0.0, power=0.9, by_epoch=False, begin=6, end={ITERATIONS}),
 ]
 train_cfg = dict(max_iters={ITERATIONS}, val_interval=8)
-default_hooks = dict(
-    logger=dict(interval=1),
-    checkpoint=dict(
-        interval={INTERVAL}, max_keep_ckpts=2, save_best='mIoU', retry_wait=0.0
-    ),
+default_hooks.update(
+    checkpoint=dict(interval={INTERVAL}, max_keep_ckpts=2, save_best='mIoU', retry_wait=0.0)
 )
-randomness = dict(seed=0, deterministic=True)
-env_cfg = dict(cudnn_benchmark=False)
-""")
-    return path
+"""
+    return tiny.write_config(tmp_path_factory.mktemp('configs'), 'segmentation', scenes, more)
 
 
 @pytest.fixture(scope='module')
-def whole(trainings, config, tmp_path_factory):
+def train(tools, config):
+    """Train in a work dir, resuming what is there; give exit code and output.
+
+    The training is killed at a call, see ``kill_at``, or ``after`` some seconds.
+    """
+
+    def run(work_dir, at=None, after=None):
+        before = f'import sys; sys.path.append({str(Path(__file__).parent)!r})\n'
+        before += f'from kill_at import kill_at; kill_at(*{at!r})' if at else ''
+        running = tools.start('train.py', config, '--work-dir', work_dir, '--resume', before=before)
+        if after is not None:
+            time.sleep(after)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.pid, signal.SIGKILL)
+        code, out, error = running.wait()
+        assert code in (0, -signal.SIGKILL), out + error
+        return code, out + error
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def whole(train, tmp_path_factory):
     """The work dir of a training that nothing interrupts, and the time it took [s]."""
     work_dir = tmp_path_factory.mktemp('whole')
     start = time.monotonic()
-    trainings.start([config, '--work-dir', work_dir], work_dir / 'output')
-    assert trainings.wait() == 0, (work_dir / 'output').read_text()
+    assert train(work_dir)[0] == 0
     return work_dir, time.monotonic() - start
 
 
@@ -155,9 +117,7 @@ def differences(own, expected, name=''):
 @pytest.mark.timeout(2700)
 @pytest.mark.nightly
 @pytest.mark.parametrize('kills', [3, 30])
-def test_a_killed_training_ends_as_if_it_had_not_been(
-    trainings, config, whole, tmp_path, record, kills
-):
+def test_a_killed_training_ends_as_if_it_had_not_been(train, whole, tmp_path, record, kills):
     reference, duration = whole
     last = f'iter_{ITERATIONS}.pth'
     generator = random.Random(kills)
@@ -168,16 +128,10 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
         expected = 0
         code = None
         while code != 0:
-            kill = draw_kill(generator) if survived < kills else None
-            output = tmp_path / 'output'
-            process = trainings.start([config, '--work-dir', work_dir, '--resume'], output, kill)
-            if kill is None and survived < kills:
-                time.sleep(generator.uniform(0, duration))
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-            code = trainings.wait()
-            text = output.read_text()
-            assert code in (0, -signal.SIGKILL), text
+            at = draw_kill(generator) if survived < kills else None
+            by_clock = at is None and survived < kills
+            after = generator.uniform(0, duration) if by_clock else None
+            code, text = train(work_dir, at, after)
             resumed = re.findall(r'resumed .*/iter_(\d+)\.pth', text)
             if re.search(r'Iter\(train\)', text):
                 assert resumed == ([str(expected)] if expected else []), text
@@ -204,10 +158,10 @@ def test_a_killed_training_ends_as_if_it_had_not_been(
     )
 
 
-def test_two_uninterrupted_trainings_are_equal(trainings, config, whole, tmp_path):
+@pytest.mark.nightly
+def test_two_uninterrupted_trainings_are_equal(train, whole, tmp_path):
     """Otherwise the comparison of the killed ones would say nothing."""
-    trainings.start([config, '--work-dir', tmp_path], tmp_path / 'output')
-    assert trainings.wait() == 0, (tmp_path / 'output').read_text()
+    assert train(tmp_path)[0] == 0
     own, theirs = (
         torch.load(folder / f'iter_{ITERATIONS}.pth', weights_only=True)
         for folder in (tmp_path, whole[0])
