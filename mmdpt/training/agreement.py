@@ -1,4 +1,4 @@
-"""What one rank notices in an iteration, known to all of them."""
+"""Let all ranks know what one of them notices in an iteration."""
 
 import math
 
@@ -7,37 +7,36 @@ import torch.distributed as dist
 from torch import Tensor
 
 LOSS = 0
-"""Place of the loss's flag in what is sent; the number of the signal follows."""
+"""Index of the loss's flag in the message. The number of the signal is at index 1."""
 
 
 class Agreement:
     """Tell all ranks, once an iteration, of a loss that is not finite and of a signal to stop.
 
-    On one process nothing is sent. On several, one all-reduce (maximum) of two numbers goes on
-    while the backward pass runs: ``begin`` before it, ``end`` after it. With CUDA the numbers are
-    copied to the host in the same way, so that ``end`` waits for the forward pass, which is over
-    by then, and not for what was queued after it.
+    One process sends nothing. Several all-reduce two numbers (maximum) during the backward pass:
+    call ``begin`` before it and ``end`` after it. With CUDA the numbers are copied to the host in
+    the same time, so ``end`` waits for the forward pass, which is over by then, and for no more.
     """
 
     def __init__(self) -> None:
         self.stop_here = 0
-        """Number of the signal that this rank received; 0 for none."""
+        """Number of the signal that this rank received, or 0."""
         self.stop = 0
-        """Number of the signal that any rank received; 0 for none."""
+        """Number of the signal that any rank received, or 0."""
         self.nonfinite_here = False
         """Whether this rank's loss was NaN or infinite."""
         self.nonfinite = False
-        """Whether any rank's was."""
+        """Whether any rank's loss was NaN or infinite."""
         self._here: Tensor | None = None
         self._all: Tensor | None = None
         self._work: dist.Work | None = None
         self._copied: torch.cuda.Event | None = None
 
     def begin(self, loss: Tensor) -> None:
-        """Start to tell the others.
+        """Start the exchange.
 
         Args:
-            loss: Of this rank and iteration, a scalar.
+            loss: This rank's loss in this iteration, a scalar.
         """
         loss = loss.detach()
         several = _world_size() > 1
@@ -53,7 +52,7 @@ class Agreement:
             self._work = dist.all_reduce(self._all, dist.ReduceOp.MAX, async_op=True)
         if device.type == 'cuda':
             if self._work is not None:
-                self._work.wait()  # nccl: the stream waits, this process goes on
+                self._work.wait()  # nccl: the stream waits, not this process
                 self._work = None
             on_host = torch.empty(2, pin_memory=True)
             self._all = on_host.copy_(self._all, non_blocking=True)
@@ -61,7 +60,7 @@ class Agreement:
             self._copied.record()
 
     def end(self) -> None:
-        """Wait for what the others say."""
+        """Wait for the exchange to end."""
         if self._all is None or self._here is None:
             return
         if self._work is not None:
@@ -74,7 +73,7 @@ class Agreement:
         self._here = self._all = self._work = self._copied = None
 
     def stop_now(self) -> int:
-        """Agree on the signal alone, outside a training step; waits for all ranks."""
+        """Agree on the signal outside a training step. Waits for all ranks."""
         self.stop = self.stop_here
         if _world_size() > 1:
             stop = torch.tensor(self.stop_here, device=_device())
@@ -84,7 +83,7 @@ class Agreement:
 
     @staticmethod
     def least(number: int) -> int:
-        """Give the least of the ranks' numbers; waits for all ranks."""
+        """Give the smallest of the ranks' numbers. Waits for all ranks."""
         if _world_size() == 1:
             return number
         least = torch.tensor(number, device=_device())
@@ -97,7 +96,7 @@ def _world_size() -> int:
 
 
 def _device() -> torch.device:
-    """Where ranks exchange numbers: nccl does so on the device, gloo on the host."""
+    """Give the device on which ranks exchange numbers: nccl's is the GPU, gloo's the CPU."""
     if 'nccl' in dist.get_backend():
         return torch.device('cuda', torch.cuda.current_device())
     return torch.device('cpu')

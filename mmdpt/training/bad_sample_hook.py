@@ -1,4 +1,4 @@
-"""Count and list the samples that a training leaves out."""
+"""Count and list the samples that a training skips."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from mmdpt.files.paths import name_some
 from mmdpt.registry import HOOKS
 
 BAD_SAMPLES = 'bad_samples'
-"""Key in the message hub, which is part of a checkpoint: [times, reason] by file."""
+"""Key in the message hub (saved in checkpoints) of [times, reason] by file."""
 LIST = 'bad_samples.txt'
 
 BadSamples = dict[str, list[Any]]
@@ -20,11 +20,11 @@ BadSamples = dict[str, list[Any]]
 
 @HOOKS.register_module()
 class BadSampleHook(Hook):
-    """Log each bad sample when it is first met, and list all ranks' at the end of the training.
+    """Log each bad sample when it is first met, and list those of all ranks at the end.
 
-    The log has the first twenty, ``bad_samples.txt`` in the work dir all of them. A resumed run
-    goes on with the list of its checkpoint. ``IterBasedTrainLoop(on_bad_sample='skip')`` brings
-    this hook along.
+    The log lists the first twenty, ``bad_samples.txt`` in the work dir lists all. A resumed run
+    continues the list of its checkpoint. ``IterBasedTrainLoop(on_bad_sample='skip')`` adds this
+    hook by itself.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -40,7 +40,7 @@ class BadSampleHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Note what was left out of a batch."""
+        """Note the samples that a batch does without."""
         for sample in (data_batch or {}).get('data_samples', ()):
             for path, reason in sample.metainfo.get('skipped', ()):
                 if path not in self.known and path not in self.new:

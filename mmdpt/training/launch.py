@@ -16,11 +16,13 @@ from .runner import Runner
 
 
 def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none') -> Runner:
-    """Check a config, fit it to the machine and build its runner: ``Runner`` or ``runner_type``.
+    """Check a config, fit it to the machine and build its runner.
+
+    The runner is ``Runner``, or what ``runner_type`` of the config names.
 
     Args:
         cfg: The config; changed in place where the machine has no CUDA.
-        work_dir: Folder for logs and checkpoints, before the config's own ``work_dir`` and
+        work_dir: Folder for logs and checkpoints. The default is the config's ``work_dir``, else
             ``work_dirs/<config name>``.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
 

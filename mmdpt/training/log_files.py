@@ -1,4 +1,4 @@
-"""Logs that do not end a training when they cannot be written: that is for checkpoints to say."""
+"""Logs that do not end a training when they cannot be written."""
 
 import logging
 import sys
@@ -13,9 +13,9 @@ from mmdpt.registry import VISBACKENDS
 
 @VISBACKENDS.register_module()
 class LocalVisBackend(MMEngineLocalVisBackend):
-    """MMEngine's files of scalars, pictures and the config; a line that cannot be written is lost.
+    """MMEngine's files of scalars, pictures and the config, without errors on a full disk.
 
-    On a full disk or in a vanished folder, the first one is reported.
+    A line that cannot be written is lost. The first loss is reported.
     """
 
     reported = False
@@ -70,7 +70,7 @@ def fits_the_console(record: logging.LogRecord) -> bool:
 
 
 def report_once(handler: logging.FileHandler) -> None:
-    """Let a log file that cannot be written say so once, where logging shows every traceback."""
+    """Report once that a log file cannot be written; logging would print a traceback a line."""
 
     def handle_error(record: logging.LogRecord) -> None:
         handler.handleError = lambda record: None  # type: ignore[method-assign]

@@ -41,12 +41,13 @@ DDP = 'MMDistributedDataParallel'
 
 @RUNNERS.register_module()
 class Runner(MMEngineRunner):
-    """MMEngine's runner; environment, config and hook list go to the log file alone.
+    """MMEngine's runner with a short console and safe checkpoints.
 
-    ``load_from`` takes what ``read_checkpoint`` takes, such as the name of a release, and converts
-    foreign files; nothing in them is executed, by host components neither. The log says what does
-    not fit the model, and a test refuses it. Checkpoints are written whole or not at all, and a
-    damaged one is refused, see ``checkpoint_files``.
+    Environment, config and hook list go to the log file only. ``load_from`` takes what
+    ``read_checkpoint`` takes, such as the name of a release, and converts foreign files. Nothing in
+    a checkpoint is executed, nor by components of the host packages. The log says which weights do
+    not fit the model; a test refuses them. A checkpoint under its final name is always complete,
+    and a damaged one is refused, see ``checkpoint_files``.
     """
 
     _load_from: str | None
@@ -71,9 +72,9 @@ class Runner(MMEngineRunner):
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap as MMEngine does; on several processes gradients lie where DDP exchanges them.
+        """Wrap the model in DDP, with gradients stored in the buckets that DDP exchanges.
 
-        MMEngine's own defaults hold whether the config names a wrapper or none.
+        MMEngine's defaults hold whether or not the config names a wrapper.
         """
         if self.distributed and not is_model_wrapper(model):
             cfg = dict(model_wrapper_cfg or {})
@@ -90,9 +91,9 @@ class Runner(MMEngineRunner):
     def build_dataloader(
         dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
     ) -> DataLoader:
-        """Build a data loader that draws nothing from the random numbers of the training.
+        """Build a data loader that does not use the training's random numbers.
 
-        With ``diff_rank_seed`` MMEngine gives samplers a random seed; here it is rank 0's.
+        With ``diff_rank_seed`` MMEngine gives samplers a random seed. Here they get rank 0's.
         """
         if seed is not None and diff_rank_seed:
             seed -= get_rank()
@@ -116,7 +117,7 @@ class Runner(MMEngineRunner):
 
     @reading_safely()
     def train(self) -> nn.Module:
-        """Train; however that ends, signals are left to whom they belonged before."""
+        """Train, and restore the handlers of signals however the training ends."""
         try:
             return super().train()
         finally:
@@ -133,10 +134,9 @@ class Runner(MMEngineRunner):
         return super().test()
 
     def load_or_resume(self) -> None:
-        """Start from ``load_from``, or resume the newest whole checkpoint of the work dir.
+        """Start from ``load_from``, or resume the newest intact checkpoint of the work dir.
 
-        MMEngine would resume ``load_from``: here it is where training starts, in a config that is
-        resumed, too.
+        MMEngine would resume ``load_from``. Here ``load_from`` only says where a training starts.
 
         Raises:
             InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
@@ -196,16 +196,16 @@ class Runner(MMEngineRunner):
         resume_param_scheduler: bool = True,
         map_location: Any = 'default',
     ) -> None:
-        """Go on from a checkpoint that a training wrote; nothing in the file is executed.
+        """Continue from a checkpoint that a training wrote. Nothing in the file is executed.
 
         Args:
-            filename: Its path.
-            resume_optimizer: Whether the optimiser goes on, too.
-            resume_param_scheduler: Whether the schedules go on, too.
-            map_location: Not needed: every part goes to where the training has it.
+            filename: Path of the checkpoint; only rank 0 needs the file.
+            resume_optimizer: Whether to restore the optimiser.
+            resume_param_scheduler: Whether to restore the schedules.
+            map_location: Ignored; every part goes to the device that the training uses.
 
         Raises:
-            InputError: If it is damaged, of no training, or does not fit the model.
+            InputError: If the file is damaged, is not from a training, or does not fit the model.
         """
         path = local_path(filename)
         # other machines may lack the file: rank 0, which wrote it, gives them what it holds
@@ -245,20 +245,20 @@ class Runner(MMEngineRunner):
         by_epoch: bool = True,
         backend_args: dict | None = None,
     ) -> None:
-        """Write a checkpoint that is whole under its name, or not there at all.
+        """Write a checkpoint. A file under its final name is always complete.
 
         Args:
-            out_dir: Its folder; an address goes to MMEngine's backends, without that promise.
-            filename: Its name.
-            file_client_args: Of MMEngine's backends, deprecated there.
+            out_dir: Folder. An address is left to MMEngine's backends, which promise no such thing.
+            filename: Name of the file.
+            file_client_args: Arguments for MMEngine's backends, deprecated there.
             save_optimizer: Whether to save the optimiser.
             save_param_scheduler: Whether to save the schedules.
-            meta: Further information; ``epoch`` and ``iter`` are those of the end of this one.
-            by_epoch: Whether this is the end of an epoch or of an iteration.
-            backend_args: Of MMEngine's backends.
+            meta: Further entries of ``meta``; they replace ``epoch`` and ``iter``.
+            by_epoch: Whether an epoch has ended, not an iteration.
+            backend_args: Arguments for MMEngine's backends.
 
         Raises:
-            InputError: For any OSError, such as a full disk; an older file of that name stays.
+            InputError: For any OSError, such as a full disk. An older file of that name remains.
         """
         if not is_local(out_dir) or file_client_args or backend_args:
             super().save_checkpoint(

@@ -1,4 +1,4 @@
-"""Validate on all ranks the model that is saved."""
+"""Validate the same model on all ranks: the one that is saved."""
 
 from mmengine.dist import broadcast, get_world_size
 from mmengine.hooks import Hook
@@ -11,10 +11,10 @@ from .wrapped_model import unwrap
 
 @HOOKS.register_module()
 class SameBuffersHook(Hook):
-    """Before a validation, give every rank the buffers of rank 0, which checkpoints hold.
+    """Send rank 0's buffers, which checkpoints hold, to all ranks before a validation.
 
-    Each rank's BatchNorm has statistics of its own images. MMEngine validates every rank's part of
-    the data with that rank's, so that the metrics are of no model that there is.
+    BatchNorm's statistics differ by rank. MMEngine would validate each part of the data with
+    another rank's statistics, and the metrics would belong to no single model.
     """
 
     priority = 'LOWEST'  # after EMAHook, which exchanges the model's buffers

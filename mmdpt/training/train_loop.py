@@ -1,4 +1,4 @@
-"""A training whose iterations depend on seed and number alone, so that it can be resumed."""
+"""A train loop in which each iteration depends on its number and the seed alone."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from mmdpt.training.stopping.stop_signal_hook import ValidationBrokenOff
 from .bad_sample_hook import BadSampleHook
 
 DRAWS = 'train_draws'
-"""Key in the message hub, which is part of a checkpoint: samples drawn on all ranks."""
+"""Key in the message hub (saved in checkpoints) of the number of samples drawn on all ranks."""
 
 _WORKER_TROUBLE = re.compile(r'DataLoader (?:worker \(pid(?:\(s\))? ([\d, ]+)\)|timed out)')
 """What torch's data loader says (torch 2.14, utils/data/dataloader.py and DataLoader.cpp)."""
@@ -31,19 +31,19 @@ _WORKER_TROUBLE = re.compile(r'DataLoader (?:worker \(pid(?:\(s\))? ([\d, ]+)\)|
 
 @LOOPS.register_module()
 class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
-    """MMEngine's loop, in which every sample and every iteration has random numbers of its own.
+    """MMEngine's loop, with random numbers for each sample and each iteration.
 
-    A sample's are a function of seed and position among the draws of all ranks, an iteration's of
-    seed, rank and number. So a resumed run is the uninterrupted one, with any number of workers,
-    and starts its data where it stopped without reading any of it again. On another number of
-    processes it goes on with the samples after the last ones seen.
+    Those of a sample follow from the seed and its position among the draws of all ranks; those of
+    an iteration from seed, rank and number. So a resumed run equals the uninterrupted one with any
+    number of workers, and reads no data twice. On another number of processes it continues with
+    the samples after the last ones seen.
 
     Args:
         runner: The runner.
         dataloader: Data loader, or its config.
         max_iters: Iterations of the training.
-        on_bad_sample: 'stop' with an error that names a sample that cannot be read; 'skip' to
-            train on another in its place, all left out being listed at the end. See
+        on_bad_sample: What to do about a sample that cannot be read: 'stop' with an error that
+            names it, or 'skip' it, train on another and list all skipped ones at the end. See
             ``TrainingSamples``.
         **kwargs: Further arguments of MMEngine's loop: ``val_interval``, ``val_begin``, ...
     """
@@ -80,7 +80,7 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         seed, rank = self._seed(), get_rank()
         with _naming_what_workers_read(self.samples):
             if self._iter > 0 and self.runner.message_hub.runtime_info.get(VALIDATED) != self._iter:
-                self._validate()  # what ended the run came before the end of it
+                self._validate()  # the run ended before this validation was done
             while self._iter < self._max_iters and not self.stop_training:
                 self.runner.model.train()
                 batch = next(self.dataloader_iterator)
@@ -113,13 +113,13 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         return self.runner.seed - (get_rank() if differs else 0)
 
     def _draws_per_iteration(self) -> int:
-        """Samples of all ranks; of a batch sampler of the config, the batches are counted."""
+        """Count samples on all ranks. A batch sampler of the config counts batches instead."""
         return (self.dataloader.batch_size or 0) * get_world_size()
 
     def _start_data(self) -> None:
         """Start the workers at the first sample that was not seen."""
         self._draws = self._iter * self._draws_per_iteration()
-        if self._iter > 0:  # of a checkpoint by another number of processes, or batch size
+        if self._iter > 0:  # the number of processes or the batch size may have changed
             self._draws = self.runner.message_hub.runtime_info.get(DRAWS, self._draws)
         self.samples.seed = self._seed()
         batches: Any = self.dataloader.batch_sampler

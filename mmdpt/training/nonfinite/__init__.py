@@ -1,1 +1,1 @@
-"""What happens where a loss or a gradient is NaN or infinite."""
+"""Stop at a loss or gradient that is NaN or infinite, or leave it out."""

@@ -1,4 +1,4 @@
-"""Keep a batch for inspection, in a file of tensors, numbers and text."""
+"""Write a batch for inspection to a file of tensors, numbers and text."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +12,13 @@ from mmdpt.training.resume.checkpoint_contents import to_plain
 
 
 def write_batch(path: Path, batch: Mapping[str, Any], **facts: Any) -> None:
-    """Write what a data loader gave; ``torch.load(path, weights_only=True)`` reads it.
+    """Write a batch of a data loader. ``torch.load(path, weights_only=True)`` reads it.
 
     Args:
         path: File to write; its folder is made.
         batch: ``inputs``, images (3, H, W) before normalisation, and ``data_samples``, which
             become dicts of labels and meta information.
-        **facts: What else to note, by name.
+        **facts: Further entries of the file.
 
     Raises:
         InputError: For any OSError, such as a full disk.
@@ -31,7 +31,7 @@ def write_batch(path: Path, batch: Mapping[str, Any], **facts: Any) -> None:
 
 
 def image_paths(batch: Mapping[str, Any]) -> list[str]:
-    """Give the files of the images of a batch."""
+    """List the image files of a batch."""
     return [
         str(sample.metainfo['img_path'])
         for sample in batch.get('data_samples', ())

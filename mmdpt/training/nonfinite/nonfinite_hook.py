@@ -1,4 +1,4 @@
-"""What happens where a loss or a gradient is NaN or infinite."""
+"""Stop at a loss or gradient that is NaN or infinite, or leave it out."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,20 +17,20 @@ from .batch_file import image_paths, write_batch
 from .optim_wrapper import OptimWrapper
 
 LEFT_OUT = 'nonfinite_left_out'
-"""Key in the message hub, which is part of a checkpoint: how often a batch was left out."""
+"""Key in the message hub (saved in checkpoints) of the number of batches left out."""
 
 
 @HOOKS.register_module()
 class NonFiniteHook(Hook):
-    """Stop a training whose loss or gradient is NaN or infinite on any rank, or leave that out.
+    """Stop a training whose loss or gradient is NaN or infinite on any rank, or skip the batch.
 
-    No update is made of it in either case, see ``OptimWrapper``. The batch is kept in
-    ``<work_dir>/nonfinite/``, on each rank that may have caused it.
+    Either way no update is made with it, see ``OptimWrapper``. Each rank that may have caused it
+    writes its batch to ``<work_dir>/nonfinite/``.
 
     Args:
-        skip_up_to: How many times a training, its resumed parts included, goes on: the update and
-            the log do without the batch, and buffers such as BatchNorm's statistics are put back
-            to what they were before it. 0 stops at the first.
+        skip_up_to: How many batches to skip in a training, including its resumed parts. A skipped
+            batch does not count in the log, and buffers such as BatchNorm's statistics are
+            restored. 0 stops at the first.
 
     Raises:
         InputError: If ``skip_up_to`` is negative.
@@ -44,7 +44,7 @@ class NonFiniteHook(Hook):
         self.skip_up_to = skip_up_to
 
     def before_train(self, runner: Runner) -> None:
-        """Let the optimiser's wrapper leave such updates out."""
+        """Tell the optimiser's wrapper to leave such updates out."""
         self.checked = isinstance(runner.optim_wrapper, OptimWrapper)
         if not self.checked:
             runner.logger.warning(
@@ -71,11 +71,11 @@ class NonFiniteHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Stop or go on.
+        """Stop, or skip the batch.
 
         Raises:
-            InputError: With iteration, rank, loss terms, files and where the batch is kept, if
-                ``skip_up_to`` batches have been left out before.
+            InputError: If ``skip_up_to`` batches were left out before. It names iteration, rank,
+                loss terms, files and where the batch is kept.
         """
         finding = runner.optim_wrapper.finding if self.checked else None
         if finding is None:
@@ -93,7 +93,7 @@ class NonFiniteHook(Hook):
         runner.logger.warning(f'{what} Left out, {left_out + 1} of at most {self.skip_up_to}')
 
     def after_train(self, runner: Runner) -> None:
-        """Say how much was left out in all."""
+        """Log how many batches were left out."""
         left_out = runner.message_hub.runtime_info.get(LEFT_OUT, 0)
         if left_out:
             runner.logger.warning(
@@ -103,7 +103,7 @@ class NonFiniteHook(Hook):
 
     @staticmethod
     def _report(runner: Runner, finding: str, batch: dict, losses: dict) -> str:
-        """Keep this rank's batch and describe it; '' if only another rank's can be the cause."""
+        """Write this rank's batch and describe it; '' if only another rank can be the cause."""
         if finding == 'loss' and not runner.optim_wrapper.agreement.nonfinite_here:
             return ''
         iteration, rank = runner.iter + 1, get_rank()
@@ -120,7 +120,7 @@ class NonFiniteHook(Hook):
 
 
 def _stopped(what: str, skip_up_to: int) -> str:
-    """Say what a user can do about it."""
+    """Say what happened and what a user can do about it."""
     after = f' after {skip_up_to} left out' if skip_up_to else ''
     return (
         f'{what} No update was made of it, and the training stops{after}. A lower learning rate '

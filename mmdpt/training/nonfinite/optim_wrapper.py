@@ -1,4 +1,4 @@
-"""MMEngine's optimiser wrappers, which leave out an update that is not finite."""
+"""MMEngine's optimiser wrappers, which skip updates that are not finite."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +20,12 @@ GRAD_NORM = 'grad_norm'
 
 @OPTIM_WRAPPERS.register_module()
 class OptimWrapper(MMEngineOptimWrapper):
-    """MMEngine's wrapper, which knows whether loss and gradient are finite before it updates.
+    """MMEngine's wrapper, which checks that loss and gradient are finite before it updates.
 
-    With ``leaves_out_nonfinite``, which ``NonFiniteHook`` sets, no update is made of a loss that
-    is NaN or infinite on any rank, nor of such a gradient; with gradient accumulation, none of any
-    batch of that update. ``finding`` says so to the hook. The norm of the gradient is the one that
-    it is clipped by, if it is; one whose float32 norm overflows is not finite either.
+    If ``NonFiniteHook`` sets ``leaves_out_nonfinite``, the wrapper makes no update with a loss or
+    gradient that is NaN or infinite on any rank. With gradient accumulation, it drops the whole
+    update. ``finding`` tells the hook. A gradient whose float32 norm overflows is not finite
+    either; where gradients are clipped, the norm is the one used for clipping.
     """
 
     checks_gradient = True
@@ -39,9 +39,9 @@ class OptimWrapper(MMEngineOptimWrapper):
 
     @property
     def finding(self) -> str | None:
-        """'loss' or 'gradient' if that of the last iteration was not finite, the same on all ranks.
+        """'loss' or 'gradient' if that was not finite in the last iteration; equal on all ranks.
 
-        With CUDA and a fused optimiser this is where the host waits for the gradient.
+        With CUDA and a fused optimiser, this is where the host waits for the gradient.
         """
         if not self.leaves_out_nonfinite:
             return None
@@ -52,7 +52,7 @@ class OptimWrapper(MMEngineOptimWrapper):
     def update_params(
         self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
     ) -> None:
-        """Accumulate the gradient; where an update is due and finite, make it."""
+        """Accumulate the gradient, and update if an update is due and finite."""
         self._norm = 0.0
         self.agreement.begin(loss)
         self.backward(self.scale_loss(loss))
@@ -83,7 +83,7 @@ class OptimWrapper(MMEngineOptimWrapper):
             self.optimizer.step(**kwargs)
 
     def _clipped_norm(self) -> Tensor | float:
-        """Clip the gradient if so configured; give its norm before that."""
+        """Clip the gradient if configured, and give its norm before clipping."""
         if self.clip_grad_kwargs and self.grad_name == GRAD_NORM:
             self._clip_grad()  # reads the norm for the log, so that the host has it
             return self.message_hub.get_scalar(f'train/{GRAD_NORM}').current()
@@ -103,9 +103,9 @@ class OptimWrapper(MMEngineOptimWrapper):
 
 @OPTIM_WRAPPERS.register_module()
 class AmpOptimWrapper(OptimWrapper, MMEngineAmpOptimWrapper):
-    """MMEngine's mixed precision in float16 and loss scaling, for CUDA.
+    """MMEngine's mixed precision in float16 with loss scaling, for CUDA.
 
-    Gradients are its GradScaler's to check, to which infinite ones are part of finding the scale.
+    Its GradScaler checks the gradients: it needs infinite ones to find the scale.
     """
 
     checks_gradient = False
@@ -113,10 +113,10 @@ class AmpOptimWrapper(OptimWrapper, MMEngineAmpOptimWrapper):
 
 @OPTIM_WRAPPERS.register_module()
 class Bf16OptimWrapper(OptimWrapper):
-    """Run the forward pass under bfloat16 autocast where the machine computes bfloat16.
+    """Run the forward pass under bfloat16 autocast if the machine computes bfloat16.
 
-    bfloat16 has float32's range, so that no loss scaling is needed. Weights, gradients and the
-    optimiser stay in float32. A machine that would emulate bfloat16 computes in float32.
+    bfloat16 has the range of float32, so no loss scaling is needed. Weights, gradients and the
+    optimiser stay in float32. A machine that would only emulate bfloat16 uses float32.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -145,5 +145,5 @@ def computes_bfloat16() -> bool:
 
 
 def is_fused(optimizer: torch.optim.Optimizer) -> bool:
-    """Tell whether an optimiser leaves out its step by a flag that it finds on the device."""
+    """Tell whether an optimiser skips its step if a flag on the device says so."""
     return getattr(optimizer, '_step_supports_amp_scaling', False)

@@ -1,7 +1,7 @@
-"""What a checkpoint of a training holds: tensors, numbers and text, nothing that is to be called.
+"""Contents of a training's checkpoint: tensors, numbers and text, nothing to be called.
 
-MMEngine pickles its log's buffers, NumPy's scalars and functions of schedules as objects; reading
-them back needs an unpickler that calls. Here weights-only unpickling reads all of a checkpoint.
+MMEngine pickles log buffers, NumPy scalars and functions of schedules as objects, and reading them
+back would execute code. Weights-only unpickling reads all of our checkpoints.
 """
 
 import time
@@ -31,8 +31,8 @@ LEFT_OUT = object()
 def to_plain(value: Any, name: str) -> Any:
     """Turn a part of a checkpoint into dicts, lists, tuples, tensors on the CPU, numbers and text.
 
-    Functions, such as the curve of a schedule, are code and no state: they are left out. So are
-    objects of other classes, and the log says which.
+    Functions, such as the curve of a schedule, are dropped: they are code, not state. Objects of
+    other classes are dropped, and the log names them.
     """
     left_out: list[str] = []
     plain = _plain(value, name, left_out)
@@ -48,7 +48,7 @@ def contents_of(
 
     Args:
         runner: The runner.
-        meta: ``epoch`` and ``iter`` to resume at, and what else is to be noted.
+        meta: ``epoch`` and ``iter`` to resume at, and further notes.
         optimizer: Whether to include the optimiser.
         schedules: Whether to include the schedules.
     """
@@ -80,7 +80,7 @@ def dataset_meta(runner: Runner) -> dict[str, Any] | None:
 
 
 def read_training_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint to go on from, by weights-only unpickling.
+    """Read a checkpoint to resume, by weights-only unpickling.
 
     Raises:
         InputError: If it is missing, damaged, would execute code, or lacks what a training saves.
@@ -108,10 +108,10 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def restore_schedules(schedules: Any, saved: Any) -> None:
-    """Give schedules, or lists of them by optimiser, their states back.
+    """Restore the states of schedules, or of lists of schedules by optimiser.
 
     Raises:
-        ValueError: If their number differs.
+        ValueError: If the numbers of schedules differ.
     """
     if isinstance(schedules, dict):
         for key, part in schedules.items():
@@ -124,7 +124,7 @@ def restore_schedules(schedules: Any, saved: Any) -> None:
 
 
 def restore_log(hub: MessageHub, saved: Mapping[str, Any]) -> None:
-    """Give the message hub its scalars and information back; what is no buffer is passed over."""
+    """Restore the scalars and information of the message hub; ignore what is not a buffer."""
     scalars = {
         key: HistoryBuffer(
             value['log_history'].numpy(), value['count_history'].numpy(), value['max_length']

@@ -1,7 +1,7 @@
-"""Checkpoint files that are whole under their name, and the newest of them.
+"""Write checkpoint files that are never half-written under their name, and find the newest.
 
-A file is written under a hidden name, brought to the disk (fsync) and renamed; ``last_checkpoint``
-moves last.
+A file is written under a hidden name, flushed to the disk (fsync) and renamed. ``last_checkpoint``
+is updated last.
 """
 
 import os
@@ -24,19 +24,19 @@ UNFINISHED = '.mmdpt-*'
 
 
 class Newest(NamedTuple):
-    """The newest whole checkpoint, None where there is none, and what is wrong with newer ones."""
+    """The newest intact checkpoint, or None, and what is wrong with the newer ones."""
 
     path: Path | None
     left_out: list[str]
 
 
 def is_local(folder: str | Path) -> bool:
-    """Tell a folder of this machine from an address, which MMEngine's backends write."""
+    """Tell whether this is a local folder, not an address for MMEngine's backends."""
     return '://' not in str(folder)
 
 
 def make_folder(folder: str | Path) -> None:
-    """Make a folder for files of a run, or find out before the run that nobody can write there.
+    """Make the folder of a run and check that it can be written.
 
     Raises:
         InputError: For any OSError.
@@ -50,10 +50,10 @@ def make_folder(folder: str | Path) -> None:
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint that is whole and on the disk under its name, or not there at all.
+    """Write a checkpoint. Under its name it is complete and on the disk.
 
     Raises:
-        InputError: For any OSError, such as a full disk; an older file of that name stays.
+        InputError: For any OSError, such as a full disk. An older file of that name remains.
     """
     with durable_file(path) as file:
         noted = _NotedFile(file)
@@ -66,7 +66,7 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
 
 
 def point_at(path: Path, work_dir: Path) -> None:
-    """Let ``last_checkpoint`` of a work dir name a checkpoint, all at once.
+    """Make ``last_checkpoint`` of a work dir name a checkpoint.
 
     Raises:
         InputError: For any OSError.
@@ -77,7 +77,7 @@ def point_at(path: Path, work_dir: Path) -> None:
 
 @contextmanager
 def durable_file(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write; at the end it is on the disk and takes its name, see ``atomic_path``.
+    """Open a file to write. At the end it is flushed to the disk and takes its name.
 
     Raises:
         InputError: For any OSError.
@@ -92,14 +92,14 @@ def durable_file(path: Path) -> Iterator[IO[bytes]]:
 def newest_whole(work_dir: Path, folder: Path, template: str) -> Newest:
     """Find the checkpoint to resume.
 
-    It is the one that ``last_checkpoint`` names or, where a kill came before that moved, a later
-    one that was written after it; where these are damaged, the next older. An older run's in the
-    same folder is passed over.
+    This is the one that ``last_checkpoint`` names, or a later one that was written after it (a kill
+    may come between the two). Damaged ones are skipped in favour of the next older. Checkpoints
+    that an older run left in the same folder are ignored.
 
     Args:
         work_dir: Where ``last_checkpoint`` is.
         folder: Where the checkpoints are.
-        template: Their name with ``{}`` for the step, such as 'iter_{}.pth'.
+        template: Their names, with ``{}`` for the step: 'iter_{}.pth'.
     """
     left_out: list[str] = []
     for path in _newest_first(work_dir, folder, template):
@@ -111,7 +111,7 @@ def newest_whole(work_dir: Path, folder: Path, template: str) -> Newest:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process left half-written."""
+    """Remove half-written files that a killed process left."""
     for path in folder.glob(UNFINISHED):
         with suppress(OSError):
             path.unlink()
@@ -141,7 +141,7 @@ def _read_pointer(work_dir: Path) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Bring a rename to the disk; some network file systems cannot."""
+    """Flush a rename to the disk. Some network file systems cannot."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -151,7 +151,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 class _NotedFile:
-    """A file that keeps the error of a write."""
+    """A file that remembers why a write failed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file

@@ -1,4 +1,4 @@
-"""Save checkpoints so that no fault leaves the run without one."""
+"""Save checkpoints so that a run can always be resumed."""
 
 import hashlib
 import time
@@ -28,22 +28,22 @@ from .checkpoint_files import (
 
 POLICIES = ('stop', 'continue')
 VALIDATED = 'last_validation'
-"""Key in the message hub, which is part of a checkpoint: iteration of the last validation done."""
+"""Key in the message hub (saved in checkpoints) of the iteration of the last validation."""
 
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """MMEngine's hook in an order that survives a kill at any moment.
+    """MMEngine's hook, in an order that survives a kill at any moment.
 
-    The new checkpoint is whole, then ``last_checkpoint`` names it, then older ones are removed;
-    for a moment there is one more than ``max_keep_ckpts``. So it is with the best checkpoints.
-    Where gradients are accumulated, a checkpoint waits until they have been used.
+    It first writes the new checkpoint, then updates ``last_checkpoint``, then removes older ones.
+    So for a moment there is one more than ``max_keep_ckpts``. The best checkpoints are written in
+    the same order. With accumulated gradients, a checkpoint waits until the update is made.
 
     Args:
-        on_save_error: Where a checkpoint cannot be written (full disk, read-only or vanished
-            folder): 'stop' the training, or 'continue' to the next one, with an error in the log.
-            The last checkpoint of a training is always a reason to stop.
-        save_retries: How often to try again before that.
+        on_save_error: What to do when a checkpoint cannot be written (full disk, read-only or
+            vanished folder): 'stop' the training, or 'continue' to the next checkpoint with an
+            error in the log. If the last one cannot be written, the training always stops.
+        save_retries: How often to try again first.
         retry_wait: Time before each further try [s].
         **kwargs: MMEngine's arguments: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ...
     """
@@ -71,11 +71,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.retry_wait = retry_wait
 
     def newest(self, runner: Runner) -> Newest:
-        """Find the checkpoint to resume, see ``newest_whole``; before the training starts."""
+        """Find the checkpoint to resume, before the training starts. See ``newest_whole``."""
         return newest_whole(Path(runner.work_dir), self._folder(runner), self.filename_tmpl)
 
     def before_train(self, runner: Runner) -> None:
-        """Remove what a killed process of the run left behind."""
+        """Remove what a killed process of this run left behind."""
         super().before_train(runner)
         if is_main_process() and is_local(self.out_dir):
             make_folder(self.out_dir)
@@ -89,7 +89,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Save where an interval or the training ends, after the update that is then complete."""
+        """Save at the end of an interval or of the training, once the update is complete."""
         if self.by_epoch:
             return
         last = self.save_last and self.is_last_train_iter(runner)
@@ -101,15 +101,15 @@ class CheckpointHook(MMEngineCheckpointHook):
             self._save_checkpoint(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
-        """Save the best checkpoint; note that this validation needs no repeating."""
+        """Save the best checkpoint, and note that this validation is done."""
         runner.message_hub.update_info(VALIDATED, runner.iter)
         super().after_val_epoch(runner, metrics)
 
     def save(self, runner: Runner, iteration: int) -> None:
-        """Save a checkpoint after ``iteration`` iterations, between two of its own.
+        """Save a checkpoint after ``iteration`` iterations, outside the interval.
 
         Raises:
-            InputError: If it cannot be written, whatever the policy.
+            InputError: If it cannot be written, whatever ``on_save_error`` says.
         """
         policy, self.on_save_error = self.on_save_error, 'stop'
         try:
@@ -119,7 +119,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.on_save_error = policy
 
     def _folder(self, runner: Runner) -> Path:
-        """Give the folder of the checkpoints, before MMEngine's hook has set ``out_dir`` to it."""
+        """Give the folder of the checkpoints. MMEngine's hook sets ``out_dir`` to it later."""
         work_dir = Path(runner.work_dir)
         if self.out_dir is None or str(self.out_dir) == runner.work_dir:
             return work_dir
@@ -131,7 +131,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         ids = []
         if self.max_keep_ckpts > 0:
             ids = [*(i for i in self.keep_ckpt_ids if i != step), step]
-            # with those to be removed: a run that is killed before that removes them when resumed
+            # includes those to be removed: if the run is killed first, it removes them when resumed
             hub.update_info('keep_ckpt_ids', ids)
         name = self.filename_tmpl.format(step)
         path = self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
@@ -181,7 +181,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     def _save_if_best(
         self, runner: Runner, metric: str, score: Any, name: str, meta: dict
     ) -> str | None:
-        """Save a better checkpoint; give the path of the one before ('' for none), or None."""
+        """Save a better checkpoint; return the path that it replaces, '' for none, else None."""
         hub = runner.message_hub
         only = len(self.key_indicators) == 1
         score_key, path_key = (
@@ -229,7 +229,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         )
 
     def _written(self, runner: Runner, write: Callable[[], None], may_continue: bool) -> bool:
-        """Write, by the policy; tell whether it was written."""
+        """Write as ``on_save_error`` says; tell whether it was written."""
         for further in range(self.save_retries, -1, -1):
             try:
                 write()
@@ -277,6 +277,6 @@ class CheckpointHook(MMEngineCheckpointHook):
 
 
 def _is_updated(runner: Runner) -> bool:
-    """Tell whether the weights hold all gradients so far; what is accumulated is not saved."""
+    """Tell whether no gradients wait for an update; checkpoints do not hold these."""
     wrapper = runner.optim_wrapper
     return isinstance(wrapper, OptimWrapperDict) or wrapper.should_update()

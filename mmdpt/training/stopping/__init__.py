@@ -1,1 +1,1 @@
-"""Signals that ask a training to save and end."""
+"""Save and end a training when a signal asks for it."""

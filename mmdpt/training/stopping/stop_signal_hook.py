@@ -1,4 +1,4 @@
-"""Save and end where the machine is about to be taken away."""
+"""Save and end before the machine is taken away."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 from .stop_signals import StopSignals
 
 STOPPED_FILE = 'MMDPT_STOPPED_FILE'
-"""Environment variable of a file to write then, which tells a job script to go on later."""
+"""Environment variable with a file to write then, by which a job script knows to resume."""
 
 
 class ValidationBrokenOff(Exception):
@@ -27,8 +27,9 @@ class ValidationBrokenOff(Exception):
 class StopSignalHook(Hook):
     """On SIGTERM or SIGUSR1 to any rank, save a checkpoint and end the training without an error.
 
-    The iteration is finished, and with gradient accumulation the update; a validation is broken
-    off. The ``CheckpointHook`` saves. A second signal, after two seconds, ends the process at once.
+    The training first completes the iteration or, with gradient accumulation, the update. It
+    interrupts a validation. The ``CheckpointHook`` saves. A second signal, more than two seconds
+    later, ends the process at once.
     """
 
     priority = 'LOWEST'  # the CheckpointHook may have saved this iteration
@@ -49,7 +50,7 @@ class StopSignalHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Stop once an update is complete, unless nothing is left to do."""
+        """Stop once an update is complete, unless the training is over anyway."""
         if not self.active:
             return
         stop = self.agreement.stop_now() if self.asks_itself else self.agreement.stop
@@ -59,7 +60,7 @@ class StopSignalHook(Hook):
             self._stop(runner, done)
 
     def before_val(self, runner: Runner) -> None:
-        """Find out how many batches every rank has; some may have one more."""
+        """Count the batches that every rank has. Some ranks may have one more."""
         if self.active:
             self.shared_batches = self.agreement.least(len(runner.val_dataloader))
 
@@ -70,23 +71,23 @@ class StopSignalHook(Hook):
         data_batch: dict | None = None,
         outputs: list | None = None,
     ) -> None:
-        """Break a validation off by ``ValidationBrokenOff``; a resumed training makes up for it."""
+        """Interrupt a validation by ``ValidationBrokenOff``; a resumed training repeats it."""
         if self.active and batch_idx < self.shared_batches and self.agreement.stop_now():
             runner.logger.warning(f'the validation after iteration {runner.iter} is broken off')
             for hook in runner.hooks:
-                if isinstance(hook, EMAHook):  # has exchanged the weights for it
+                if isinstance(hook, EMAHook):  # swap the averaged weights back
                     hook.after_val_epoch(runner)
             self._stop(runner, runner.iter)
             raise ValidationBrokenOff
 
     def release_signals(self, runner: Runner) -> None:
-        """Leave the signals alone again; the runner calls it whatever ended the training."""
+        """Restore the handlers. The runner calls this however the training ended."""
         if self.active:
             self.signals.release()
         self.active = False
 
     def _stop(self, runner: Runner, done: int) -> None:
-        """Save, say so, and let the train loop end after ``done`` iterations."""
+        """Save, log it, and end the train loop after ``done`` iterations."""
         saved = _save(runner, done)
         runner.train_loop.stop_training = True
         name = signal.Signals(self.agreement.stop).name
@@ -99,7 +100,7 @@ class StopSignalHook(Hook):
 
 
 def _save(runner: Runner, done: int) -> str:
-    """Save through the checkpoint hook unless it has; say what there is."""
+    """Save through the checkpoint hook unless it has saved; describe the checkpoint."""
     hook = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
     if hook is None:
         return 'there is no CheckpointHook, nothing is saved'

@@ -17,15 +17,14 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """SIGTERM: what clusters send before SIGKILL; SIGUSR1: the one to ask Slurm for (--signal)."""
 
 SAME_SIGNAL = 2.0
-"""Time [s] in which further signals count as the first: a process may get it from its launcher and
-from the cluster."""
+"""Time [s] in which a further signal counts as the first: launcher and cluster may both send it."""
 
 
 class StopSignals:
-    """Note the first signal; end the process at once by a second, as if nothing caught it.
+    """Note the first signal. A second one ends the process as if nothing caught it.
 
     Args:
-        agreement: Where to note its number.
+        agreement: Gets the number of the signal.
     """
 
     def __init__(self, agreement: Agreement) -> None:
@@ -34,14 +33,14 @@ class StopSignals:
         self._before: dict[signal.Signals, Any] = {}
 
     def catch(self) -> bool:
-        """Start to catch the signals; tell whether that is possible: in the main thread alone."""
+        """Catch the signals, and return True; in other threads than the main one, return False."""
         if threading.current_thread() is not threading.main_thread():
             return False
         self._before = {number: signal.signal(number, self._received) for number in STOP_SIGNALS}
         return True
 
     def release(self) -> None:
-        """Leave the signals to whom they were before."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -55,10 +54,9 @@ class StopSignals:
 
 
 def leave_signals_to_main_process(loader: DataLoader) -> None:
-    """Let the workers of a data loader live as long as the main process needs them.
+    """Let the workers of a data loader ignore signals that are meant for the main process.
 
-    torch.distributed.run and Slurm signal whole process groups, and a worker that SIGTERM ends
-    takes the training with it.
+    Slurm signals whole process groups. A worker that SIGTERM ended would end the training.
     """
     loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
 
@@ -73,7 +71,7 @@ def _start_worker(worker_init_fn: Callable[[int], Any] | None, worker_id: int) -
 
 
 def _end_at_parents_word() -> None:
-    """End by a SIGTERM of the main process, which ends its workers so, and by no other's."""
+    """End on the main process's SIGTERM, by which it ends its workers, and on nobody else's."""
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
         pass
     os._exit(0)

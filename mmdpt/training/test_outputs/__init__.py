@@ -1,1 +1,1 @@
-"""What a test writes about each image."""
+"""Write pictures and predictions of each test image."""

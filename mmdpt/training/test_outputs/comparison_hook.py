@@ -1,4 +1,4 @@
-"""Draw what a test predicts beside what is true."""
+"""Draw predictions of a test beside the ground truth."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from .output_names import OutputNames
 class ComparisonHook(Hook):
     """Write image | ground truth | prediction | error of every test image.
 
-    Where there are labels and depth, the depth stands below. Relative disparity is drawn as depth
+    If there are labels and depth, the depth is drawn below. Relative disparity is drawn as depth,
     after a least-squares fit to the ground truth.
 
     Args:

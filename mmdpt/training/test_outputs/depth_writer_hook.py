@@ -1,4 +1,4 @@
-"""Keep the depth that a test predicts."""
+"""Write the depth that a test predicts."""
 
 from collections.abc import Sequence
 

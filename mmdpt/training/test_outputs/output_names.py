@@ -1,4 +1,4 @@
-"""File names for what a test writes about each image."""
+"""Name the files that a test writes for each image."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ from mmengine.dataset import BaseDataset
 
 
 class OutputNames:
-    """Name outputs as the images below the folder that all of a data set share.
+    """Name outputs like their images, relative to the folder that all images share.
 
-    KITTI has a '0000000069.png' in every drive: its outputs keep the folders of the drives.
+    KITTI has a '0000000069.png' in every drive, so its outputs keep the folders of the drives.
 
     Args:
         out_dir: Folder of the outputs.
