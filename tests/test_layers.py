@@ -5,19 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1] / 'mmdpt'
 LAYERS = (  # docs/design.md
-    *('version', 'errors', 'registry', '_openmmlab', 'files', 'models', 'evaluation'),
-    *(
-        'visualization',
-        'checkpoints',
-        'scenes',
-        'datasets',
-        'config',
-        'ranks',
-        'training',
-        'inference',
-    ),
-    *('export', 'commands', 'apis', '__main__', '__init__'),
-)
+    'version errors registry _openmmlab files models evaluation visualization checkpoints scenes '
+    'datasets config training inference export commands apis __main__ __init__'
+).split()
 
 
 def imported(path):

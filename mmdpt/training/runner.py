@@ -155,16 +155,15 @@ class Runner(MMEngineRunner):
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = ()
     ) -> dict[str, Any]:
-        """Load weights; a test needs all of the model's, a training at least half of them.
+        """Load weights, and return them with ``meta``.
+
+        A test needs all of the model's weights, a training at least half of them.
 
         Args:
             filename: See ``read_checkpoint``; a foreign file is converted.
             map_location: Not needed: every tensor goes to where the model has it.
             strict: Whether every key must fit.
             revise_keys: Pairs of a pattern in the keys and its replacement.
-
-        Returns:
-            The state dict, under our names, and ``meta``.
 
         Raises:
             InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
@@ -174,11 +173,8 @@ class Runner(MMEngineRunner):
             self.logger.info(f'{filename} is a checkpoint of {report}')
         for pattern, text in revise_keys:
             state_dict = {re.sub(pattern, text, key): v for key, v in state_dict.items()}
-        release = RELEASES.get(filename)
-        if release is not None and release.options:
-            self.logger.info(
-                f'{filename}, for equal numbers: --cfg-options {" ".join(release.options)}'
-            )
+        if filename in RELEASES and (options := ' '.join(RELEASES[filename].options)):
+            self.logger.info(f'{filename}, for equal numbers: --cfg-options {options}')
         checkpoint = dict(state_dict=state_dict, meta=meta)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit = 'start' if isinstance(self._train_loop, BaseLoop) else 'whole'
