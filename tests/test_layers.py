@@ -5,9 +5,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1] / 'mmdpt'
 LAYERS = (  # docs/design.md
-    'version errors registry _openmmlab files models evaluation visualization checkpoints scenes '
-    'datasets config training inference export commands apis __main__ __init__'
-).split()
+    *('version', 'errors', 'registry', '_openmmlab', 'files', 'models', 'evaluation'),
+    *('visualization', 'checkpoints', 'scenes', 'datasets', 'config', 'training', 'inference'),
+    *('export', 'commands', 'apis', '__main__', '__init__'),
+)
 
 
 def imported(path):
