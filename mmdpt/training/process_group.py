@@ -9,6 +9,13 @@ import torch.distributed as dist
 
 from mmdpt.config.machine import TIMEOUT
 
+VARIABLES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+}
+"""Where each launcher says a process's rank, their number, and the rank on its machine."""
+
 
 def start_process_group_without_cuda(launcher: str, timeout: float = TIMEOUT) -> None:
     """Start gloo before MMEngine does, whose launchers call ``torch.cuda.set_device``.
@@ -19,10 +26,9 @@ def start_process_group_without_cuda(launcher: str, timeout: float = TIMEOUT) ->
     """
     if launcher == 'none' or torch.cuda.is_available() or dist.is_initialized():
         return
-    if launcher == 'slurm':
-        os.environ.setdefault('RANK', os.environ['SLURM_PROCID'])
-        os.environ.setdefault('WORLD_SIZE', os.environ['SLURM_NTASKS'])
-        os.environ.setdefault('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))
+    for name, source in zip(VARIABLES['pytorch'], VARIABLES[launcher], strict=True):
+        if source in os.environ:
+            os.environ.setdefault(name, os.environ[source])
     dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.inference.pfm import read_pfm
+from mmdpt.training.process_group import VARIABLES
 
 
 @pytest.fixture(scope='module')
@@ -72,16 +73,14 @@ def test_two_processes_divide_a_folder_and_a_rerun_does_what_is_left(
         (pictures / f'{name}.png').write_bytes((pictures / 'a.png').read_bytes())
     out = tmp_path / 'out'
 
-    def run_both(*more):
+    def run_both(launcher, *more):
         with socket.create_server(('127.0.0.1', 0)) as free:
             port = str(free.getsockname()[1])
         ranks = [
             tools.start(
                 *('predict.py', pictures, *models['depth'], '--out', out, '--write', 'npy'),
-                *('--json', '--device', 'cpu', '--launcher', 'pytorch', *more),
-                RANK=str(rank),
-                LOCAL_RANK=str(rank),
-                WORLD_SIZE='2',
+                *('--json', '--device', 'cpu', '--launcher', launcher, *more),
+                **dict(zip(VARIABLES[launcher], (str(rank), '2', str(rank)), strict=True)),
                 MASTER_ADDR='127.0.0.1',
                 MASTER_PORT=port,
             )
@@ -91,7 +90,7 @@ def test_two_processes_divide_a_folder_and_a_rerun_does_what_is_left(
         lines = [map(json.loads, each.stdout.splitlines()) for each in done]
         return done, [sorted(line['name'] for line in each) for each in lines]
 
-    done, names = run_both()
+    done, names = run_both('pytorch')
     assert [each.returncode for each in done] == [1, 1], done
     assert names == [['a', 'c', 'e'], ['b', 'd', 'f']]
     files = [f'{name}_depth.npy' for name in 'acdef']
@@ -105,7 +104,7 @@ def test_two_processes_divide_a_folder_and_a_rerun_does_what_is_left(
         (out / f'{name}_depth.npy').unlink()
     (pictures / 'b.png').write_bytes((pictures / 'a.png').read_bytes())
     before = os.stat(out / 'a_depth.npy').st_mtime_ns
-    done, names = run_both('--resume')
+    done, names = run_both('mpi', '--resume')
     assert [each.returncode for each in done] == [0, 0], done
     assert names == [['b', 'e'], ['c']]
     assert sorted(os.listdir(out)) == [f'{name}_depth.npy' for name in 'abcdef']
