@@ -2,6 +2,7 @@
 
 import sys
 import types
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -153,41 +154,35 @@ def test_missing_file_is_named(files, place):
         convert_nyu(*files)
 
 
-def no_hdf5(path, mode):
-    raise OSError('no HDF5')
+def swapped(key):
+    return lambda content: {key: content[key].swapaxes(-1, -2)}
+
+
+def shorter(content):
+    arrays = {key: content[key][:4] for key in ('images', 'rawDepths')}
+    return dict(arrays, sceneTypes=content['sceneTypes'][:, :4])
 
 
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (no_hdf5, r'cannot read .*labeled\.mat: no HDF5'),
-        (
-            lambda content: content.pop('rawDepths'),
-            r'labeled\.mat has no rawDepths: is it the labelled',
-        ),
-        (
-            lambda content: content.update(images=content['images'].swapaxes(-1, -2)),
-            r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)',
-        ),
-        (
-            lambda content: content.update(rawDepths=content['rawDepths'].swapaxes(-1, -2)),
-            r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)',
-        ),
-        (
-            lambda content: content.update(
-                {key: content[key][:4] for key in ('images', 'rawDepths')},
-                sceneTypes=content['sceneTypes'][:, :4],
-            ),
-            'is not the split of .*: 5 numbers up to 5 for 4 images',
-        ),
+        (swapped('images'), r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)'),
+        (swapped('rawDepths'), r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)'),
+        (shorter, 'is not the split of .*: 5 numbers up to 5 for 4 images'),
     ],
 )
-def test_labelled_file_with_one_thing_wrong(files, content, monkeypatch, change, message):
-    if change is no_hdf5:
-        monkeypatch.setitem(sys.modules, 'h5py', types.SimpleNamespace(File=no_hdf5))
-    else:
-        change(content)
+def test_labelled_file_with_one_thing_wrong(files, content, change, message):
+    content.update(change(content))
     with pytest.raises(InputError, match=message):
+        convert_nyu(*files)
+
+
+def test_labelled_file_that_is_none_or_lacks_an_array(files, content, monkeypatch):
+    del content['rawDepths']
+    with pytest.raises(InputError, match=r'labeled\.mat has no rawDepths: is it the labelled'):
+        convert_nyu(*files)
+    monkeypatch.setattr(sys.modules['h5py'], 'File', lambda path, mode: Path('/gone').stat())
+    with pytest.raises(InputError, match=r'cannot read .*labeled\.mat: .*No such file'):
         convert_nyu(*files)
 
 

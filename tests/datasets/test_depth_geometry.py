@@ -172,22 +172,20 @@ def test_ground_truth_stays_at_the_original_size_in_test_pipelines():
 # crops
 
 
-def test_kb_crop_is_bottom_centre_and_the_new_original():
-    before = sample(375, 1242)
-    after = KBCrop()({**before})
-    np.testing.assert_array_equal(
-        after['gt_depth_map'], before['gt_depth_map'][375 - 352 :, 13 : 13 + 1216]
-    )
-    np.testing.assert_array_equal(after['img'][0, :, 0], np.arange(13, 13 + 1216) % 256)
-    assert after['ori_shape'] == after['img_shape'] == (352, 1216)
-
-
-def test_nyu_crop_cuts_the_white_border_off():
-    before = sample(480, 640)
-    after = NYUCrop()({**before})
-    np.testing.assert_array_equal(after['gt_depth_map'], before['gt_depth_map'][45:472, 43:608])
-    np.testing.assert_array_equal(after['img'][0, :, 0], np.arange(43, 608) % 256)
-    assert after['img_shape'] == (427, 565)
+@pytest.mark.parametrize(
+    ('crop', 'size', 'rows', 'columns', 'original'),
+    [
+        (KBCrop, (375, 1242), (23, 375), (13, 1229), (352, 1216)),  # bottom centre, evaluated on
+        (NYUCrop, (480, 640), (45, 472), (43, 608), (480, 640)),  # without the white border
+    ],
+)
+def test_fixed_crops(crop, size, rows, columns, original):
+    before = sample(*size)
+    after = crop()({**before})
+    expected = before['gt_depth_map'][slice(*rows), slice(*columns)]
+    np.testing.assert_array_equal(after['gt_depth_map'], expected)
+    np.testing.assert_array_equal(after['img'][0, :, 0], np.arange(*columns) % 256)
+    assert after['img_shape'] == expected.shape and after['ori_shape'] == original
 
 
 @pytest.mark.parametrize(
