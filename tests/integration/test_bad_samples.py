@@ -30,16 +30,6 @@ def listed(work_dir):
     return {reason: int(times) for times, reason in (line.split(' x ', 1) for line in lines)}
 
 
-def test_stop_names_the_file(config, data, run_tool, tmp_path):
-    done = run_tool(
-        *('train.py', config, '--work-dir', tmp_path / 'work'),
-        *options(data, 'train_dataloader.num_workers=2'),
-    )
-    assert done.returncode == 1
-    error = done.stderr.splitlines()[-1]
-    assert re.match(r'error: cannot read (image|label) \S+/scene_0000000[36]\.(jpg|png): it', error)
-
-
 @pytest.mark.distributed
 def test_skip_leaves_out_the_same_samples_on_one_and_two_processes(
     config, data, run_tool, run_ranks, tmp_path

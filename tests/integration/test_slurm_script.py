@@ -72,21 +72,11 @@ def test_stopped_training_goes_back_into_the_queue(slurm, tmp_path):
     assert not list(tmp_path.glob('*.stopped'))
 
 
-def test_finished_training_does_not(slurm):
-    done, calls = in_job(slurm)
-    assert done.returncode == 0
-    assert [call.split()[0] for call in calls] == ['srun']
-
-
-def test_failed_training_does_not_and_fails_the_job(slurm):
-    done, calls = in_job(slurm, SRUN_CODE='3')
-    assert done.returncode == 3
-    assert [call.split()[0] for call in calls] == ['srun']
-
-
-def test_note_of_an_earlier_job_of_that_number_is_not_believed(slurm, tmp_path):
-    (tmp_path / 'slurm-42.stopped').write_text('checkpoint')
-    _, calls = in_job(slurm)
+@pytest.mark.parametrize('code', [0, 3])
+def test_training_that_ends_or_fails_does_not_and_gives_the_job_its_code(slurm, tmp_path, code):
+    (tmp_path / 'slurm-42.stopped').write_text('the note of an earlier job of that number')
+    done, calls = in_job(slurm, SRUN_CODE=str(code))
+    assert done.returncode == code
     assert [call.split()[0] for call in calls] == ['srun']
 
 

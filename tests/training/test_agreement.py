@@ -28,36 +28,17 @@ def exchange(rank, meeting, folder):
     dist.destroy_process_group()
 
 
-@pytest.fixture(scope='module')
-def known(tmp_path_factory):
-    """By rank, what it knew."""
-    folder = tmp_path_factory.mktemp('agreement')
-    arguments = (f'{folder}/meeting', str(folder))
+@pytest.mark.distributed
+def test_both_ranks_know_the_loss_and_the_signal_of_one(tmp_path):
+    arguments = (f'{tmp_path}/meeting', str(tmp_path))
     mp.start_processes(exchange, arguments, nprocs=2, start_method='fork')
-    return [torch.load(folder / f'{rank}.pth') for rank in (0, 1)]
-
-
-@pytest.mark.distributed
-def test_both_ranks_know_of_a_loss_that_is_not_finite_on_one(known):
+    known = [torch.load(tmp_path / f'{rank}.pth') for rank in (0, 1)]
     for rank in (0, 1):
-        assert [row[0] for row in known[rank][:-1]] == [False, True, False, True, False]
-
-
-@pytest.mark.distributed
-def test_each_rank_knows_whether_the_loss_is_its_own(known):
-    assert [row[1] for row in known[0][:-1]] == [False] * 5
-    assert [row[1] for row in known[1][:-1]] == [False, True, False, True, False]
-
-
-@pytest.mark.distributed
-def test_both_ranks_know_the_signal_of_one(known):
-    for rank in (0, 1):
-        assert [row[2] for row in known[rank][:-1]] == [0, 0, 0, 15, 10]
-
-
-@pytest.mark.distributed
-def test_outside_a_step_they_agree_too(known):
-    assert known[0][-1] == known[1][-1] == (15, 4)
+        nonfinite, own, stop = zip(*known[rank][:-1], strict=True)
+        assert nonfinite == (False, True, False, True, False)
+        assert own == (nonfinite if rank else (False,) * 5)
+        assert stop == (0, 0, 0, 15, 10)
+        assert known[rank][-1] == (15, 4)  # outside a step
 
 
 @pytest.mark.parametrize('loss', [1.0, NAN, float('-inf'), 3e38])

@@ -141,15 +141,17 @@ def test_newest_is_what_the_pointer_names(tmp_path):
     assert (tmp_path / POINTER).read_text() == str(tmp_path / 'iter_4.pth')
 
 
-def test_one_written_after_the_pointer_is_newer(tmp_path):
-    write_steps(tmp_path, 2, 4)
-    point_at(tmp_path / 'iter_2.pth', tmp_path)
-    assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_4.pth'
-
-
-def test_an_earlier_run_in_the_same_folder_is_passed_over(tmp_path):
-    write_steps(tmp_path, 8, 2, 4)
-    point_at(tmp_path / 'iter_4.pth', tmp_path)
+@pytest.mark.parametrize(
+    ('written', 'pointed'),
+    [
+        ((2, 4), 'iter_2.pth'),  # one written after the pointer is newer
+        ((8, 2, 4), 'iter_4.pth'),  # an earlier run in the same folder is passed over
+        ((4,), 'elsewhere/iter_4.pth'),  # the work dir has moved
+    ],
+)
+def test_newest_beside_a_pointer_to_another(tmp_path, written, pointed):
+    write_steps(tmp_path, *written)
+    point_at(tmp_path / pointed, tmp_path)
     assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_4.pth'
 
 
@@ -171,12 +173,6 @@ def test_without_a_pointer_the_greatest_step_counts(tmp_path, pointer):
     if pointer is not None:
         (tmp_path / POINTER).write_bytes(pointer)
     assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_10.pth'
-
-
-def test_a_work_dir_that_has_moved_is_still_found(tmp_path):
-    write_steps(tmp_path, 2)
-    point_at(tmp_path / 'elsewhere' / 'iter_2.pth', tmp_path)
-    assert newest_whole(tmp_path, tmp_path, ITER).path == tmp_path / 'iter_2.pth'
 
 
 def test_other_files_are_no_checkpoints(tmp_path):

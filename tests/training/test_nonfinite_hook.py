@@ -126,28 +126,15 @@ def test_skipping_puts_buffers_back_and_keeps_the_log_clean(tmp_path):
     assert (tmp_path / 'nonfinite' / 'iter_7_rank_0.pth').is_file()
 
 
-def test_training_stops_after_as_many_as_were_allowed(tmp_path):
+def test_training_stops_after_as_many_as_were_allowed_the_checkpoint_s_included(tmp_path):
     runner = runner_in(tmp_path)
+    runner.message_hub.update_info(LEFT_OUT, 1)  # as the checkpoint of a resumed training says
     hook = start(runner, skip_up_to=2)
     step(runner, hook, NAN)
-    step(runner, hook, NAN)
+    hook.after_train(runner)
+    assert runner.logger[-1].startswith('2 batches without a finite loss or gradient')
     with pytest.raises(InputError, match='the training stops after 2 left out'):
         step(runner, hook, NAN)
-
-
-def test_resumed_training_counts_on(tmp_path):
-    runner = runner_in(tmp_path)
-    runner.message_hub.update_info(LEFT_OUT, 2)  # as its checkpoint says
-    with pytest.raises(InputError, match='after 2 left out'):
-        step(runner, start(runner, skip_up_to=2), NAN)
-
-
-def test_end_of_training_says_how_much_was_left_out(tmp_path):
-    runner = runner_in(tmp_path)
-    hook = start(runner, skip_up_to=1)
-    step(runner, hook, NAN)
-    hook.after_train(runner)
-    assert runner.logger[-1].startswith('1 batches without a finite loss or gradient')
 
 
 def test_rank_with_a_finite_loss_reports_the_others_and_keeps_no_batch(tmp_path, monkeypatch):

@@ -118,17 +118,38 @@ def test_the_name_means_our_loop():
     assert LOOPS.get('IterBasedTrainLoop') is IterBasedTrainLoop
 
 
+class Pairs:
+    """Batches of two draws that are not neighbours."""
+
+    def __init__(self, sampler, batch_size):
+        self.sampler, self.batch_size = sampler, batch_size
+
+    def __iter__(self):
+        draws = iter(self.sampler)
+        for four in zip(draws, draws, draws, draws, strict=False):
+            yield four[::2]
+            yield four[1::2]
+
+    def __len__(self):
+        return len(self.sampler) // 2
+
+
 @pytest.mark.parametrize(
-    'sampler',
-    [dict(type='InfiniteSampler', shuffle=True), dict(type='DefaultSampler', shuffle=True)],
+    'kwargs',
+    [
+        dict(loader=dict(sampler=dict(type='InfiniteSampler', shuffle=True))),
+        dict(loader=dict(sampler=dict(type='DefaultSampler', shuffle=True))),
+        dict(loader=dict(batch_sampler=dict(type=Pairs))),
+        dict(seed=None),  # another process begins with another seed
+        dict(randomness=dict(diff_rank_seed=True)),
+    ],
 )
 @pytest.mark.parametrize('iteration', [1, 4])
-def test_resumed_training_is_the_uninterrupted_one(tmp_path, sampler, iteration):
-    loader = dict(sampler=sampler)
-    expected = weights(train(tmp_path / 'whole', loader=loader))
+def test_resumed_training_is_the_uninterrupted_one(tmp_path, kwargs, iteration):
+    expected = weights(train(tmp_path / 'whole', **kwargs))
     seen = list(SEEN)
     assert len(seen) == 6 and len({tuple(noise) for *_, noise in seen}) == 6
-    resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', iteration, loader=loader)
+    resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', iteration, **kwargs)
     assert seen[iteration:] == SEEN
     assert_equal(expected, weights(resumed))
 
@@ -155,14 +176,6 @@ def test_resuming_reads_no_sample_twice(tmp_path, monkeypatch):
     assert len(read) == BATCH
 
 
-def test_random_seed_goes_on_too(tmp_path):
-    """Without a seed in the config, another process begins with another seed."""
-    expected = weights(train(tmp_path / 'whole', seed=None))
-    seen = list(SEEN)
-    assert_equal(expected, weights(resume(tmp_path / 'whole', tmp_path / 'b', 2, seed=None)))
-    assert seen[2:] == SEEN
-
-
 def test_seed_of_the_sampler_in_the_config_stays(tmp_path):
     sampler = dict(type='InfiniteSampler', shuffle=True, seed=77)
     paths = []
@@ -172,47 +185,12 @@ def test_seed_of_the_sampler_in_the_config_stays(tmp_path):
     assert paths[0] == paths[1]
 
 
-def test_seeds_that_differ_by_rank_are_resumed(tmp_path):
-    kwargs = dict(randomness=dict(diff_rank_seed=True))
-    expected = weights(train(tmp_path / 'whole', **kwargs))
-    resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', 2, **kwargs)
-    assert_equal(expected, weights(resumed))
-
-
 def test_another_batch_size_goes_on_with_the_next_sample(tmp_path):
     train(tmp_path / 'whole')
     order = [path for paths, *_ in SEEN for path in paths]
     resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', 3, loader=dict(batch_size=1))
     assert [paths for paths, *_ in SEEN] == [[path] for path in order[6:9]]
     assert resumed.message_hub.get_info(DRAWS) == 9
-
-
-def test_batch_sampler_of_the_config_is_resumed(tmp_path):
-    class Pairs:
-        """Batches of two draws that are not neighbours."""
-
-        def __init__(self, sampler, batch_size):
-            self.sampler, self.batch_size = sampler, batch_size
-
-        def __iter__(self):
-            waiting = []
-            for index in self.sampler:
-                waiting.append(index)
-                if len(waiting) == 4:
-                    yield waiting[::2]
-                    yield waiting[1::2]
-                    waiting = []
-
-        def __len__(self):
-            return len(self.sampler) // 2
-
-    loader = dict(batch_sampler=dict(type=Pairs))
-    expected = weights(train(tmp_path / 'whole', loader=loader))
-    seen = list(SEEN)
-    assert_equal(
-        expected, weights(resume(tmp_path / 'whole', tmp_path / 'resumed', 3, loader=loader))
-    )
-    assert seen[3:] == SEEN
 
 
 def test_iterators_of_loaders_draw_nothing_from_the_main_process():
