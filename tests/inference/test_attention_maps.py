@@ -107,25 +107,20 @@ def test_map_is_the_row_of_the_query_of_a_forward_pass(name, patch, registers):
     assert found.extent == (50 / patch, 70 / patch)
 
 
-def test_mean_over_heads():
-    model, image = build('vit'), picture()
-    ((mean,),) = read_attention(model, image, [1], [(3, 4)])
-    heads = [read_attention(model, image, [1], [(3, 4)], head)[0][0] for head in (0, 1)]
-    assert np.abs(heads[0].patches - heads[1].patches).max() > 1e-3
-    expected = (heads[0].patches + heads[1].patches) / 2
-    np.testing.assert_allclose(mean.patches, expected, rtol=1e-5)
-
-
-def test_readout_token_asks_first():
+def test_mean_over_heads_and_the_readout_token_asks_first():
     model, image = build('dinov2'), picture()
     tokens = []
     handle = model.backbone.layers[3].attn.register_forward_pre_hook(
         lambda _, inputs: tokens.append(inputs[0])
     )
-    ((found,),) = read_attention(model, image, [3], ['readout'])
+    ((mean,),) = read_attention(model, image, [3], ['readout'])
     handle.remove()
+    heads = [read_attention(model, image, [3], ['readout'], head)[0][0] for head in (0, 1)]
+    assert np.abs(heads[0].patches - heads[1].patches).max() > 1e-3
+    expected = (heads[0].patches + heads[1].patches) / 2
+    np.testing.assert_allclose(mean.patches, expected, rtol=1e-5)
     weights = attention_weights(model.backbone.layers[3].attn, tokens[0], [0])[0, :, 0].mean(0)
-    np.testing.assert_allclose(found.patches.ravel(), weights[4:], rtol=1e-5)
+    np.testing.assert_allclose(mean.patches.ravel(), weights[4:], rtol=1e-5)
 
 
 def test_by_default_the_corners_in_each_quarter():

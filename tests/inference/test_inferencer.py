@@ -83,16 +83,7 @@ def test_a_file_gets_the_numbers_of_the_model_s_test(task, paths_of, inferencer,
         assert prediction.labels is None and prediction.classes == ()
 
 
-def test_any_size_is_predicted_in_its_own_pixels(task, inferencer):
-    for size in SIZES:
-        prediction = inferencer(task)(picture(*size))
-        if prediction.map is not None:
-            assert prediction.map.shape == size and np.isfinite(prediction.map).all()
-        if prediction.labels is not None:
-            assert prediction.labels.shape == size and prediction.labels.max() < 12
-
-
-def test_a_batch_of_several_sizes_equals_its_singles_in_order(task, inferencer):
+def test_a_batch_of_any_sizes_equals_its_singles_in_order_each_in_its_own_pixels(task, inferencer):
     images = [picture(*size, seed) for seed, size in enumerate(SIZES * 2)]
     names = [f'image {index}' for index in range(len(images))]
     model = inferencer(task)
@@ -101,6 +92,10 @@ def test_a_batch_of_several_sizes_equals_its_singles_in_order(task, inferencer):
         (single,) = model.predict_images([image], [name])
         assert found.image is image
         assert_same(found, single, rtol=1e-4)
+        if found.map is not None:
+            assert found.map.shape == image.shape[:2] and np.isfinite(found.map).all()
+        if found.labels is not None:
+            assert found.labels.shape == image.shape[:2] and found.labels.max() < 12
 
 
 def test_images_of_equal_prepared_size_share_a_batch(inferencer, monkeypatch):
