@@ -121,18 +121,13 @@ def test_metric_predictions_are_aligned_too(output):
     np.testing.assert_allclose(of_map(RAMP, output).align(known).map, truth, rtol=1e-5)
 
 
-def test_fractional_pixel_is_the_nearest_one():
-    whole = of_map(output='relative').align(points((39, 0, 1), (0, 29, 5)))
-    fractional = of_map(output='relative').align(points((39.4, 0.4, 1), (0.3, 28.6, 5)))
-    np.testing.assert_array_equal(whole.map, fractional.map)
-
-
-def test_labels_stay_beside_the_aligned_map():
+def test_fractional_pixel_is_the_nearest_one_and_labels_stay():
     image = np.zeros((*SIZE, 3), np.uint8)
     both = Prediction(image, 'room', RAMP, 'relative', labels=LABELS, classes=CLASSES)
-    aligned = both.align(points((39, 0, 1), (0, 0, 5)))
-    assert aligned.labels is LABELS and aligned.classes == CLASSES
-    assert both.output == 'relative'
+    whole = both.align(points((39, 0, 1), (0, 29, 5)))
+    fractional = both.align(points((39.4, 0.4, 1), (0.3, 28.6, 5)))
+    np.testing.assert_array_equal(whole.map, fractional.map)
+    assert whole.labels is LABELS and whole.classes == CLASSES and both.output == 'relative'
 
 
 @pytest.mark.parametrize(
@@ -318,14 +313,11 @@ def test_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, name):
     assert os.listdir(tmp_path) == []
 
 
-def test_metric_disparity_becomes_points_at_its_depth():
+def test_points_lie_at_their_depth_and_the_field_of_view_is_the_horizontal_one():
+    """90 degrees over 40 px: fx = fy = 20, the axis at (19.5, 14.5)."""
     cloud = of_map(1 / RAMP, 'disparity').to_pointcloud(CAMERA)
     np.testing.assert_allclose(cloud.points[:, 2], RAMP.ravel(), rtol=1e-6)
     np.testing.assert_allclose(cloud.points[39], [39 / 40 * 5, 0, 5], rtol=1e-6)
-
-
-def test_field_of_view_is_the_horizontal_one():
-    """90 degrees over 40 px: fx = fy = 20, the axis at (19.5, 14.5)."""
     narrow = of_map().to_pointcloud(field_of_view=90)
     expected = of_map().to_pointcloud(Intrinsics(20, 20, 19.5, 14.5))
     np.testing.assert_allclose(narrow.points, expected.points, rtol=1e-6)

@@ -153,8 +153,7 @@ def test_files_that_share_a_name_are_told_apart(files, names, tmp_path):
 
 
 def test_a_file_named_twice_has_two_names(tmp_path):
-    path = put(tmp_path / 'x.png')
-    other = put(tmp_path / 'x-png-2.png')
+    path, other = put(tmp_path / 'x.png'), put(tmp_path / 'x-png-2.png')
     assert names_of([path, path, other]) == ['x-png', 'x-png-3', 'x-png-2']
 
 
@@ -215,12 +214,6 @@ def test_the_channel_order_reaches_arrays_and_no_files(tmp_path):
         np.testing.assert_array_equal(image.load(), COLOURS)
 
 
-def test_an_object_that_is_no_image_is_named_when_it_is_loaded():
-    images = find_images([COLOURS, np.zeros((2, 2), np.int64)])
-    with pytest.raises(InputError, match=r'^array 1: expected uint8.*received int64'):
-        images[1].load()
-
-
 @pytest.mark.parametrize(
     ('source', 'message'),
     [
@@ -235,11 +228,11 @@ def test_an_object_that_is_no_image_is_named_when_it_is_loaded():
 def test_what_is_no_source_is_said(source, message):
     with pytest.raises(InputError, match=message):
         find_images(source)
-
-
-def test_an_unknown_channel_order_is_refused_at_once(tmp_path):
+    images = find_images([COLOURS, np.zeros((2, 2), np.int64)])
+    with pytest.raises(InputError, match=r'^array 1: expected uint8.*received int64'):
+        images[1].load()  # is looked at when it is loaded
     with pytest.raises(ValueError, match="must be 'rgb' or 'bgr', got 'gbr'"):
-        find_images(put(tmp_path / 'a.png'), 'gbr')
+        find_images(COLOURS, 'gbr')
 
 
 @pytest.mark.parametrize(
