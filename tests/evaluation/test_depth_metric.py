@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmdpt.errors import InputError
-from mmdpt.evaluation.depth_errors import ERRORS
+from mmdpt.evaluation.depth_errors import ERRORS, depth_errors
 from mmdpt.evaluation.depth_metric import DepthMetric, bootstrap_interval
 from mmdpt.training.process_group import end_process_group
 
@@ -180,25 +180,6 @@ def wave(shape, low, high):
     return (low + (high - low) * phase).astype(np.float32)
 
 
-def plain_errors(pred, target):
-    """The formulas written down once more, on lists of valid pixels."""
-    ratio = np.where(pred > target, pred / target, target / pred)
-    logs = np.log(pred / target)
-    return {
-        'd1': (ratio < 1.25).sum() / len(ratio),
-        'd2': (ratio < 1.5625).sum() / len(ratio),
-        'd3': (ratio < 1.953125).sum() / len(ratio),
-        'abs_rel': (abs(pred - target) / target).mean(),
-        'sq_rel': ((pred - target) ** 2 / target).mean(),
-        'rmse': ((pred - target) ** 2).mean() ** 0.5,
-        'rmse_log': (logs**2).mean() ** 0.5,
-        'log10': abs(np.log10(pred) - np.log10(target)).mean(),
-        'silog_kitti': 100 * ((logs**2).mean() - logs.mean() ** 2) ** 0.5,
-        'silog_mmseg': ((logs**2).mean() - logs.mean() ** 2 / 2) ** 0.5,
-        'bad_pixels': 100 * (ratio > 1.25).sum() / len(ratio),
-    }
-
-
 def plain_evaluation(preds, targets, cap, rows=slice(None), columns=slice(None), align=None):
     images = []
     for pred, target in zip(preds, targets, strict=True):
@@ -213,7 +194,7 @@ def plain_evaluation(preds, targets, cap, rows=slice(None), columns=slice(None),
         elif align == 'median':
             pred = pred * np.median(target) / np.median(pred)
         pred = np.where(pred < 0.001, 0.001, np.where(pred > cap, cap, pred))
-        images.append(plain_errors(pred, target))
+        images.append(depth_errors(pred, target))
     return {name: sum(image[name] for image in images) / len(images) for name in ERRORS}
 
 

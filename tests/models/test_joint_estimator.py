@@ -3,14 +3,12 @@
 import pytest
 import tiny
 import torch
-import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmdpt.models.segmentors.depth_estimator import (
-    DepthDataPreProcessor,
     DepthEstimator,
     JointEstimator,
     labelled_part,
@@ -18,6 +16,7 @@ from mmdpt.models.segmentors.depth_estimator import (
 from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
 
 CLASSES, SIZE = 5, (40, 56)
+WINDOWS = dict(mode='slide', crop_size=(40, 48), stride=(40, 16))
 BACKBONE = dict(type='VisionTransformerDPT', arch=tiny.LAYERS, img_size=64, out_indices=tiny.TAPS)
 SEGMENTATION = dict(
     type='DPTHead',
@@ -199,15 +198,17 @@ def test_encoder_runs_once(mode):
     assert len(calls) == 1
 
 
-def test_tensor_mode_gives_what_both_heads_give():
-    model = joint().eval()
-    segmentor, estimator = single_task(model)
-    logits, depth = model(images(2))
-    torch.testing.assert_close(logits, segmentor(images(2)))
-    torch.testing.assert_close(depth, estimator(images(2)))
-
-
-WINDOWS = dict(mode='slide', crop_size=(40, 48), stride=(40, 16))
+@torch.no_grad()
+def test_outputs_are_those_of_both_heads_and_depth_is_the_last_channel():
+    model, metas = joint().eval(), [dict(ori_shape=SIZE, img_shape=SIZE)]
+    tasks = single_task(model)
+    torch.testing.assert_close(model(images(2)), tuple(task(images(2)) for task in tasks))
+    both = torch.cat([task.encode_decode(images(), metas) for task in tasks], dim=1)
+    outputs = model.encode_decode(images(), metas)
+    torch.testing.assert_close(outputs, both)
+    slide = joint(**WINDOWS).eval().inference(images(), metas)  # else it shows nothing below
+    for channels in (slice(CLASSES), slice(CLASSES, None)):
+        assert not torch.allclose(outputs[:, channels], slide[:, channels], atol=1e-3)
 
 
 @pytest.mark.parametrize('test_cfg', [{}, WINDOWS], ids=['whole', 'slide'])
@@ -236,53 +237,8 @@ def test_predictions_are_those_of_the_single_tasks(test_cfg):
 
 
 @torch.no_grad()
-def test_slide_differs_from_whole():
-    """Else the comparison above says nothing of windows."""
-    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
-    whole, slide = (
-        m.eval().inference(images(), [dict(meta) for meta in metas])
-        for m in (joint(), joint(**WINDOWS))
-    )
-    assert whole.shape == slide.shape == (1, CLASSES + 1, *SIZE)
-    assert not torch.allclose(whole[:, -1], slide[:, -1], atol=1e-3)
-    assert not torch.allclose(whole[:, :-1], slide[:, :-1], atol=1e-3)
-
-
-@torch.no_grad()
-def test_depth_is_the_last_channel():
-    model = joint().eval()
-    metas = [dict(ori_shape=SIZE, img_shape=SIZE)]
-    segmentor, estimator = single_task(model)
-    outputs = model.encode_decode(images(), metas)
-    torch.testing.assert_close(outputs[:, :CLASSES], segmentor.encode_decode(images(), metas))
-    torch.testing.assert_close(outputs[:, CLASSES:], estimator.encode_decode(images(), metas))
-
-
-@torch.no_grad()
 def test_without_samples_predictions_have_the_size_of_the_input():
     (result,) = joint().eval().predict(images())
     assert result.pred_sem_seg.data.shape == (1, *SIZE)
     assert result.pred_depth_map.data.shape == (1, *SIZE)
     assert result.is_metric
-
-
-def test_batch_of_different_labels_is_padded():
-    """Labels with 255, depth with NaN, each where it is; the losses then ignore the padding."""
-    size = (37, 54)
-    samples = [
-        sample(1, size=size),
-        sample(2, depth=False, size=size),
-        sample(3, labels=False, size=size),
-    ]
-    inputs = [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for _ in samples]
-    preprocess = DepthDataPreProcessor(mean=[127.5] * 3, std=[127.5] * 3, size=SIZE)
-    batch = preprocess(dict(inputs=inputs, data_samples=[s.clone() for s in samples]), True)
-    bottom_right = (0, 2, 0, 3)
-    for before, after in zip(samples, batch['data_samples'], strict=True):
-        for name, value in (('gt_sem_seg', 255), ('gt_depth_map', torch.nan)):
-            assert (name in after) == (name in before)
-            if name in before:
-                expected = F.pad(before.get(name).data, bottom_right, value=value)
-                torch.testing.assert_close(after.get(name).data, expected, equal_nan=True)
-    losses = joint().train().loss(**batch)
-    assert all(value.isfinite() and value > 0 for value in losses.values())

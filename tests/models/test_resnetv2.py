@@ -9,33 +9,6 @@ from mmdpt.models.backbones.resnetv2 import MaxPoolSame, ResNetV2, StdConv2d, pa
 
 
 @pytest.mark.parametrize(
-    ('size', 'kernel_size', 'stride', 'before', 'after'),
-    [
-        (8, 3, 2, 0, 1),  # 4 windows reach over 9 pixels
-        (7, 3, 2, 1, 1),  # 4 windows reach over 9
-        (6, 7, 2, 2, 3),  # 3 windows reach over 11
-        (5, 7, 2, 3, 3),
-        (1, 7, 2, 3, 3),
-        (9, 1, 2, 0, 0),  # 5 windows of 1 reach over 9
-        (10, 1, 2, 0, 0),
-        (5, 3, 1, 1, 1),
-        (10, 4, 3, 1, 2),  # 4 windows reach over 13
-    ],
-)
-def test_padding_is_tensorflows(size, kernel_size, stride, before, after):
-    """Height by the example, width by one that needs another padding."""
-    x = torch.ones(1, 1, size, 16)
-    padded = pad_same(x, kernel_size, stride)[0, 0, :, 8]
-    assert padded.tolist() == [0] * before + [1] * size + [0] * after
-
-
-def test_height_and_width_are_padded_on_their_own():
-    padded = pad_same(torch.ones(1, 1, 7, 8), 3, 2)
-    assert padded[0, 0].sum(dim=0).tolist() == [7] * 8 + [0]
-    assert padded[0, 0].sum(dim=1).tolist() == [0] + [8] * 7 + [0]
-
-
-@pytest.mark.parametrize(
     ('row', 'expected'),
     [([1, 2, 3, 4], [3, 4]), ([1, 2, 3, 4, 5], [2, 4, 5]), ([-5, -4, -3, -9], [-3, -3])],
 )

@@ -51,33 +51,19 @@ def test_each_map_is_half_of_the_finer_one(model, size):
 
 
 @torch.no_grad()
-def test_logits_cover_the_image_padded_to_the_patch(model):
+def test_predictions_cover_the_image_padded_to_the_patch(model):
     """50 x 70 px are 13 x 18 patches, as 52 x 72 px are."""
-    image = torch.randn(1, 3, 50, 70)
-    padded = torch.nn.functional.pad(image, (0, 2, 0, 2))
-    logits, expected = (
-        model.eval().encode_decode(x, [dict(img_shape=tuple(x.shape[2:]))]) for x in (image, padded)
-    )
-    assert logits.shape == (1, 5, 50, 70)
-    assert logits.std() > 0
-    torch.testing.assert_close(logits, expected[..., :50, :70])
-
-
-@torch.no_grad()
-def test_depth_covers_the_image_padded_to_the_patch(model):
     torch.manual_seed(0)
-    head = DepthDPTHead(output='depth', max_depth=10.0, reassemble_channels=DIMS, **HEAD)
-    image = torch.randn(1, 3, 50, 70)
+    depth = DepthDPTHead(output='depth', max_depth=10.0, reassemble_channels=DIMS, **HEAD)
+    backbone, image = model.eval().backbone, torch.randn(1, 3, 50, 70)
     padded = torch.nn.functional.pad(image, (0, 2, 0, 2))
-    depth = head.predict(model.eval().backbone(image), [dict(img_shape=(50, 70))], None)
-    assert depth.shape == (1, 1, 50, 70)
-    torch.testing.assert_close(depth, head(model.backbone(padded))[..., :50, :70])
-
-
-def test_readout_of_plain_maps_is_refused(model):
-    head = DepthDPTHead(reassemble_channels=DIMS, **{**HEAD, 'readout_type': 'project'})
-    with pytest.raises(ValueError, match="use readout_type='ignore'"):
-        head(model.backbone(torch.randn(1, 3, 64, 64)))
+    for head, channels in ((model.decode_head, 5), (depth, 1)):
+        prediction, expected = (
+            head.predict(backbone(x), [dict(img_shape=tuple(x.shape[2:]))], None)
+            for x in (image, padded)
+        )
+        assert prediction.shape == (1, channels, 50, 70) and prediction.std() > 0
+        torch.testing.assert_close(prediction, expected[..., :50, :70])
 
 
 def test_a_step_moves_every_parameter(model):

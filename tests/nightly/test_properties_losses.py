@@ -18,6 +18,7 @@ LOSSES = {
     'trim_none': SSITrimmedLoss(alignment='none', trim=0.5),
     'trim_zeros': SSITrimmedLoss(alignment='median_zeros'),
     'ssi': SSILoss(),
+    'ssi_batch': SSILoss(reduction='batch'),
     'ssi_mae_lstsq_batch': SSILoss(criterion='mae', reduction='batch'),
     'ssi_mae_median': SSILoss(alignment='median', criterion='mae'),
     'grad': GradientMatchingLoss(),
