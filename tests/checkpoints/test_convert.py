@@ -7,25 +7,36 @@ from mmdpt.checkpoints import detect, to_foreign, to_ours
 from mmdpt.errors import InputError
 
 
-def test_an_unexpected_key_is_named(isl_org_state):
-    state = isl_org_state('base-midas') | {'scratch.extra.weight': torch.zeros(1)}
-    with pytest.raises(InputError, match=r'1 unexpected: scratch\.extra\.weight$'):
-        to_ours(state)
-
-
-def test_a_missing_layer_is_named(isl_org_state):
-    state = {k: v for k, v in isl_org_state('base-midas').items() if '.blocks.2.' not in k}
-    message = r'12 missing: pretrained\.model\.blocks\.2\.norm1\.weight'
+@pytest.mark.parametrize(
+    ('lacking', 'added', 'message'),
+    [
+        (None, {'scratch.extra.weight': 1}, r'1 unexpected: scratch\.extra\.weight$'),
+        ('.blocks.2.', {}, r'12 missing: pretrained\.model\.blocks\.2\.norm1\.weight'),
+        (
+            None,
+            {'pretrained.model.blocks.3.norm2.bias': 5},
+            r'another shape: backbone\.layers\.3\.ln2\.bias: \(5,\), layer 0 has \(32,\)$',
+        ),
+    ],
+)
+def test_a_key_too_many_a_missing_layer_and_another_shape_are_named(
+    isl_org_state, lacking, added, message
+):
+    state = isl_org_state('base-midas') | {key: torch.zeros(size) for key, size in added.items()}
+    state = {key: value for key, value in state.items() if not lacking or lacking not in key}
     with pytest.raises(InputError, match=message):
         to_ours(state)
 
 
-def test_a_layer_of_another_shape_is_named(isl_org_state):
-    state = isl_org_state('base-midas')
-    state['pretrained.model.blocks.3.norm2.bias'] = torch.zeros(5)
-    message = r'1 of another shape: backbone\.layers\.3\.ln2\.bias: \(5,\), layer 0 has \(32,\)$'
-    with pytest.raises(InputError, match=message):
-        to_ours(state)
+def test_what_cannot_be_exported_is_refused(isl_org_state, build_model):
+    ours = build_model('depth').state_dict()
+    for state, target, message in (
+        (ours | {'depth_head.extra': torch.zeros(1)}, 'isl-org', r'1 unexpected: depth_head\.ex'),
+        (isl_org_state('base-midas'), 'huggingface', 'only a model of mmdpt'),
+        (ours, 'smp', 'smp has no depth model with a ViT backbone'),
+    ):
+        with pytest.raises(InputError, match=message):
+            to_foreign(state, target)
 
 
 def test_our_own_state_dict_stays(build_model):
@@ -33,12 +44,6 @@ def test_our_own_state_dict_stays(build_model):
     converted, report = to_ours(ours)
     assert converted.keys() == ours.keys()
     assert (report.source, report.task) == ('mmdpt', 'depth')
-
-
-def test_an_unexpected_key_of_ours_is_named(build_model):
-    ours = build_model('depth').state_dict() | {'depth_head.extra': torch.zeros(1)}
-    with pytest.raises(InputError, match=r'1 unexpected: depth_head\.extra$'):
-        to_foreign(ours, 'isl-org')
 
 
 def test_the_input_is_not_changed(isl_org_state):
@@ -55,16 +60,6 @@ def test_the_report_tells_what_was_dropped_and_why(isl_org_state):
     assert 'dropped, classifier of the pretraining: pretrained.model.head.weight' in text
     assert 'dropped, the coarsest fusion block has no skip to refine: scratch.refinenet4' in text
     assert 'decode_head.inversion' in text
-
-
-def test_a_foreign_state_dict_is_not_exported(isl_org_state):
-    with pytest.raises(InputError, match='only a model of mmdpt'):
-        to_foreign(isl_org_state('base-midas'), 'huggingface')
-
-
-def test_a_target_without_such_a_model_is_refused(build_model):
-    with pytest.raises(InputError, match='smp has no depth model with a ViT backbone'):
-        to_foreign(build_model('depth').state_dict(), 'smp')
 
 
 MINIMAL = {
@@ -92,24 +87,17 @@ MINIMAL = {
 
 
 @pytest.mark.parametrize('source', MINIMAL)
-def test_the_source_shows_in_the_keys(source):
+def test_the_source_shows_in_the_keys_and_a_wrong_one_is_refused(source):
     assert detect(MINIMAL[source]).source == source
     assert detect(MINIMAL[source], source).source == source
-
-
-@pytest.mark.parametrize('source', MINIMAL)
-def test_a_wrong_source_is_refused(source):
     wrong = 'timm' if source != 'timm' else 'smp'
     with pytest.raises(InputError, match=f'no layout of {wrong}'):
         detect(MINIMAL[source], wrong)
 
 
-def test_an_unknown_layout_is_refused_with_its_keys():
+def test_an_unknown_layout_is_refused_with_its_keys_and_an_unknown_source():
     with pytest.raises(InputError, match=r'no known layout .* conv1\.weight, bn1\.weight$'):
         detect(['conv1.weight', 'bn1.weight'])
-
-
-def test_an_unknown_source_is_refused():
     with pytest.raises(InputError, match=r"source must be auto or one of .* got 'caffe'"):
         detect(['conv1.weight'], 'caffe')
 

@@ -106,17 +106,16 @@ def test_an_interrupted_download_goes_on_where_it_stopped(server):
     assert server.ranges == [None, 'bytes=5000-']
 
 
-def test_a_server_without_ranges_sends_all_again(server):
-    server.resumes = False
-    start_with(b'x' * 300)
+@pytest.mark.parametrize(
+    ('resumes', 'size', 'ranges'),
+    [(False, 300, ['bytes=300-']), (True, len(CONTENT), ['bytes=10240-', None])],
+    ids=['a server without ranges', 'a partial file that is too long'],
+)
+def test_what_cannot_go_on_is_begun_again(server, resumes, size, ranges):
+    server.resumes = resumes
+    start_with(b'x' * size)
     assert download(ADDRESS, server.open).read_bytes() == CONTENT
-    assert server.ranges == ['bytes=300-']
-
-
-def test_a_partial_file_that_is_too_long_is_begun_again(server):
-    start_with(b'x' * len(CONTENT))
-    assert download(ADDRESS, server.open).read_bytes() == CONTENT
-    assert server.ranges == ['bytes=10240-', None]
+    assert server.ranges == ranges
 
 
 def test_a_wrong_checksum_is_refused_and_the_next_call_begins_again(server):

@@ -77,42 +77,31 @@ def test_override_without_value_is_refused():
         load_config(NAME, ['channels'])
 
 
+TINY, MIX = NAME, 'dpt_vit-b16_mix6'
+PARTS = 'train_dataloader.dataset.datasets'
+
+
 @pytest.mark.parametrize(
-    ('option', 'message'),
+    ('name', 'option', 'message'),
     [
-        ('model.decode_head.readout=add', r"model\.decode_head\.readout: DPTHead .*'readout_type'"),
-        ('model.backbone.drop_pth_rate=0.1', r"VisionTransformerDPT .*'drop_path_rate'"),
-        ('model.backbnoe.arch=base', r"model\.backbnoe: EncoderDecoder .*'backbone'"),
-        ('model.decode_head.loss_decode.weight=2', r'loss_decode\.weight: CrossEntropyLoss'),
-        ('train_dataloader.dataset.dataroot=x', r"train_dataloader\.dataset\..*'data_root'"),
-        ('train_dataloader.dataset.pipeline.1.colour=x', r'pipeline\[1\]\.colour: LoadAnnotations'),
-        ('default_hooks.logger.intervall=1', r"logger\.intervall: LoggerHook .*'interval'"),
+        (TINY, 'model.decode_head.readout=add', r"decode_head\.readout: DPTHead .*'readout_type'"),
+        (TINY, 'model.backbone.drop_pth_rate=0.1', r"VisionTransformerDPT .*'drop_path_rate'"),
+        (TINY, 'model.backbnoe.arch=base', r"model\.backbnoe: EncoderDecoder .*'backbone'"),
+        (TINY, 'model.decode_head.loss_decode.weight=2', r'loss_decode\.weight: CrossEntropyLoss'),
+        (TINY, 'train_dataloader.dataset.dataroot=x', r"train_dataloader\.dataset\..*'data_root'"),
+        (
+            *(TINY, 'train_dataloader.dataset.pipeline.1.colour=x'),
+            r'pipeline\[1\]\.colour: LoadAnnotations',
+        ),
+        (TINY, 'default_hooks.logger.intervall=1', r"logger\.intervall: LoggerHook .*'interval'"),
+        (TINY, 'model.decode_head.type=DTPHead', r"decode_head\.type: .*'DTPHead'.*'DPTHead'"),
+        (MIX, f'{PARTS}.1.ann_fle=a.csv', rf"{PARTS}\[1\]\.ann_fle: .*'ann_file'"),
+        (MIX, f'{PARTS}.2.pipeline.1.type=LoadDeth', r"datasets\[2\]\.pipeline\[1\].*'LoadDepth'"),
     ],
 )
-def test_key_that_no_component_takes_is_named(option, message):
+def test_key_that_no_component_takes_and_unknown_component_are_named(name, option, message):
     with pytest.raises(InputError, match=message):
-        check_config(load_config(NAME, [option]))
-
-
-def test_unknown_component_is_named():
-    cfg = load_config(NAME, ['model.decode_head.type=DTPHead'])
-    with pytest.raises(InputError, match=r"model\.decode_head\.type: .*'DTPHead'.*'DPTHead'"):
-        check_config(cfg)
-
-
-def test_joined_data_sets_are_checked():
-    cfg = load_config('dpt_vit-b16_mix6', ['train_dataloader.dataset.datasets.1.ann_fle=a.csv'])
-    message = r"train_dataloader\.dataset\.datasets\[1\]\.ann_fle: .*'ann_file'"
-    with pytest.raises(InputError, match=message):
-        check_config(cfg)
-
-
-def test_steps_of_joined_data_sets_are_checked():
-    cfg = load_config(
-        'dpt_vit-b16_mix6', ['train_dataloader.dataset.datasets.2.pipeline.1.type=LoadDeth']
-    )
-    with pytest.raises(InputError, match=r"datasets\[2\]\.pipeline\[1\]\.type: .*'LoadDepth'"):
-        check_config(cfg)
+        check_config(load_config(name, [option]))
 
 
 def test_arguments_of_host_components_pass():

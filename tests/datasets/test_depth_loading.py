@@ -101,15 +101,6 @@ def test_disparity_may_have_8_bits(data_root):
     assert np.isnan(depth).any()
 
 
-def test_kinect_frame_with_65535(data_root):
-    path = data_root / 'indoor_rgbd' / 'raw_7scenes_example' / 'frame-000850.depth.png'
-    values = np.asarray(Image.open(path)).astype(np.int64)
-    assert (values == 65535).any()
-    depth = load(path, ori_shape=(480, 640))
-    np.testing.assert_array_equal(np.isnan(depth), (values == 0) | (values == 65535))
-    assert np.nanmax(depth) < 20
-
-
 @pytest.mark.parametrize('name', ['d.png', 'd.tiff', 'd.pfm', 'd.npy'])
 @pytest.mark.parametrize('kept', [None, 0, 'half', 'text'])
 def test_missing_or_broken_file_is_named(tmp_path, name, kept):
@@ -140,7 +131,6 @@ def test_unknown_format_is_named(tmp_path):
         ('d.png', np.full((2, 3, 3), 90, np.uint8), r'has shape \(2, 3, 3\): expected one channel'),
         ('d.npy', DEPTH.astype(np.complex64), r'd\.npy holds complex64: expected real numbers'),
         ('d.png', DEPTH[:, :2], r'd\.png is 2 x 2 px, its image some/image\.jpg 3 x 2 px'),
-        ('d.npy', np.full((2, 3), np.nan), r'd\.npy has no valid pixel'),
     ],
 )
 def test_values_that_are_no_depth(tmp_path, name, values, message):

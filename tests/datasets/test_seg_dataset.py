@@ -68,13 +68,6 @@ def test_images_without_label_are_all_named(root):
         build(root)
 
 
-def test_list_file_with_byte_order_mark_and_blank_lines(root):
-    (root / 'train.txt').write_text('r\n\np \n\n', encoding='utf-8-sig')
-    dataset = build(root, ann_file='train.txt')
-    paths = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
-    assert paths == [f'{root}/images/r.jpg', f'{root}/images/p.jpg']
-
-
 def test_list_file_equals_mmsegs(root):
     from mmseg.datasets import BaseSegDataset
 

@@ -11,20 +11,14 @@ from mmdpt.errors import InputError
 from mmdpt.files.atomic import atomic_path
 
 
-def test_file_appears_at_the_end_alone_in_its_folder(tmp_path):
-    path = tmp_path / 'a.bin'
+def test_file_appears_at_the_end_and_before_has_a_hidden_name_of_the_same_suffix(tmp_path):
+    path = tmp_path / 'a.mp4'
     with atomic_path(path) as unfinished:
         unfinished.write_bytes(b'whole')
-        assert not path.exists()
-    assert path.read_bytes() == b'whole'
-    assert os.listdir(tmp_path) == ['a.bin']
-
-
-def test_name_in_between_is_in_the_same_folder_hidden_and_of_the_same_suffix(tmp_path):
-    with atomic_path(tmp_path / 'a.mp4') as unfinished:
-        unfinished.write_bytes(b'')
         assert (unfinished.parent, unfinished.suffix) == (tmp_path, '.mp4')
-        assert unfinished.name.startswith('.')
+        assert unfinished.name.startswith('.') and not path.exists()
+    assert path.read_bytes() == b'whole'
+    assert os.listdir(tmp_path) == ['a.mp4']
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
@@ -90,20 +84,15 @@ def test_read_only_folder_is_named(forbidden_folder):
     assert os.listdir(forbidden_folder) == []
 
 
-def test_missing_folder_is_named(tmp_path):
-    path = tmp_path / 'none' / 'a.npy'
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [('none/a.npy', 'No such file or directory'), ('folder', 'Is a directory')],
+)
+def test_missing_folder_and_folder_of_that_name_are_named_and_stay(tmp_path, name, message):
+    (tmp_path / 'folder').mkdir()
     with (
-        pytest.raises(InputError, match=r'cannot write .*/none/a\.npy: No such file or directory'),
-        atomic_path(path) as unfinished,
+        pytest.raises(InputError, match=f'cannot write .*/{name}: {message}'),
+        atomic_path(tmp_path / name) as unfinished,
     ):
         unfinished.write_bytes(b'')
-
-
-def test_folder_of_that_name_stays(tmp_path):
-    (tmp_path / 'a').mkdir()
-    with (
-        pytest.raises(InputError, match=r'cannot write .*/a: Is a directory'),
-        atomic_path(tmp_path / 'a') as unfinished,
-    ):
-        unfinished.write_bytes(b'')
-    assert os.listdir(tmp_path) == ['a']
+    assert os.listdir(tmp_path) == ['folder']

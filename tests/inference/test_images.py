@@ -64,18 +64,9 @@ def test_exif_orientation_is_applied(orientation, upright):
     exif[0x0112] = orientation
     data = file_of(Image.fromarray(COLOURS), exif=exif)
     np.testing.assert_array_equal(decode_image(data, 'turned'), upright(COLOURS))
-
-
-def test_a_photograph_on_its_side_is_turned(data_root, tmp_path):
-    path = next((data_root / 'demo_images').glob('david*.jpg'))
-    upright = read_image(path)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    with Image.open(path) as image:
-        image.save(tmp_path / 'turned.jpg', exif=exif, quality=95)
-    turned = read_image(tmp_path / 'turned.jpg')
-    assert turned.shape == (upright.shape[1], upright.shape[0], 3)
-    assert np.abs(turned.astype(int) - np.rot90(upright, -1)).mean() < 3
+    large = COLOURS.repeat(16, 0).repeat(16, 1)
+    jpeg = file_of(Image.fromarray(large), 'JPEG', exif=exif, quality=100, subsampling=0)
+    np.testing.assert_allclose(decode_image(jpeg, 'turned').astype(int), upright(large), atol=3)
 
 
 def palette(indices, **options):
@@ -172,14 +163,6 @@ def test_a_photograph_cut_short_is_damaged(data_root, tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r'short\.jpg is damaged: .*truncated'):
         read_image(path)
-
-
-@pytest.mark.parametrize('kept', [12, 30, 45, 60])
-def test_a_png_cut_anywhere_is_refused(kept):
-    data = file_of(Image.fromarray(COLOURS))
-    assert kept < len(data)
-    with pytest.raises(InputError, match=r'^short\.png is (damaged|no image)'):
-        decode_image(data[:kept], 'short.png')
 
 
 def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):

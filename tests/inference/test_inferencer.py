@@ -127,18 +127,6 @@ def test_one_input_gives_one_prediction_several_a_list(inferencer, tmp_path):
     assert len(model(np.stack([picture(48, 64)] * 2), batch_size=2)) == 2
 
 
-def test_array_tensor_and_pillow_image_are_one_picture(inferencer):
-    image = picture(48, 64)
-    model = inferencer('depth')
-    expected = model(image).map
-    tensor = torch.from_numpy(image).permute(2, 0, 1)
-    for same in (Image.fromarray(image), tensor, tensor / 255):
-        np.testing.assert_array_equal(model(same).map, expected)
-    swapped = np.ascontiguousarray(image[..., ::-1])
-    np.testing.assert_array_equal(model(swapped, channel_order='bgr').map, expected)
-    assert not np.array_equal(model(swapped).map, expected)
-
-
 def test_a_stream_reads_no_further_than_it_is_asked_to(inferencer, tmp_path):
     for name in 'ab':
         Image.fromarray(picture(48, 64)).save(tmp_path / f'{name}.png')

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdpt.datasets.transforms.loading import LoadDepth
 from mmdpt.errors import InputError
 from mmdpt.inference.png import write_labels_png, write_map_png
 
@@ -40,20 +39,6 @@ def test_depth_is_in_millimetres_and_zero_where_there_is_none(tmp_path):
     assert numbers.tolist() == [[1234, 1235, 65534, 1], [0, 0, 0, 3500]]  # 1: not "none"
     np.testing.assert_allclose(inverted(tmp_path / 'a.png')[1, 3], 3.5)
     assert text_of(tmp_path / 'a.png')['unit'] == 'm'
-
-
-def test_this_packages_loader_reads_the_depth(tmp_path):
-    depth = np.random.default_rng(0).uniform(0.3, 60, (20, 30)).astype(np.float32)
-    write_map_png(tmp_path / 'a.png', depth, 'm')
-    info = dict(
-        img_path='a.jpg',
-        ori_shape=(20, 30),
-        depth_map_path=str(tmp_path / 'a.png'),
-        depth_scale=1000,
-        invalid_values=(65535,),
-        seg_fields=[],
-    )
-    np.testing.assert_allclose(LoadDepth()(info)['gt_depth_map'], depth, atol=5.1e-4)
 
 
 @pytest.mark.parametrize('far', [65.5346, 65.536, 500, np.inf])

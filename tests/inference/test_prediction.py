@@ -277,15 +277,6 @@ def test_labels_are_saved_where_there_is_no_map(tmp_path, suffix, labels):
     np.testing.assert_array_equal(read, labels)
 
 
-def test_map_and_labels_are_saved_each_by_its_method(tmp_path):
-    image = np.zeros((*SIZE, 3), np.uint8)
-    both = Prediction(image, 'room', RAMP, 'depth', 'm', True, labels=LABELS)
-    both.save(tmp_path / 'map.npy')
-    both.save_labels(tmp_path / 'labels.npy')
-    np.testing.assert_array_equal(np.load(tmp_path / 'map.npy'), RAMP)
-    np.testing.assert_array_equal(np.load(tmp_path / 'labels.npy'), LABELS)
-
-
 @pytest.mark.parametrize(
     ('make', 'name', 'message'),
     [
