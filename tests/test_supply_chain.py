@@ -48,14 +48,9 @@ def test_set_up_installs_only_under_the_constraints():
         ['make', '--dry-run', '--always-make', 'setup'], cwd=REPO, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    commands = [
-        command
-        for command in re.split(r'[;&|]+|\n(?!\s)', done.stdout.replace('\\\n', ' '))
-        if re.search(r'\bpip\s+install\b', command)
-    ]
+    commands = re.findall(r'[^;&{|]*\bpip install\b[^;&|]*', done.stdout.replace('\\\n', ' '))
     assert len(commands) == 2
     for command in commands:
-        assert f'--constraint {CONSTRAINTS}' in command
         for variable in ('PIP_CONSTRAINT', 'PIP_BUILD_CONSTRAINT'):
             assert f"{variable}='{REPO}/{CONSTRAINTS}'" in command
 
@@ -71,7 +66,7 @@ def test_nothing_else_installs():
         and not line.startswith(('#', '\t    "On Debian'))
     ]
     assert {name for name, _ in found} == {'Makefile'}
-    assert all(line.lstrip('@').startswith('$(PIP) install') for _, line in found), found
+    assert all(re.findall(r'(\S+) install\b', line) == ['$(PIP)'] for _, line in found), found
     assert (REPO / '.ci' / 'run').read_text().rstrip().endswith('exec make test')
 
 

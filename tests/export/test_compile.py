@@ -45,7 +45,7 @@ def test_multiples_of_the_patch_do_not_break_the_graph(build_tiny, kind):
             assert_equal(compiled(image)[0], model(image)[0])
 
 
-@pytest.mark.parametrize('kind', ['vit', 'hybrid'])
+@pytest.mark.parametrize('kind', ['vit', pytest.param('hybrid', marks=pytest.mark.nightly)])
 def test_encode_decode_without_graph_break(build_tiny, kind):
     model = build_tiny(kind)
     compiled = torch.compile(model.encode_decode, dynamic=True, fullgraph=True, backend='eager')
@@ -55,7 +55,7 @@ def test_encode_decode_without_graph_break(build_tiny, kind):
         assert_equal(compiled(image, metas), model.encode_decode(image, metas))
 
 
-@pytest.mark.parametrize('kind', ['vit', 'relative'])
+@pytest.mark.parametrize('kind', [pytest.param('vit', marks=pytest.mark.nightly), 'relative'])
 def test_mode_tensor_without_graph_break(build_tiny, kind):
     """``model(inputs)``, as MMEngine's models are called for tensors."""
     model = build_tiny(kind)

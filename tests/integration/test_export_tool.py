@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmdpt.checkpoints.reading.releases import RELEASES, Release
-from mmdpt.export import torch_export_file
+from mmdpt.export import torch_export_file, torchscript_file
 from mmdpt.inference.model import build_model
 
 CONFIG = 'dpt_vit-ti16_scenes'
@@ -45,15 +45,16 @@ def test_writes_a_verified_file_and_says_so(
     assert [path.name for path in out.parent.iterdir()] == [name]
 
 
+@pytest.mark.filterwarnings('ignore:`torch.jit:FutureWarning')
 def test_a_released_models_name_stands_for_config_and_checkpoint(
     export, config, checkpoint, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(RELEASES, 'tiny', Release(str(config), str(checkpoint)))
-    out = tmp_path / 'm.pt2'
-    assert export('tiny', '--format', 'torch-export', '--out', out, '--no-verify') == 0
+    out = tmp_path / 'm.pt'
+    assert export('tiny', '--format', 'torchscript', '--out', out, '--no-verify') == 0
     assert 'not compared with the model' in capsys.readouterr().out
     files = {'mmdpt.json': ''}
-    program = torch.export.load(out, extra_files=files).module()
+    program = torch.jit.load(out, _extra_files=files)
     assert json.loads(files['mmdpt.json'])['resize']['size'] == [64, 48]
     with torch.no_grad():
         assert program(torch.zeros(1, 3, 50, 70))[0].shape == (1, 12, 50, 70)
@@ -84,10 +85,10 @@ def test_a_failed_verification_exits_1_and_leaves_nothing(
     export, config, checkpoint, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(
-        torch_export_file, 'load', lambda path: lambda image: (torch.zeros(1, 12, 48, 64),)
+        torchscript_file, 'load', lambda path: lambda image: (torch.zeros(1, 12, 48, 64),)
     )
-    out = tmp_path / 'm.pt2'
-    assert export(config, checkpoint, '--format', 'torch-export', '--out', out) == 1
+    out = tmp_path / 'm.pt'
+    assert export(config, checkpoint, '--format', 'torchscript', '--out', out) == 1
     printed = capsys.readouterr()
     assert 'the file differs from the model, logits of 1 x 3 x 48 x 64: 1.0e+00' in printed.err
     assert 'wrote' not in printed.out
