@@ -64,9 +64,10 @@ def test_file_of_another_layout_is_refused(tmp_path):
 
 
 def test_the_encoder_of_timm_is_loaded(tmp_path):
-    """Under any prefix: the configs name that of mmpretrain."""
+    """Under any prefix: the configs name that of mmpretrain. jx_vit_* files hold pre_logits."""
     source = TimmViT(img_size=64, embed_dim=24, depth=5, num_heads=2, mlp_ratio=2)
-    torch.save(source.state_dict(), tmp_path / 'timm.pth')
+    older = {'pre_logits.fc.weight': torch.zeros(24, 24)}
+    torch.save(source.state_dict() | older, tmp_path / 'timm.pth')
     for prefix in (None, 'backbone.'):
         model = build()
         PretrainedInit(str(tmp_path / 'timm.pth'), prefix)(model)

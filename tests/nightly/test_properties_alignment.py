@@ -93,11 +93,16 @@ def test_least_squares_recovers_scale_and_shift(case, scale, sign, shift):
             assert t.item() == pytest.approx(exact, abs=100 * rel * scale * size)
 
 
-@given(random=SEEDS, count=st.integers(2, 97 * 97), top=EXPONENTS, dtype=NUMPY_TYPES)
-def test_evaluation_fits_no_worse_than_numpys_solver(random, count, top, dtype):
+def predictions(random, shape, top, dtype):
+    """Positive numbers up to 10**top, or to what the type holds."""
     integer = np.issubdtype(dtype, np.integer)
     top = np.iinfo(dtype).max if integer else min(10**top, float(np.finfo(dtype).max) / 2)
-    pred = (top * random.random(count)).astype(dtype)
+    return (top * random.random(shape)).astype(dtype)
+
+
+@given(random=SEEDS, count=st.integers(2, 97 * 97), top=EXPONENTS, dtype=NUMPY_TYPES)
+def test_evaluation_fits_no_worse_than_numpys_solver(random, count, top, dtype):
+    pred = predictions(random, count, top, dtype)
     target = 10 ** random.uniform(-3, 3, count)
     scale, shift = fit_scale_and_shift(pred, target)
     ours = np.square(scale * pred.astype(np.float64) + shift - target).sum()
@@ -143,9 +148,7 @@ def test_disparity_right_up_to_scale_and_shift_is_the_depth(random, size, scale,
 def test_aligned_depth_is_within_the_range_whatever_is_predicted(
     random, size, top, dtype, aligned, max_depth
 ):
-    integer = np.issubdtype(dtype, np.integer)
-    top = np.iinfo(dtype).max if integer else min(10**top, float(np.finfo(dtype).max) / 2)
-    pred = (top * random.random(size)).astype(dtype)
+    pred = predictions(random, size, top, dtype)
     if not np.issubdtype(dtype, np.unsignedinteger):
         pred *= random.choice([-1, 1], size).astype(dtype)
     target = 10 ** random.uniform(-2, 1, size)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
 from hypothesis import given
@@ -32,14 +33,7 @@ def randn(seed, *shape):
 
 
 def randomise(module, seed):
-    with torch.no_grad():
-        for k, (name, value) in enumerate(sorted(module.state_dict().items())):
-            if name.endswith('running_var'):
-                value.copy_(randn(seed + k, *value.shape).abs() + 0.5)
-            elif value.is_floating_point():
-                fan = value[0].numel() if value.ndim > 1 else 25
-                value.copy_(randn(seed + k, *value.shape) / max(fan, 1) ** 0.5)
-    return module.eval()
+    return tiny.randomise(module, seed).eval()
 
 
 # --- position embedding --------------------------------------------------------------------------
@@ -216,11 +210,14 @@ def predict(model, images):
     return head.predict(backbone(images), [dict(img_shape=images.shape[-2:])] * len(images), {})
 
 
-@pytest.mark.parametrize('model', MODELS.values(), ids=lambda _: None)
+@pytest.mark.parametrize('kind', MODELS)
 @given(seed=SEEDS, size=SIZES, batch=st.integers(2, 3))
-def test_prediction_has_the_images_size_and_ignores_its_batch(model, seed, size, batch):
+def test_prediction_is_padded_and_cropped_back_and_ignores_its_batch(kind, seed, size, batch):
+    model, (_, patch) = MODELS[kind], kind
     images = randn(seed, batch, 3, *size)
     together = predict(model, images)
     assert together.shape[-2:] == size and together.isfinite().all()
+    padded = predict(model, F.pad(images, (0, -size[1] % patch, 0, -size[0] % patch)))
+    torch.testing.assert_close(together, padded[..., : size[0], : size[1]])
     singles = torch.cat([predict(model, image[None]) for image in images])
     torch.testing.assert_close(together, singles, rtol=1e-4, atol=1e-5)

@@ -32,17 +32,7 @@ def set_decimal(data, random):
     found = list(re.finditer(rb'-?\d+', bytes(data[:200])))
     if found:
         match = found[random.integers(len(found))]
-        values = (
-            b'0',
-            b'-1',
-            b'1e400',
-            b'nan',
-            b'99999999999',
-            b'4294967296',
-            b'00',
-            b'-0',
-            b'1.5',
-        )
+        values = b'0 -1 1e400 nan 99999999999 4294967296 00 -0 1.5'.split()
         data[match.start() : match.end()] = values[random.integers(len(values))]
 
 
