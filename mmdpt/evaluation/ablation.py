@@ -21,11 +21,11 @@ def read_errors(per_image_file: Path) -> np.ndarray:
 def ablation_table(errors: Mapping[str, np.ndarray], base: str) -> str:
     """Write a markdown table: a row a variant, AbsRel beside the base's on the same images.
 
-    The change's 95 % interval is a paired bootstrap over images: what is the same in both, such as
-    hard images, does not widen it. It does not hold what another seed would change.
+    The change's 95 % interval is a paired bootstrap over images, so that images which are hard for
+    both variants do not widen it. It does not cover what another seed of training would change.
 
     Args:
-        errors: METRICS of each image, (N, 3), by variant; all of the same images.
+        errors: METRICS of each image, (N, 3), by variant; every variant on the same images.
         base: The variant that the others are compared with.
     """
     lines = [

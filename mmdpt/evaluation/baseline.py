@@ -1,4 +1,4 @@
-"""What a prediction that never looks at the image scores."""
+"""The score of a segmentation that ignores the image."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What a depth that never looks at the image scores."""
+"""The score of a depth map that ignores the image."""
 
 import warnings
 from collections.abc import Iterable

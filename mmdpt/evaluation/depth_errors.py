@@ -6,7 +6,7 @@ import numpy as np
 
 THRESHOLD = 1.25
 PIXELS_AT_ONCE = 16000
-"""Of which the numbers on the way stay in the cache."""
+"""Pixels per chunk, so that intermediates fit the cache."""
 ERRORS = (
     'd1',
     'd2',
@@ -73,7 +73,7 @@ def depth_errors(pred: np.ndarray, target: np.ndarray) -> dict[str, float]:
 
 
 def _sums(pred: np.ndarray, target: np.ndarray, shift: float) -> tuple[float, ...]:
-    """Add up what the means are of, l = log(pred / target)."""
+    """Add up each error over the pixels, with l = log(pred / target)."""
     quotient = pred / target
     ratio = np.maximum(quotient, target / pred)
     log_ratio = np.log(quotient)

@@ -80,7 +80,7 @@ def bootstrap_interval(
     Args:
         values: One row an image, (N, K), N > 0.
         resamples: How often N images are drawn with replacement.
-        seed: Of the drawing, the same for all K columns.
+        seed: Seed of the drawing, the same for all K columns.
 
     Returns:
         Lower and upper end of the 95 % interval, each (K,).
@@ -119,7 +119,7 @@ class DepthMetric(BaseMetric):
         images: Pattern of the file names to count ('kitchen_*'), None for all.
         per_image_file: JSON lines file for the errors of each image, replaced by every evaluation.
         bootstrap: Resamples for the intervals, 0 for none.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
         **kwargs: Arguments of mmengine's ``BaseMetric``: ``prefix``, ``collect_device``, ...
 
     Raises:

@@ -12,12 +12,12 @@ class ZeroShotSet:
     """One column of the table; lower is better in each.
 
     Attributes:
-        name: Of its config in configs/_base_/zero_shot, its folder below the data root and its
-            metric's prefix.
+        name: Name of its config in configs/_base_/zero_shot and of its folder below the data root,
+            and its metric's prefix.
         title: The paper's name.
         metric: Key among the results of DepthMetric or WHDRMetric.
         label: The paper's name of the metric.
-        decimals: As the paper prints it.
+        decimals: Decimals that the paper prints.
         images: Number of images in the paper's protocol (MiDaS, arXiv:1907.01341v3, section 6).
     """
 

@@ -1,8 +1,8 @@
 """Low-rank adaptation (LoRA, arXiv:2106.09685, section 4.1) of a Vision Transformer's attention.
 
 mmpretrain's LoRAModel saves the updates alone and loads the rest while it is built: its checkpoint
-does not make a model without the file that training started from, and ``load_from`` finds no
-backbone under its renamed keys. Here the names stay, and a checkpoint is whole.
+needs the file that training started from, and ``load_from`` finds no backbone under its renamed
+keys. Here the names stay, and a checkpoint holds the whole model.
 """
 
 import math
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ADAPTED = ('attn.qkv', 'attn.proj')
-"""Of each block, as in mmpretrain's example of LoRAModel."""
+"""The layers of each block that are adapted, as in mmpretrain's example of LoRAModel."""
 
 
 class LoRALinear(nn.Linear):
@@ -41,8 +41,8 @@ def merge_updates(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[st
     """Fold the updates into plain weights, ``W + alpha / rank * B A``, for code without LoRA.
 
     Args:
-        model: Where the layers and their factors are, which no file has.
-        state_dict: Its tensors, left unchanged; without updates they come back as they are.
+        model: The model that has the layers and their scales, which no file has.
+        state_dict: The model's tensors, left unchanged. Without updates they come back as they are.
     """
     merged = dict(state_dict)
     for name, layer in model.named_modules():
@@ -61,8 +61,8 @@ def adapt(backbone: nn.Module, rank: int, alpha: float | None = None) -> None:
     """Freeze a backbone but for low-rank updates of its attention's linear layers, in place.
 
     Args:
-        backbone: With layers whose names end as in ``ADAPTED``.
-        rank: Of the updates.
+        backbone: A backbone with layers whose names end as in ``ADAPTED``.
+        rank: Rank of the updates.
         alpha: Factor of the updates, divided by the rank; the rank by default.
 
     Raises:

@@ -128,9 +128,9 @@ class ResNetV2(BaseModule):
         depths: Blocks in each stage; the stages have strides 4, 8, 16, ...
         base_channels: Channels of the first convolution, a multiple of 32; stage s has
             ``4 * base_channels * 2**s``.
-        standardization: Of each filter w. 'std': ``(w - mean) / (std + 1e-5)``, as timm 0.4.5, with
-            which the released weights were trained. 'var': ``(w - mean) / sqrt(var + 1e-8)``, as
-            timm 1.x and transformers. Both are biased.
+        standardization: How each filter w is standardised. 'std': ``(w - mean) / (std + 1e-5)``, as
+            in timm 0.4.5, with which the released weights were trained. 'var':
+            ``(w - mean) / sqrt(var + 1e-8)``, as in timm 1.x and transformers. Both are biased.
         with_cp: Recompute each block in the backward pass to save its activations.
 
     Raises:

@@ -23,7 +23,7 @@ from .vit_blocks import INTERPOLATIONS, EncoderLayer, PadToMultiple, resize_posi
 
 NUM_TAPS = 4
 NUM_STEM_TAPS = 2
-"""Of the hybrid: the stages with strides 4 and 8, before the taps of the blocks."""
+"""The hybrid's stem gives the taps of strides 4 and 8; the blocks give the others."""
 
 
 @MODELS.register_module()
@@ -47,8 +47,9 @@ class VisionTransformerDPT(VisionTransformer):
             without readout token: ``ResNetV2`` (DPT-Hybrid), or one of mmpretrain with three maps,
             such as ``mmpretrain.ResNet``. None: the plain ViT.
         norm_taps: Apply the final norm to every tap (DINOv2) or to none (DPT).
-        interpolate_mode: Of the position embedding: 'bilinear' (DPT), 'bicubic', 'bicubic-offset'
-            (DINOv2) or 'bicubic-antialias' (DINOv2 with registers), see ``vit_blocks.py``.
+        interpolate_mode: How the position embedding is interpolated: 'bilinear' (DPT), 'bicubic',
+            'bicubic-offset' (DINOv2) or 'bicubic-antialias' (DINOv2 with registers), see
+            ``resize_position_embedding``.
         num_register_tokens: Tokens without position that no tap hands out (arXiv:2309.16588).
         frozen_stages: Freeze the embeddings, the stem among them, and this many blocks; 0: the
             embeddings; -1: nothing.

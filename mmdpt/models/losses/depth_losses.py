@@ -1,4 +1,4 @@
-"""What all depth losses share, and those on metric depth: SiLog and AbsRel."""
+"""The base of all depth losses, and the two losses on metric depth: SiLog and AbsRel."""
 
 from typing import Any
 

@@ -32,8 +32,8 @@ def upsampled_cross_entropies(
         criteria: Losses of which ``is_plain`` is true; losses of one name are added.
         logits: (N, C, h, w).
         label: (N, H, W).
-        size: As of ``upsampled_cross_entropy``.
-        align_corners: As of ``upsampled_cross_entropy``.
+        size: See ``upsampled_cross_entropy``.
+        align_corners: See ``upsampled_cross_entropy``.
         ignore_index: Label without class.
     """
     labelled = label != ignore_index
@@ -83,7 +83,7 @@ def upsampled_cross_entropy(
         logits: (N, C, h, w).
         label: Classes, (N, H, W); pixels with ``ignore_index`` count nothing.
         size: (H', W'), the size upsampled to; what lies beyond the label is cut off.
-        align_corners: As of ``F.interpolate``.
+        align_corners: See ``F.interpolate``.
         ignore_index: Label without class.
         class_weight: Factor of each class's loss, (C,).
 

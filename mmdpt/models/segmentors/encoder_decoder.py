@@ -18,9 +18,9 @@ CLASSES_AT_ONCE = 8
 Also the channels that torch's kernel for channels-last tensors computes as one vector.
 """
 PARTS = 2
-"""Of a group of maps, in which they are brought from channels last to planes."""
+"""Parts in which a group of maps is brought from channels last to planes."""
 ROWS_AT_ONCE = 16
-"""Of the logits, where classes are left out."""
+"""Rows of logits that are searched at a time for classes to leave out."""
 FEW = 2**24
 """Full-resolution logits, 64 MB, that are made all at once: for them that is fastest."""
 ROUNDING = 64
@@ -124,9 +124,9 @@ def label_map(logits: Tensor, meta: dict, align_corners: bool, threshold: float 
 
     Args:
         logits: (C, H, W) at the size of the network's input.
-        meta: The sample's, for padding, flip and ``ori_shape``.
-        align_corners: Of the resizing, the head's.
-        threshold: Of the probability of class 1 where C is 1.
+        meta: The sample's meta, for padding, flip and ``ori_shape``.
+        align_corners: Whether the head's resizing aligns corners.
+        threshold: Probability above which a pixel is class 1, where C is 1.
 
     Returns:
         (H', W') int64; the first of classes that are equally likely.
@@ -160,7 +160,7 @@ def contenders(logits: Tensor, tolerance: Tensor) -> list[int]:
 
     Args:
         logits: (C, h, w).
-        tolerance: Below by how much; where it is NaN or infinite, no class is left out.
+        tolerance: By how much a class must lie below. NaN or infinite: no class is left out.
 
     Returns:
         In ascending order.

@@ -22,8 +22,8 @@ class SegTTAModel(MMSegSegTTAModel):
     one channel stands for two classes, mmseg takes the sigmoid twice, here once.
 
     Args:
-        *args: As of mmengine's ``BaseTTAModel``.
-        **kwargs: As of mmengine's ``BaseTTAModel``.
+        *args: Arguments of mmengine's ``BaseTTAModel``.
+        **kwargs: Arguments of mmengine's ``BaseTTAModel``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
