@@ -43,14 +43,8 @@ def rule(name, size, multiple=1, interpolation='bilinear', antialias=False, dtyp
         ),
         (
             [dict(type='Resize', scale_factor=0.5)],
-            dict(
-                rule='factor',
-                factor=0.5,
-                multiple=1,
-                interpolation='bilinear',
-                antialias=False,
-                dtype='uint8',
-            ),
+            {key: value for key, value in rule('factor', 0).items() if key != 'size'}
+            | dict(factor=0.5),
         ),
         (
             [dict(type='ResizeAsTransformers', size=384, keep_ratio=True, multiple=32)],
@@ -90,10 +84,14 @@ def test_depth_anything_says_its_own_normalisation(write_config):
     assert (said['output'], said['unit'], said['is_metric']) == ('relative', '', False)
 
 
-def test_both_tasks_of_a_joint_model_are_described(write_config):
+def test_both_tasks_of_a_joint_model_are_described_in_strings_that_can_be_read_back(write_config):
     said = describe(build_model(str(write_config('joint'))))
     assert said['outputs'] == ['logits', 'depth']
     assert len(said['classes']) == 12 and said['unit'] == 'm'
+    strings = as_strings(said)
+    assert strings['channel_order'] == 'RGB' and strings['unit'] == 'm'
+    assert json.loads(strings['resize']) == said['resize']
+    assert all(isinstance(value, str) for value in strings.values())
 
 
 def test_windows_are_left_to_the_caller_and_said(write_config):
@@ -108,11 +106,3 @@ def test_a_model_of_one_logit_says_its_threshold(write_config):
     said = describe(build_model(str(write_config('vit')), options))
     assert said['threshold'] == 0.4
     assert said['classes'] == []
-
-
-def test_everything_becomes_strings_that_can_be_read_back(write_config):
-    said = describe(build_model(str(write_config('joint'))))
-    strings = as_strings(said)
-    assert strings['channel_order'] == 'RGB' and strings['unit'] == 'm'
-    assert json.loads(strings['resize']) == said['resize']
-    assert all(isinstance(value, str) for value in strings.values())

@@ -54,29 +54,21 @@ def test_a_file_that_fails_is_named_with_the_shape(module):
         verify(module, fail, [(1, 3, 64, 64)])
 
 
-def test_nan_fails(module):
+def test_nan_and_another_shape_fail(module):
     with pytest.raises(InputError, match='differs from the model'):
         verify(module, lambda image: (module(image)[0] * torch.nan,), [(1, 3, 64, 64)])
-
-
-def test_another_shape_fails(module):
     with pytest.raises(InputError, match=r'of shape \(1, 1, 63, 64\) for'):
         verify(module, lambda image: (module(image)[0][:, :, 1:],), [(1, 3, 64, 64)])
 
 
-def test_a_model_that_is_the_same_everywhere_cannot_be_verified(build_tiny):
+@pytest.mark.parametrize(
+    ('bias', 'message'), [(-1e3, 'relative 0 everywhere'), (torch.inf, 'not finite')]
+)
+def test_a_model_of_which_equality_shows_nothing_cannot_be_verified(build_tiny, bias, message):
     model = build_tiny('relative')
-    model.decode_head.predictor.conv3.bias.data.fill_(-1e3)  # relu(x) = 0
+    model.decode_head.predictor.conv3.bias.data.fill_(bias)  # relu(x) = 0
     module = ExportableModel(model)
-    with pytest.raises(InputError, match='relative 0 everywhere'):
-        verify(module, module, [(1, 3, 64, 64)])
-
-
-def test_a_model_that_is_not_finite_cannot_be_verified(build_tiny):
-    model = build_tiny('relative')
-    model.decode_head.predictor.conv3.bias.data.fill_(torch.inf)
-    module = ExportableModel(model)
-    with pytest.raises(InputError, match='not finite'):
+    with pytest.raises(InputError, match=message):
         verify(module, module, [(1, 3, 64, 64)])
 
 
@@ -86,18 +78,12 @@ def test_the_example_is_of_no_verified_size_and_of_no_multiple(module):
     assert size not in [list(shape[-2:]) for shape in verified_shapes(module)]
 
 
-@pytest.fixture
-def failing(monkeypatch):
-    """Make a step of a format raise after it has written; or compute something else."""
-
+def test_a_failed_export_leaves_nothing(model, monkeypatch, tmp_path):
     def write(module, example, path, metadata):
         path.write_bytes(b'half')
         raise RuntimeError('no such operator\nand more')
 
     monkeypatch.setattr(torch_export_file, 'write', write)
-
-
-def test_a_failed_export_leaves_nothing(model, failing, tmp_path):
     message = 'torch-export cannot hold this model: no such operator$'
     with pytest.raises(InputError, match=message):
         export_model(model, 'torch-export', tmp_path / 'model.pt2')
@@ -130,17 +116,16 @@ def test_without_verification_the_file_is_left_as_it_is(model, wrong, tmp_path):
     assert (tmp_path / 'model.pt2').read_bytes() == b'whole'
 
 
-def test_a_file_that_exists_is_kept(model, tmp_path):
+@pytest.mark.parametrize(
+    ('format_name', 'message'),
+    [('torch-export', r'model\.pt2 exists'), ('onnx', r'a file of onnx ends in \.onnx')],
+)
+def test_a_wrong_name_is_refused_and_a_file_that_exists_kept(model, tmp_path, format_name, message):
     path = tmp_path / 'model.pt2'
     path.write_bytes(b'older')
-    with pytest.raises(InputError, match=r'model\.pt2 exists'):
-        export_model(model, 'torch-export', path)
+    with pytest.raises(InputError, match=message):
+        export_model(model, format_name, path)
     assert path.read_bytes() == b'older'
-
-
-def test_the_suffix_is_the_formats(model, tmp_path):
-    with pytest.raises(InputError, match=r'a file of onnx ends in \.onnx'):
-        export_model(model, 'onnx', tmp_path / 'model.pt2')
 
 
 @pytest.mark.parametrize('package', onnx_file.PACKAGES)

@@ -12,15 +12,6 @@ from mmdpt.visualization.depth import LEGEND_HEIGHT, colour_bar, colour_range
 from mmdpt.visualization.layout import GAP
 
 
-def test_ends_of_the_scale_and_invalid_pixels():
-    picture = colourise_depth(np.array([[1.0, 5.0, 9.0, np.nan]]), 1.0, 5.0, 'viridis')
-    first, last = (
-        (np.array(colormaps['viridis'](x)[:3]) * 255).round().astype(int).tolist()
-        for x in (0.0, 1.0)
-    )
-    assert picture[0].tolist() == [first, last, last, [0, 0, 0]]
-
-
 def test_equal_depths_have_equal_colours_in_truth_and_prediction():
     truth = np.linspace(1, 5, 100 * 120).reshape(100, 120)
     truth[:10] = np.nan
@@ -39,15 +30,12 @@ def test_without_truth():
     assert panel.shape == (84, 2 * 60 + 4, 3)
 
 
-def test_colours_are_matplotlibs():
+def test_colours_are_matplotlibs_ends_those_of_what_is_beyond_and_nan_is_black():
     values = np.random.default_rng(0).uniform(-0.5, 1.5, (50, 60))
+    values[0, :3] = -np.inf, np.inf, np.nan
     expected = (colormaps['magma_r'](np.clip(values, 0, 1))[..., :3] * 255).round()
+    expected[0, 2] = 0
     np.testing.assert_array_equal(colourise_depth(values, 0, 1), expected)
-
-
-def test_infinite_values_have_the_colours_of_the_ends():
-    picture = colourise_depth(np.array([[-np.inf, 1, 5, np.inf]]), 1, 5)
-    assert (picture[0, 0] == picture[0, 1]).all() and (picture[0, 2] == picture[0, 3]).all()
 
 
 def test_range_is_that_of_the_finite_values():

@@ -32,17 +32,16 @@ def points(curve):
 
 
 def test_training_and_validation_values_by_their_step(tmp_path):
-    write(tmp_path, '1', [train(10, 2.0), train(20, 1.0), validate(20, 30.0), train(30, 0.5)])
+    """A key of both kinds, ``time``, is that of training; NaN is kept."""
+    nan = float('nan')
+    write(tmp_path, '1', [train(10, nan), train(20, 1.0), validate(20, 30.0), train(30, 0.5)])
     run = read_run(tmp_path)
-    assert points(run['loss']) == [(10, 2.0), (20, 1.0), (30, 0.5)]
+    np.testing.assert_array_equal(run['loss'].values, [nan, 1.0, 0.5])
+    assert run['loss'].steps.tolist() == [10, 20, 30]
     assert points(run['mIoU']) == [(20, 30.0)]
+    assert points(run['time']) == [(10, 0.1), (20, 0.1), (30, 0.1)]
     assert run['mIoU'].measured and not run['loss'].measured
     assert sorted(run) == ['loss', 'mIoU', 'time']
-
-
-def test_a_key_of_both_kinds_is_that_of_training(tmp_path):
-    write(tmp_path, '1', [train(10, 2.0), validate(10, 30.0)])
-    assert points(read_run(tmp_path)['time']) == [(10, 0.1)]
 
 
 def test_resumed_start_replaces_what_came_after_its_first_step(tmp_path):
@@ -54,16 +53,15 @@ def test_resumed_start_replaces_what_came_after_its_first_step(tmp_path):
     assert points(run['mIoU']) == [(20, 30.0), (30, 40.0)]
 
 
-def test_start_that_did_not_resume_replaces_all(tmp_path):
+@pytest.mark.parametrize(
+    ('later', 'expected'),
+    [([train(2, 1.0)], [(2, 1.0)]), ([], [(1, 5.0), (2, 5.0), (3, 5.0)])],
+    ids=['that logged', 'that logged nothing'],
+)
+def test_start_that_did_not_resume_replaces_all(tmp_path, later, expected):
     write(tmp_path, '20260101_000000', [train(step, 5.0) for step in (1, 2, 3)], resume=False)
-    write(tmp_path, '20260102_000000', [train(2, 1.0)], resume=False)
-    assert points(read_run(tmp_path)['loss']) == [(2, 1.0)]
-
-
-def test_start_that_logged_nothing_replaces_nothing(tmp_path):
-    write(tmp_path, '20260101_000000', [train(1, 5.0)], resume=False)
-    write(tmp_path, '20260102_000000', [], resume=False)
-    assert points(read_run(tmp_path)['loss']) == [(1, 5.0)]
+    write(tmp_path, '20260102_000000', later, resume=False)
+    assert points(read_run(tmp_path)['loss']) == expected
 
 
 def test_validations_counted_in_epochs_stand_after_their_last_iteration(tmp_path):
@@ -77,11 +75,6 @@ def test_line_that_is_being_written_is_left_out(tmp_path):
     with file.open('a') as log:
         log.write('{"loss": 4.0, "it')
     assert points(read_run(tmp_path)['loss']) == [(1, 5.0)]
-
-
-def test_nan_is_kept(tmp_path):
-    write(tmp_path, '1', [train(1, float('nan')), train(2, 1.0)])
-    assert np.isnan(read_run(tmp_path)['loss'].values).tolist() == [True, False]
 
 
 def test_work_dir_time_stamped_folder_and_file_are_the_same_run(tmp_path):
@@ -143,12 +136,8 @@ def test_keys_are_the_loss_and_the_main_metrics_or_those_asked_for(tmp_path):
     assert choose_keys(runs, ['lr', 'loss']) == ['lr', 'loss']
     with pytest.raises(InputError, match='no run holds los; there are: lr, loss, time, mIoU'):
         choose_keys(runs, ['loss', 'los'])
-
-
-def test_runs_without_loss_or_metric_say_what_they_hold(tmp_path):
-    write(tmp_path, '1', [dict(lr=0.1, iter=1, step=1)])
     with pytest.raises(InputError, match='no run holds a loss or metric; there are: lr'):
-        choose_keys([read_run(tmp_path)])
+        choose_keys([dict(lr=runs[0]['lr'])])
 
 
 def test_smoothed_values_by_hand():
@@ -171,10 +160,7 @@ def test_smoothed_values_by_hand():
 def test_best_is_greatest_or_least_as_the_key_says(key, expected):
     curve = Curve(np.array([1, 2, 3, 4]), np.array([3.0, 9.0, np.nan, 9.0]), True)
     assert best(key, curve) == expected
-
-
-def test_nothing_is_best_among_nan():
-    assert best('loss', Curve(np.array([1]), np.array([np.nan]), False)) is None
+    assert best(key, curve._replace(values=np.full(4, np.nan))) is None
 
 
 def test_table_of_last_and_best_values(tmp_path):

@@ -46,18 +46,15 @@ def test_panel_of_depth_is_black_where_there_is_none():
     assert panel.shape == (60 + LEGEND_HEIGHT, 2 * 300 + GAP, 3)
     assert (panel[:20, 300 + GAP :] == 0).all()
     assert (panel[20:60, 300 + GAP :].sum(axis=2)[:, :150] > 0).all()
+    panel = sample_panel(packed(depth=np.full_like(depth, np.nan)), {})
+    assert panel.shape == (60, 2 * 300 + GAP, 3)  # no scale
+    assert (panel[:, 300 + GAP :] == 0).all()
 
 
 def test_panel_of_both_has_three_columns():
     panel = sample_panel(packed(np.ones((60, 300), int), np.ones((60, 300), np.float32)), CLASSES)
     assert panel.shape == (60 + LEGEND_HEIGHT, 3 * 300 + 2 * GAP, 3)
     assert panel[30, 300 + GAP].tolist() == [30, int(0.7 * 255 + 0.3 * 100), 30]
-
-
-def test_depth_without_valid_pixel_is_drawn_black():
-    panel = sample_panel(packed(depth=np.full((60, 300), np.nan, np.float32)), {})
-    assert panel.shape == (60, 2 * 300 + GAP, 3)
-    assert (panel[:, 300 + GAP :] == 0).all()
 
 
 def test_targets_at_full_size_are_brought_to_the_image():

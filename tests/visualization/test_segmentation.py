@@ -10,15 +10,11 @@ from mmdpt.visualization.segmentation import label_errors, overlay_with_classes
 PALETTE = [[255, 0, 0], [0, 255, 0]]
 
 
-def test_classes_take_their_colour_and_ignored_pixels_black():
-    picture = colourise(np.array([[0, 1, 255]]), PALETTE)
-    assert picture.tolist() == [[[255, 0, 0], [0, 255, 0], [0, 0, 0]]]
-
-
-def test_classes_beyond_256_and_negative_labels():
-    palette = [[0, 0, 0]] * 299 + [[9, 8, 7]]
-    picture = colourise(np.array([[299, -1, 300, 65535]]), palette)
-    assert picture.tolist() == [[[9, 8, 7], [0, 0, 0], [0, 0, 0], [0, 0, 0]]]
+def test_classes_take_their_colour_and_other_values_black():
+    """Also beyond 256 classes, and below zero."""
+    palette = [[255, 0, 0], [0, 255, 0], *[[0, 0, 0]] * 297, [9, 8, 7]]
+    picture = colourise(np.array([[0, 1, 255, 299, -1, 300, 65535]]), palette)
+    assert picture.tolist() == [[*palette[:2], [0] * 3, [9, 8, 7], [0] * 3, [0] * 3, [0] * 3]]
 
 
 def test_classes_of_an_overlay_are_those_in_it():
@@ -50,11 +46,7 @@ def test_panel_holds_image_truth_prediction_and_error_in_this_order():
     assert (panel[:, 14:17] == [0, 255, 0]).all()
     assert (panel[:, 21:] == [230, 30, 60]).all()
     assert (panel[:, 3:7] == 255).all()
-
-
-def test_panel_without_truth():
-    image = np.zeros((2, 3, 3), np.uint8)
-    assert segmentation_panel(image, None, np.ones((2, 3), int), PALETTE).shape == (2, 10, 3)
+    assert segmentation_panel(image, None, prediction, PALETTE).shape == (2, 2 * 3 + 4, 3)
 
 
 def test_right_is_faded_wrong_is_red_and_ignored_is_black():
