@@ -13,32 +13,20 @@ DINOV2 = dict(
 )
 RELATIVE = dict(output='relative', loss_decode=[dict(type='SSITrimmedLoss')])
 METRIC = dict(output='depth', loss_decode=[dict(type='SiLogLoss')])
+INVERTED = METRIC | dict(inversion=(0.000305, 0.1378))
+RELATIVE_DINOV2 = DINOV2 | dict(head=DINOV2['head'] | RELATIVE)
+METRIC_DINOV2 = DINOV2 | dict(head=DINOV2['head'] | METRIC | dict(max_depth=20.0))
 FAMILIES = {  # source, task, hybrid, and settings of backbone and head
     'isl-org, depth': ('isl-org', 'depth', False, dict(head=RELATIVE)),
-    'isl-org, hybrid depth': (
-        'isl-org',
-        'depth',
-        True,
-        dict(head=METRIC | dict(inversion=(0.000305, 0.1378))),
-    ),
+    'isl-org, hybrid depth': ('isl-org', 'depth', True, dict(head=INVERTED)),
     'isl-org, segmentation': ('isl-org', 'segmentation', False, {}),
     'isl-org, hybrid segmentation': ('isl-org', 'segmentation', True, {}),
     'transformers, depth': ('huggingface', 'depth', False, dict(head=RELATIVE)),
     'transformers, hybrid depth': ('huggingface', 'depth', True, dict(head=RELATIVE)),
     'transformers, segmentation': ('huggingface', 'segmentation', False, {}),
     'transformers, hybrid segmentation': ('huggingface', 'segmentation', True, {}),
-    'transformers, Depth Anything': (
-        'huggingface',
-        'depth',
-        False,
-        DINOV2 | dict(head=DINOV2['head'] | METRIC | dict(max_depth=20.0)),
-    ),
-    'Depth Anything': (
-        'depth-anything',
-        'depth',
-        False,
-        DINOV2 | dict(head=DINOV2['head'] | RELATIVE),
-    ),
+    'transformers, Depth Anything': ('huggingface', 'depth', False, METRIC_DINOV2),
+    'Depth Anything': ('depth-anything', 'depth', False, RELATIVE_DINOV2),
     'mmseg': ('mmseg', 'segmentation', False, dict(auxiliary=False)),
     'smp': ('smp', 'segmentation', False, dict(auxiliary=False)),
 }

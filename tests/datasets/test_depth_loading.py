@@ -113,12 +113,6 @@ def test_missing_or_broken_file_is_named(tmp_path, name, kept):
         load(path, ori_shape=(200, 300))
 
 
-def test_pickled_array_is_refused(tmp_path):
-    np.save(tmp_path / 'd.npy', np.array([[{}, {}]]), allow_pickle=True)
-    with pytest.raises(InputError, match=r'cannot read depth file .*d\.npy'):
-        load(tmp_path / 'd.npy')
-
-
 def test_unknown_format_is_named(tmp_path):
     with pytest.raises(InputError, match=r'd\.mat must end in one of \.png, \.tif'):
         load(tmp_path / 'd.mat')

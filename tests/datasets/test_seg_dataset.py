@@ -38,12 +38,6 @@ def labels(dataset, index=0):
     return set(np.unique(dataset[index]['data_samples'].gt_sem_seg.data.numpy()).tolist())
 
 
-def test_good_data_is_read(root):
-    dataset = build(root)
-    assert len(dataset) == 3
-    assert labels(dataset) == {0, 1, 2, 255}
-
-
 @pytest.mark.parametrize(
     ('change', 'message'),
     [

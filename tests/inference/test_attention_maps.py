@@ -1,5 +1,7 @@
 """Attention maps are what the layers compute, over the pixels that they belong to."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,14 @@ def picture(height=50, width=70):
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
 
+@contextmanager
+def inputs_of(module):
+    """List what the module is given within the block."""
+    seen = []
+    with module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0])):
+        yield seen
+
+
 @pytest.mark.parametrize('name', BACKBONES)
 def test_weights_give_what_the_layer_attends_to(name):
     """weights @ v, through the layer's own projection, is the output of its fused attention."""
@@ -87,13 +97,8 @@ def test_weights_give_what_the_layer_attends_to(name):
 def test_map_is_the_row_of_the_query_of_a_forward_pass(name, patch, registers):
     """50 x 70 px: pixel (40, 33) lies in patch column 40 // p of row 33 // p, 5 a row."""
     model = build(name)
-    seen = []
-    handle = model.backbone.layers[2].attn.register_forward_pre_hook(
-        lambda _, inputs: seen.append(inputs[0])
-    )
-    image = picture()
-    ((found,),) = read_attention(model, image, layers=[2], queries=[(40, 33)], head=1)
-    handle.remove()
+    with inputs_of(model.backbone.layers[2].attn) as seen:
+        ((found,),) = read_attention(model, picture(), layers=[2], queries=[(40, 33)], head=1)
     readouts = 0 if name == 'no_readout' else 1
     row = readouts + registers + (33 // patch) * 5 + 40 // patch
     weights = attention_weights(model.backbone.layers[2].attn, seen[0], [row])[0, 1, 0]
@@ -109,12 +114,8 @@ def test_map_is_the_row_of_the_query_of_a_forward_pass(name, patch, registers):
 
 def test_mean_over_heads_and_the_readout_token_asks_first():
     model, image = build('dinov2'), picture()
-    tokens = []
-    handle = model.backbone.layers[3].attn.register_forward_pre_hook(
-        lambda _, inputs: tokens.append(inputs[0])
-    )
-    ((mean,),) = read_attention(model, image, [3], ['readout'])
-    handle.remove()
+    with inputs_of(model.backbone.layers[3].attn) as tokens:
+        ((mean,),) = read_attention(model, image, [3], ['readout'])
     heads = [read_attention(model, image, [3], ['readout'], head)[0][0] for head in (0, 1)]
     assert np.abs(heads[0].patches - heads[1].patches).max() > 1e-3
     expected = (heads[0].patches + heads[1].patches) / 2

@@ -1,8 +1,6 @@
 """An image becomes (H, W, 3) uint8 RGB whatever its file or object, or the message says why not."""
 
 import io
-import struct
-import zlib
 
 import cv2
 import numpy as np
@@ -18,12 +16,6 @@ COLOURS = np.array([[RED, GREEN, BLUE], [WHITE, (10, 20, 30), (200, 100, 50)]], 
 DEEP = np.array([[0, 128, 129], [257 * 10, 257 * 254, 65535]], np.uint16)
 LEVELS = np.arange(256).reshape(16, 16)
 DEEP_AS_8_BIT = [[0, 0, 1], [10, 254, 255]]  # 65535 / 255 = 257; 128 / 257 < 0.5 < 129 / 257
-
-
-HEADER = b'IHDR' + struct.pack('>IIBBBBB', 20000, 20000, 8, 2, 0, 0, 0)
-BOMB = b'\x89PNG\r\n\x1a\n\0\0\0\r' + HEADER + struct.pack('>I', zlib.crc32(HEADER))
-BOMB += b'\0\0\0\0IDAT' + struct.pack('>I', zlib.crc32(b'IDAT'))
-"""A PNG whose header alone says 20000 x 20000 px."""
 
 
 def file_of(image, kind='PNG', **options):
@@ -136,7 +128,6 @@ def test_a_cmyk_jpeg_gives_its_colours():
         (lambda path: path.mkdir(), 'is a folder'),
         (lambda path: path.write_bytes(b''), 'is empty'),
         (lambda path: path.write_bytes(b'<html>not found</html>'), 'is no image that can be read'),
-        (lambda path: path.write_bytes(BOMB), r'is too large: .*400000000 pixels'),
         (
             lambda path: Image.fromarray(np.array([[-1, 5]], np.int32)).save(path, 'TIFF'),
             r'mode I: expected numbers in \[0, 65535\], received -1 to 5',
@@ -147,7 +138,7 @@ def test_a_cmyk_jpeg_gives_its_colours():
         ),
         (lambda path: path.write_bytes(b'P5 0 4 255\n'), 'is no image'),
     ],
-    ids=['missing', 'folder', 'empty', 'text', 'bomb', 'negative', 'metres', 'zero-sized'],
+    ids=['missing', 'folder', 'empty', 'text', 'negative', 'metres', 'zero-sized'],
 )
 def test_what_is_wrong_with_a_file_is_said(make, message, tmp_path):
     path = tmp_path / 'wrong.png'

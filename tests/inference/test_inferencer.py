@@ -241,11 +241,6 @@ def test_an_unknown_name_is_answered_with_the_nearest_release_or_config(name, me
         DPTInferencer(name)
 
 
-def test_a_checkpoint_of_another_model_is_refused(paths_of):
-    with pytest.raises(InputError, match=r'segmentation\.pth does not fit'):
-        DPTInferencer(paths_of('depth')[0], paths_of('segmentation')[1], device='cpu')
-
-
 def test_no_device_no_precision_no_model():
     """Before weights are loaded or downloaded."""
     with pytest.raises(InputError, match="cannot use device 'gpu'"):
