@@ -186,20 +186,6 @@ def test_given_range_colours_two_frames_alike():
     assert not (near == of_map().colour_map()).all()
 
 
-def test_infinite_depth_is_the_farthest_colour_and_nan_black():
-    values = RAMP.copy()
-    values[0, :3] = np.inf, np.nan, 5
-    picture = of_map(values).colour_map(1, 5)
-    np.testing.assert_array_equal(picture[0, 0], picture[0, 2])
-    assert picture[0, 1].tolist() == [0, 0, 0]
-
-
-def test_labels_are_laid_over_the_image():
-    picture = of_labels().colour_map()
-    assert picture[0, 0].tolist() == [int(0.7 * 250 + 0.3 * 100), 30, 30]
-    assert picture[0, 39].tolist() == [30, 30, int(0.7 * 250 + 0.3 * 100)]
-
-
 @pytest.mark.parametrize(
     ('width', 'drawn'), [(40, 240), (240, 240), (500, 500), (960, 960), (1920, 960)]
 )
