@@ -7,6 +7,7 @@ z-depth [m], the quantity a Kinect (NYU) records, not the distance from the came
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ Vector = tuple[float, float, float]
 
 NEAR = 1e-3
 """Hits nearer than this [m] are the surface that a ray starts on."""
+
+_CUBE = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float).T
 
 
 class Surface(NamedTuple):
@@ -128,8 +131,7 @@ class Box:
         return Surface(normal, np.where(side == 0, y, x), np.where(side == 2, y, z))
 
     def corners(self) -> Array:
-        signs = np.array(np.meshgrid((-1, 1), (-1, 1), (-1, 1))).reshape(3, 8)
-        x, y, z = signs * np.array(self.half)[:, None]
+        x, y, z = _CUBE * _column(self.half)
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         return np.stack([cos * x - sin * y, sin * x + cos * y, z]) + _column(self.centre)
 
@@ -159,7 +161,7 @@ class Sphere:
         return Surface(normal, u, v)
 
     def corners(self) -> Array:
-        return Box(self.centre, (self.radius,) * 3).corners()
+        return _CUBE * self.radius + _column(self.centre)
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Camera:
         """Column and row of the optical axis [px]."""
         return (self.size[0] - 1) / 2, (self.size[1] - 1) / 2
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Array, Array, Array]:
         """Right, down and forward as unit vectors of the world."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
@@ -266,17 +268,24 @@ def occluded(points: Array, to_light: Array, shapes: Sequence[Shape]) -> NDArray
         (n,), true in shadow.
     """
     shadow = np.zeros(points.shape[1], dtype=bool)
-    length2 = sum(d * d for d in to_light)
+    # Find the rays near a shape's bounding sphere in single precision, with room for its rounding.
+    start = points.astype(np.float32)
+    ray = (to_light / np.sqrt(sum(d * d for d in to_light))).astype(np.float32)
+    start2, start_ray = (start * start).sum(axis=0), (start * ray).sum(axis=0)
     for shape in shapes:
         corners = shape.corners()
         if corners is None:
             raise ValueError(f'only a bounded shape casts a shadow, got {shape}')
-        centre = corners.mean(axis=1)
+        centre = corners.mean(axis=1).astype(np.float32)
+        centre2 = (centre**2).sum()
         radius2 = ((corners[:, 0] - centre) ** 2).sum()
-        offset = [c - p for c, p in zip(centre, points, strict=True)]
-        along = sum(d * x for d, x in zip(to_light, offset, strict=True))
-        distance2 = sum(x * x for x in offset) - np.maximum(along, 0.0) ** 2 / length2
-        near = np.flatnonzero((distance2 < radius2) & ~shadow)
+        rounding = 2e-6 * (centre2 + start2.max(initial=0))
+        centre_ray, centre_start = (
+            sum(c * x for c, x in zip(centre, vectors, strict=True)) for vectors in (ray, start)
+        )
+        along = np.maximum(centre_ray - start_ray, 0)
+        distance2 = start2 - 2 * centre_start - along * along
+        near = np.flatnonzero((distance2 < radius2 - centre2 + rounding) & ~shadow)
         if near.size:
             shadow[near] = shape.intersect(points[:, near], to_light[:, near]) < 1.0
     return shadow

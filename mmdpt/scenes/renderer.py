@@ -59,12 +59,14 @@ def _lit_surfaces(
     scene: Scene, camera: Camera, directions: Array, depth: Array, index: NDArray[np.intp]
 ) -> Array:
     """Linear RGB (3, n) of the surfaces hit by n rays (3, n) at z-depths (n,)."""
+    order = np.argsort(index, kind='stable')  # one body after another: slices instead of copies
+    directions, depth, index = directions[:, order], depth[order], index[order]
     points = np.array(camera.position)[:, None] + depth * directions
     normals, albedo = np.empty_like(points), np.empty_like(points)
     length = np.sqrt(np.sum(directions**2, axis=0))
-    for number in np.unique(index):
-        body = scene.bodies[number]
-        seen = np.flatnonzero(index == number)
+    numbers, starts = np.unique(index, return_index=True)
+    for number, start, end in zip(numbers, starts, [*starts[1:], len(index)], strict=True):
+        body, seen = scene.bodies[number], slice(start, end)
         surface = body.shape.surface(points[:, seen])
         facing = np.sum(surface.normal * directions[:, seen], axis=0) / length[seen]
         normals[:, seen] = surface.normal * -np.sign(facing)
@@ -73,10 +75,12 @@ def _lit_surfaces(
         albedo[:, seen] = body.texture.colours(surface.u, surface.v, footprint)
     occluders = [body.shape for body in scene.bodies if body.casts_shadow]
     lit = _illumination(scene.light, points, normals, occluders) * albedo
-    if scene.sky is None:
-        return lit
-    clear = np.exp(-depth * length / scene.sky.haze)
-    return lit * clear + np.array(scene.sky.horizon)[:, None] * (1 - clear)
+    if scene.sky is not None:
+        clear = np.exp(-depth * length / scene.sky.haze)
+        lit = lit * clear + np.array(scene.sky.horizon)[:, None] * (1 - clear)
+    unsorted = np.empty_like(lit)
+    unsorted[:, order] = lit
+    return unsorted
 
 
 def _illumination(light: Light, points: Array, normals: Array, occluders: list) -> Array:

@@ -160,11 +160,11 @@ def distance_to(shape, points):
 
 
 def test_a_body_between_a_point_and_the_light_puts_it_in_shadow():
-    points = np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 3.0]]).T
+    points = np.array([[0.0, 0.0, -2.0], [2.0, 0.0, -2.0], [0.0, 0.0, 1.0]]).T
     to_light = np.array([[0.0, 0.0, 10.0]] * 3).T
-    for shape in (Sphere((0, 0, 2), 0.5), Box((0, 0, 2), (0.5, 0.5, 0.5), yaw=0.3)):
+    for shape in (Sphere((0, 0, 0), 0.5), Box((0, 0, 0.1), (0.5, 0.5, 0.5), yaw=0.3)):
         assert occluded(points, to_light, [shape]).tolist() == [True, False, False]
-    behind_light = Sphere((0, 0, 14), 0.5)
+    behind_light = Sphere((0, 0, 12), 0.5)
     assert not occluded(points, to_light, [behind_light]).any()
 
 
