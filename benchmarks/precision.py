@@ -19,14 +19,14 @@ from mmdpt.evaluation import IoUMetric, depth_errors
 from mmdpt.inference.devices import DTYPES
 from mmdpt.scenes.writer import DEPTH_UNIT
 
-CONFIG = 'dpt_hybrid-ti16_scenes-joint_abs-rel'
+CONFIG = 'dpt_hybrid-ti16_scenes-joint_short'
 LIMIT = 0.01
 """Of AbsRel in bfloat16 over AbsRel in float32, less one."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('checkpoint', help='of work_dirs/demo/' + CONFIG)
+    parser.add_argument('checkpoint', help='what make demo left in work_dirs/demo')
     parser.add_argument('--scenes', type=Path, default=Path('data/scenes'))
     parser.add_argument('--out', type=Path, help='JSON file for the figures')
     args = parser.parse_args()

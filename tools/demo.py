@@ -1,6 +1,7 @@
 """Render a data set, train a small DPT on its labels and its depth, draw what it sees."""
 
 import argparse
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -13,15 +14,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 TOOLS = Path(__file__).resolve().parent
+CONFIG = 'dpt_hybrid-ti16_scenes-joint_short'
 DATA = Path('data/scenes')
 WORK_DIR = Path('work_dirs/demo')
+NUM_TRAIN, NUM_VAL = 480, 60
 ROWS = 6
-FROM_SCRATCH = 'dpt_hybrid-ti16_scenes-joint'
-FINE_TUNING = 'dpt_hybrid-ti16_scenes-joint_abs-rel'
 SCORES = re.compile(
     r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+).*'
     r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'
 )
+PICTURE = re.compile(r'picture of the validation: (.*iter_(\d+)\.png)')
 
 
 @report_input_errors
@@ -31,42 +33,55 @@ def main() -> None:
 
     start = time.time()
     render()
-    classes, medians = score_most_frequent_class(), score_median_depths()
-    run('train', FROM_SCRATCH)
-    learnt = last_checkpoint(WORK_DIR / FROM_SCRATCH)
-    run('train', FINE_TUNING, '--cfg-options', f'load_from={learnt}')
-    learnt = last_checkpoint(WORK_DIR / FINE_TUNING)
-    pictures = WORK_DIR / 'pictures'
-    scores = run('test', FINE_TUNING, learnt, '--show-dir', pictures)
+    print(
+        'Training a small DPT on labels and depth, from scratch. '
+        'mIoU: higher is better; AbsRel: lower is better.'
+    )
+    run('train', CONFIG, '--work-dir', WORK_DIR)
+    pictures = WORK_DIR / 'pictures' / 'test'
+    checkpoint = last_checkpoint(WORK_DIR)
+    print('Testing it.')
+    scores = run(
+        *('test', CONFIG, checkpoint, '--work-dir', WORK_DIR / 'test', '--show-dir', pictures)
+    )
     draw(pictures)
     plot()
+    classes, medians = score_most_frequent_class(), score_median_depths()
     print(
-        f'\n{"":32}{"mIoU":>8}{"accuracy":>10}\n'
+        f'\n{"labels":32}{"mIoU":>8}{"accuracy":>10}\n'
         f'{"DPT, trained just now":32}{scores["mIoU"]:6.1f} %{scores["aAcc"]:8.1f} %\n'
-        f'{"per-pixel most frequent class":32}{classes["mIoU"]:6.1f} %{classes["aAcc"]:8.1f} %\n'
-        f'\n{"":32}{"AbsRel":>8}{"d1":>10}\n'
+        f'{"most frequent class per pixel":32}{classes["mIoU"]:6.1f} %{classes["aAcc"]:8.1f} %\n'
+        f'\n{"depth":32}{"AbsRel":>8}{"d1":>10}\n'
         f'{"DPT, trained just now":32}{scores["abs_rel"]:8.3f}{scores["d1"]:10.3f}\n'
         + ''.join(
             f'{label:32}{medians[name]["abs_rel"]:8.3f}{medians[name]["d1"]:10.3f}\n'
-            for name, label in (('per_pixel', 'per-pixel median'), ('constant', 'constant median'))
+            for name, label in (('per_pixel', 'median per pixel'), ('constant', 'median'))
         )
-        + f'\n{WORK_DIR / "segmentation.png"}: image | ground truth | prediction | error\n'
+        + '\nThe lines below DPT are guesses that ignore the image.\n\n'
+        f'{WORK_DIR / "segmentation.png"}: image | ground truth | prediction | error\n'
         f'{WORK_DIR / "depth.png"}: image | ground truth | prediction | relative error\n'
-        f'{WORK_DIR / "curves.png"}: loss and metrics against iterations\n'
-        f'{time.time() - start:.0f} s'
+        f'{WORK_DIR / "curves.png"}: loss and metrics during training\n'
+        f'{time.time() - start:.0f} s in all'
     )
 
 
 def render() -> None:
-    """Write the embedded data set, unless it is there."""
+    """Write the embedded data set, unless it is there; a larger one stays."""
+    from mmdpt.commands.tool_runs import show_on_one_line
     from mmdpt.scenes import write_scenes
 
-    print(f'rendering 1020 scenes into {DATA}', flush=True)
-    write_scenes(DATA)
+    def show(done: int, total: int) -> None:
+        show_on_one_line(f'{done}/{total}')
+
+    larger = DATA / 'images' / 'training' / 'scene_00000960.jpg'
+    num_train = 960 if larger.exists() else NUM_TRAIN
+    print(f'Rendering {num_train} scenes to train on and {NUM_VAL} to test on.', flush=True)
+    summary = write_scenes(DATA, num_train, NUM_VAL, progress=show)
+    print(f'  {DATA}: {f"{summary.seconds:.0f} s" if summary.written else "already there":40}')
 
 
 def score_most_frequent_class() -> dict[str, float]:
-    """Score the per-pixel most frequent class on the validation scenes [%]."""
+    """Score the most frequent class of each pixel on the validation scenes [%]."""
     from mmdpt.evaluation import most_frequent_class
     from mmdpt.scenes import CLASSES
 
@@ -99,19 +114,23 @@ def read_maps(folder: Path) -> Iterator['np.ndarray']:
         yield np.asarray(Image.open(path))
 
 
-def run(tool: str, config: str, *arguments: object) -> dict[str, float]:
-    """Run a tool as a user would type it; return the last scores that it printed."""
+def run(tool: str, *arguments: object) -> dict[str, float]:
+    """Run a tool as a user would type it; show and return the scores that it prints."""
     from mmdpt.commands.tool_runs import run_tool
 
-    work_dir = WORK_DIR / config
-    arguments = (config, *arguments, '--work-dir', work_dir)
-    print(f'python tools/{tool}.py', *arguments, flush=True)
+    print(f'  python tools/{tool}.py', *arguments, flush=True)
     scores: dict[str, float] = {}
-    for line in run_tool(TOOLS / f'{tool}.py', work_dir / f'{tool}.txt', *arguments):
-        if found := SCORES.search(line):
+    picture = None
+    for line in run_tool(TOOLS / f'{tool}.py', WORK_DIR / f'{tool}.txt', *arguments):
+        if found := PICTURE.search(line):
+            picture = found
+        elif found := SCORES.search(line):
             scores = {name: float(value) for name, value in found.groupdict().items()}
-            shown = ', '.join(f'{name} {value:g}' for name, value in scores.items())
-            print(f'\r  validation: {shown:46}', flush=True)
+            shown = f'mIoU {scores["mIoU"]:.1f} %, AbsRel {scores["abs_rel"]:.3f}'
+            if picture:
+                shown = f'after {picture[2]} iterations: {shown}, see {os.path.relpath(picture[1])}'
+                picture = None
+            print(f'  {shown:60}', flush=True)
     return scores
 
 
@@ -141,12 +160,11 @@ def draw(pictures: Path) -> None:
 
 
 def plot() -> None:
-    """Plot the curves of both trainings."""
+    """Plot the curves of the training."""
     from mmdpt.visualization import plot_curves
     from mmdpt.visualization.logs import read_runs
 
-    runs = read_runs([WORK_DIR / FROM_SCRATCH, WORK_DIR / FINE_TUNING])
-    plot_curves(runs, ['loss', 'mIoU', 'abs_rel'], WORK_DIR / 'curves.png')
+    plot_curves(read_runs([WORK_DIR]), ['loss', 'mIoU', 'abs_rel'], WORK_DIR / 'curves.png')
 
 
 if __name__ == '__main__':

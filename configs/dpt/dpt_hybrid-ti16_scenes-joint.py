@@ -1,10 +1,18 @@
-# What make demo trains first: labels and depth of every image.
+# Labels and depth of every image; the depth by its logarithm, and edges by theirs.
 _base_ = ['./dpt_vit-ti16_scenes-joint.py', '../_base_/models/dpt_hybrid-ti16.py']
 max_iters = 1750
 model = dict(
     backbone=_base_.hybrid_encoder,
     decode_head=_base_.hybrid_taps,
-    depth_head=_base_.hybrid_taps,
+    depth_head=dict(
+        max_depth=None,
+        median_depth=5.0,
+        loss_decode=[
+            dict(type='SiLogLoss', variance_weight=0.0),
+            dict(type='GradientMatchingLoss', alignment='none', space='log', loss_weight=0.25),
+        ],
+        **_base_.hybrid_taps,
+    ),
     test_cfg=dict(flip=True),
 )
 train_dataloader = dict(dataset=dict(_delete_=True, **_base_.every_label))

@@ -11,3 +11,4 @@ model = dict(
     depth_head=dict(max_depth=65.0, clamp=(0.1, 65.0)),
 )
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=_base_.max_iters))
+custom_hooks = [dict(type='ValidationPictureHook')]

@@ -10,12 +10,12 @@ PROGRESS = re.compile(r'Iter\((\w+)\) +\[ *(\d+)/(\d+)\].*?eta: (\S+)')
 
 
 def run_tool(tool: Path, log: Path, *arguments: object) -> Iterator[str]:
-    """Run a tool, yield its lines, show how far its training or test is.
+    """Run a tool, yield its lines, show how far its training or test is on a terminal.
 
     Args:
         tool: The Python file.
         log: File for the tool's output.
-        *arguments: Of its command line.
+        *arguments: Arguments of its command line.
 
     Raises:
         SystemExit: If the tool fails, with the end of its output on stderr.
@@ -33,7 +33,7 @@ def run_tool(tool: Path, log: Path, *arguments: object) -> Iterator[str]:
             file.write(line)
             _show_progress(line)
             yield line
-    print(f'\r{"":60}\r', end='', flush=True)
+    show_on_one_line('')
     if process.returncode != 0:
         print(*log.read_text().splitlines()[-20:], sep='\n', file=sys.stderr)
         sys.exit(f'error: {tool.name} failed; its output is in {log}')
@@ -48,5 +48,11 @@ def _show_progress(line: str) -> None:
     if found := PROGRESS.search(line):
         phase, done, total, eta = found.groups()
         loss = re.search(r' loss: ([\d.]+)', line)
-        text = f'  {phase} {done}/{total}, {eta} left' + (f', loss {loss[1]}' if loss else '')
-        print(f'\r{text:60}', end='', flush=True)
+        text = f'{phase} {done}/{total}, {eta} left' + (f', loss {loss[1]}' if loss else '')
+        show_on_one_line(text)
+
+
+def show_on_one_line(text: str) -> None:
+    """Show how far something is, over what was shown before; only on a terminal."""
+    if sys.stdout.isatty():
+        print(f'\r  {text:60}', end='\r', flush=True)

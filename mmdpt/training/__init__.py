@@ -10,7 +10,7 @@ from .resume.checkpoint_hook import CheckpointHook
 from .runner import Runner
 from .same_buffers_hook import SameBuffersHook
 from .stopping.stop_signal_hook import StopSignalHook
-from .test_outputs.comparison_hook import ComparisonHook
+from .test_outputs.comparison_hook import ComparisonHook, ValidationPictureHook
 from .test_outputs.depth_writer_hook import DepthWriterHook
 from .train_loop import IterBasedTrainLoop
 
@@ -28,6 +28,7 @@ __all__ = [
     'Runner',
     'SameBuffersHook',
     'StopSignalHook',
+    'ValidationPictureHook',
     'build_runner',
     'end_process_group',
 ]

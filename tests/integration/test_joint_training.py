@@ -65,6 +65,18 @@ def test_test_gives_the_metrics_of_the_last_validation(trained_jointly, tested_j
     assert metrics(tested_jointly[1]) == metrics(trained_jointly[1])
 
 
+def test_validation_draws_its_first_images_as_a_test_does(trained_jointly, tested_jointly):
+    work_dir, console = trained_jointly
+    path = work_dir / 'pictures' / 'iter_4.png'
+    assert f'picture of the validation: {path}' in console
+    tested = [np.asarray(Image.open(path)) for path in sorted(tested_jointly[0].glob('*.png'))]
+    tops = np.cumsum([0] + [len(picture) + 4 for picture in tested])
+    drawn = np.asarray(Image.open(path))
+    assert len(drawn) == tops[-1] - 4
+    for top, picture in zip(tops, tested, strict=False):
+        np.testing.assert_array_equal(drawn[top : top + len(picture)], picture)
+
+
 def test_every_image_has_a_picture_with_labels_above_depth(tested_jointly, scenes):
     """Above image | true labels | labels | error; below image | true depth | depth | error."""
     drawn = sorted(tested_jointly[0].glob('*.png'))

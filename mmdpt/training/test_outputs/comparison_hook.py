@@ -1,9 +1,11 @@
-"""Draw predictions of a test beside the ground truth."""
+"""Draw predictions of a test or a validation beside the ground truth."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import mmcv
 import numpy as np
+from mmengine.dist import is_main_process
 from mmengine.fileio import get
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -42,42 +44,83 @@ class ComparisonHook(Hook):
         """Draw the samples of a batch."""
         metainfo = runner.test_dataloader.dataset.metainfo
         for sample in outputs:
-            image = mmcv.imfrombytes(get(sample.img_path), channel_order='rgb')
-            panels = []
-            if 'pred_sem_seg' in sample:
-                panels.append(
-                    segmentation_panel(
-                        image,
-                        _read(sample, 'gt_sem_seg'),
-                        sample.pred_sem_seg.data.squeeze().cpu().numpy(),
-                        metainfo['palette'],
-                    )
-                )
-            if 'pred_depth_map' in sample:
-                panels.append(self._depth(image, sample))
             path = self.names.path(sample.img_path, '.png')
-            mmcv.imwrite(mmcv.rgb2bgr(below(panels)), str(path))
+            _write([_comparison(sample, metainfo)], path)
 
-    @staticmethod
-    def _depth(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
-        prediction = sample.pred_depth_map.data.squeeze().float().cpu().numpy()
-        truth = _read(sample, 'gt_depth_map')
-        output = sample.depth_output
-        valid = np.zeros_like(prediction, bool) if truth is None else np.isfinite(truth)
-        if not valid.any():
-            return depth_panel(image, None, prediction, sample.depth_unit or RELATIVE)
-        assert truth is not None
-        depth = align_depth(
-            prediction,
-            truth,
-            valid,
-            alignment='lstsq' if output == 'relative' else 'none',
-            output=output,
-            min_depth=float(truth[valid].min()),
-            max_depth=float(truth[valid].max()),
-        )
-        return depth_panel(image, truth, depth)
+
+@HOOKS.register_module()
+class ValidationPictureHook(Hook):
+    """After each validation, write one picture of its first images, drawn as a test draws them.
+
+    The picture is ``pictures/iter_N.png`` in the work dir; the log says so.
+
+    Args:
+        images: Number of images.
+    """
+
+    priority = 'ABOVE_NORMAL'  # before the metrics are logged
+
+    def __init__(self, images: int = 4) -> None:
+        self.images = images
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Begin a picture."""
+        self.panels: list[np.ndarray] = []
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[SegDataSample]
+    ) -> None:
+        """Draw the samples of a batch, until there are enough."""
+        if not is_main_process():
+            return
+        metainfo = runner.val_dataloader.dataset.metainfo
+        missing = self.images - len(self.panels)
+        self.panels += [_comparison(sample, metainfo) for sample in outputs[:missing]]
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the picture."""
+        if self.panels:
+            path = Path(runner.work_dir) / 'pictures' / f'iter_{runner.iter}.png'
+            _write(self.panels, path)
+            runner.logger.info(f'picture of the validation: {path}')
+
+
+def _comparison(sample: SegDataSample, metainfo: dict) -> np.ndarray:
+    """Draw image | ground truth | prediction | error, labels above depth."""
+    image = mmcv.imfrombytes(get(sample.img_path), channel_order='rgb')
+    panels = []
+    if 'pred_sem_seg' in sample:
+        labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
+        truth = _read(sample, 'gt_sem_seg')
+        panels.append(segmentation_panel(image, truth, labels, metainfo['palette']))
+    if 'pred_depth_map' in sample:
+        panels.append(_depth_comparison(image, sample))
+    return below(panels)
+
+
+def _depth_comparison(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
+    prediction = sample.pred_depth_map.data.squeeze().float().cpu().numpy()
+    truth = _read(sample, 'gt_depth_map')
+    output = sample.depth_output
+    valid = np.zeros_like(prediction, bool) if truth is None else np.isfinite(truth)
+    if not valid.any():
+        return depth_panel(image, None, prediction, sample.depth_unit or RELATIVE)
+    assert truth is not None
+    depth = align_depth(
+        prediction,
+        truth,
+        valid,
+        alignment='lstsq' if output == 'relative' else 'none',
+        output=output,
+        min_depth=float(truth[valid].min()),
+        max_depth=float(truth[valid].max()),
+    )
+    return depth_panel(image, truth, depth)
 
 
 def _read(sample: SegDataSample, name: str) -> np.ndarray | None:
     return sample.get(name).data.squeeze().cpu().numpy() if name in sample else None
+
+
+def _write(panels: Sequence[np.ndarray], path: Path) -> None:
+    mmcv.imwrite(mmcv.rgb2bgr(below(panels)), str(path))
