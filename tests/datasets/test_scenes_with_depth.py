@@ -9,7 +9,7 @@ import torch
 from mmdpt.datasets.nyu import NYUDepthDataset
 from mmdpt.datasets.scenes_dataset import ScenesDataset, depth_name
 from mmdpt.errors import InputError
-from mmdpt.scenes import write_scenes
+from mmdpt.scenes import CLASSES, render_sample, write_scenes
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),
@@ -66,9 +66,14 @@ def test_depth_is_that_of_the_same_picture_in_the_nyu_layout(root, split, nyu_sp
 def test_labels_are_those_of_the_data_set_without_depth(root):
     plain, both = build(root, pipeline=without('LoadDepth'), with_depth=False), build(root)
     assert both.metainfo == plain.metainfo  # else no ConcatDataset of the two
+    assert both.metainfo['classes'] == CLASSES
+    assert len(both.metainfo['palette']) == len(CLASSES)
+    assert len(both) == 5
     for index in range(5):
         labels, expected = (d[index]['data_samples'].gt_sem_seg.data for d in (both, plain))
         assert torch.equal(labels, expected)
+        rendered = render_sample(0, 'training', index, (32, 24))[1].labels
+        np.testing.assert_array_equal(labels[0], rendered - 1)
     assert 'depth_map_path' not in plain.get_data_info(0)
 
 
