@@ -198,41 +198,34 @@ def plain_evaluation(preds, targets, cap, rows=slice(None), columns=slice(None),
     return {name: sum(image[name] for image in images) / len(images) for name in ERRORS}
 
 
-def compare(preds, targets, expected, **arguments):
+FRAME = (slice(45, 471), slice(41, 601))
+KITTI, COLUMNS = 'kitti_sample/depth/0000000100.png', slice(44, 1197)
+
+
+@pytest.mark.parametrize(
+    ('files', 'per_metre', 'low', 'high', 'options', 'part'),
+    [
+        ('nyu_sample/mmseg/annotations/train/*.png', 1000, -0.5, 7, dict(crop='nyu'), FRAME),
+        (
+            'nyu_sample/mmseg/annotations/train/*.png',
+            *(1000, -0.5, 7, dict(crop='nyu', alignment='median'), FRAME),
+        ),
+        (KITTI, 256, -5, 95, dict(crop='garg', max_depth=80), (slice(153, 371), COLUMNS)),
+        (KITTI, 256, -5, 95, dict(crop='eigen', max_depth=80), (slice(124, 342), COLUMNS)),
+        ('zeroshot_sample/tum/depth/*.png', 5000, -300, 4000, dict(alignment='lstsq'), ()),
+    ],
+    ids=['nyu', 'nyu median', 'kitti garg', 'kitti eigen', 'tum lstsq'],
+)
+def test_real_data(data_root, files, per_metre, low, high, options, part):
+    targets = [read_depth(path, per_metre) for path in sorted(data_root.glob(files))]
+    preds = [wave(target.shape, low, high + k) for k, target in enumerate(targets)]
+    cap = options.get('max_depth', 10)
+    assert targets and (max(np.nanmax(target) for target in targets) > cap or 'nyu' in files)
+    expected = plain_evaluation(preds, targets, cap, *part, align=options.get('alignment'))
     samples = [
-        sample(torch.from_numpy(pred), torch.from_numpy(target))
-        for pred, target in zip(preds, targets, strict=True)
+        sample(*(torch.from_numpy(x) for x in both)) for both in zip(preds, targets, strict=True)
     ]
-    metrics = evaluate(samples, bootstrap=0, **arguments)
-    assert metrics == pytest.approx(expected, rel=1e-9)
-
-
-@pytest.mark.parametrize('align', ['none', 'median'])
-def test_real_nyu(data_root, align):
-    files = sorted((data_root / 'nyu_sample/mmseg/annotations/train').glob('*.png'))
-    assert len(files) == 3
-    targets = [read_depth(path, 1000) for path in files]
-    preds = [wave(target.shape, -0.5, 7 + index) for index, target in enumerate(targets)]
-    expected = plain_evaluation(preds, targets, 10, slice(45, 471), slice(41, 601), align)
-    compare(preds, targets, expected, crop='nyu', alignment=align)
-
-
-@pytest.mark.parametrize(('crop', 'rows'), [('garg', slice(153, 371)), ('eigen', slice(124, 342))])
-def test_real_kitti(data_root, crop, rows):
-    target = read_depth(data_root / 'kitti_sample/depth/0000000100.png', 256)
-    assert target.shape == (375, 1242) and np.nanmax(target) > 80
-    pred = wave(target.shape, -5, 95)
-    expected = plain_evaluation([pred], [target], 80, rows, slice(44, 1197))
-    compare([pred], [target], expected, crop=crop, max_depth=80)
-
-
-def test_real_tum_zero_shot(data_root):
-    files = sorted((data_root / 'zeroshot_sample/tum/depth').glob('*.png'))
-    targets = [read_depth(path, 5000) for path in files]
-    assert max(np.nanmax(target) for target in targets) > 10
-    preds = [wave(target.shape, -300, 4000) for target in targets]
-    expected = plain_evaluation(preds, targets, 10, align='lstsq')
-    compare(preds, targets, expected, alignment='lstsq')
+    assert evaluate(samples, bootstrap=0, **options) == pytest.approx(expected, rel=1e-9)
 
 
 def evaluate_share(rank, world, folder):

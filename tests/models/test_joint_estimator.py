@@ -98,22 +98,6 @@ def gradients(model, loss):
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
-def test_losses_are_those_of_the_single_tasks():
-    """Of each task its own names and numbers; the accuracy too."""
-    model, inputs, samples = joint().train(), images(2), [sample(1), sample(2)]
-    segmentor, estimator = single_task(model)
-    losses = model.loss(inputs, samples)
-    expected = segmentor.loss(inputs, samples)
-    assert set(expected) == {
-        *('decode.loss_ce', 'decode.acc_seg', 'decode.aux_loss_ce', 'decode.aux_acc_seg')
-    }
-    expected['depth.loss_silog'] = estimator.loss(inputs, samples)['decode.loss_silog']
-    assert losses.keys() == expected.keys()
-    for name, value in expected.items():
-        assert value > 0
-        torch.testing.assert_close(losses[name], value)
-
-
 def test_gradients_of_the_encoder_add_up():
     model, inputs, samples = joint().train(), images(2), [sample(1), sample(2)]
     parts = [gradients(m, total(m.loss(inputs, samples))) for m in single_task(model)]
@@ -127,22 +111,22 @@ def test_gradients_of_the_encoder_add_up():
             torch.testing.assert_close(value, parts[0][name])
 
 
-def test_each_task_learns_from_its_labelled_samples_alone():
-    """Both, labels only, depth only, neither: as batches of the first two and of 0 and 2."""
-    model, inputs = joint().train(), images(4)
-    samples = [
-        sample(1),
-        sample(2, depth=False),
-        sample(3, labels=False),
-        sample(4, labels=False, depth=False),
-    ]
+@pytest.mark.parametrize('kinds', ['bb', 'blmn'])
+def test_each_task_learns_from_its_labelled_samples_alone(kinds):
+    """With both, labels only, depth in metres only, or neither: names and numbers are its own."""
+    model, inputs = joint().train(), images(len(kinds))
+    samples = [sample(k, kind in 'bl', kind in 'bm') for k, kind in enumerate(kinds, start=1)]
     segmentor, estimator = single_task(model)
     losses = model.loss(inputs, samples)
-    expected = segmentor.loss(inputs[:2], samples[:2])
-    depth = estimator.loss(inputs[[0, 2]], [samples[0], samples[2]])
+    labelled, measured = ([k for k, kind in enumerate(kinds) if kind in of] for of in ('bl', 'bm'))
+    expected = segmentor.loss(inputs[labelled], [samples[k] for k in labelled])
+    names = ('decode.loss_ce', 'decode.acc_seg', 'decode.aux_loss_ce', 'decode.aux_acc_seg')
+    assert set(expected) == set(names)
+    depth = estimator.loss(inputs[measured], [samples[k] for k in measured])
     expected['depth.loss_silog'] = depth['decode.loss_silog']
     assert losses.keys() == expected.keys()
     for name, value in expected.items():
+        assert value > 0
         torch.testing.assert_close(losses[name], value)
     # the classifier's batch statistics are those of its labelled samples as well
     norm, alone = (m.decode_head.project.bn.running_mean for m in (model, segmentor))

@@ -52,23 +52,19 @@ def test_value_and_gradient_equal_the_plain_formulation(size, cut, align_corners
         torch.testing.assert_close(100 * correct / labelled.sum(), share[0], rtol=0, atol=1e-3)
 
 
-def test_class_weights_are_applied():
-    logits, label = example((28, 36))
-    weight = torch.tensor([0.5, 1.0, 2.0, 0.1, 3.0])
-    total, _ = upsampled_cross_entropy(logits, label, (28, 36), True, IGNORED, weight)
-    (gradient,) = torch.autograd.grad(total, logits)
-    loss, _ = plain(logits, label, (28, 36), True, weight)
-    torch.testing.assert_close(total, loss)
-    torch.testing.assert_close(gradient, torch.autograd.grad(loss, logits)[0])
-
-
-def test_half_precision_logits_are_upsampled_in_single():
-    logits, label = example((28, 36), torch.bfloat16)
-    with torch.autocast('cpu', torch.bfloat16):
-        total, _ = upsampled_cross_entropy(logits, label, (28, 36), True, IGNORED)
+@pytest.mark.parametrize(
+    ('weight', 'dtype'),
+    [([0.5, 1.0, 2.0, 0.1, 3.0], torch.float32), (None, torch.bfloat16)],
+    ids=['class weights', 'half precision is upsampled in single'],
+)
+def test_weights_and_number_types(weight, dtype):
+    logits, label = example((28, 36), dtype)
+    weight = weight and torch.tensor(weight)
+    with torch.autocast('cpu', torch.bfloat16, enabled=dtype == torch.bfloat16):
+        total, _ = upsampled_cross_entropy(logits, label, (28, 36), True, IGNORED, weight)
     assert total.dtype == torch.float32
     (gradient,) = torch.autograd.grad(total, logits)
-    loss, _ = plain(logits, label, (28, 36), True)
+    loss, _ = plain(logits, label, (28, 36), True, weight)
     torch.testing.assert_close(total, loss)
     torch.testing.assert_close(gradient, torch.autograd.grad(loss, logits)[0])
 
@@ -91,7 +87,8 @@ def test_no_labelled_pixel_has_loss_and_gradient_zero():
 
 def test_without_gradients_there_is_the_value():
     logits, label = example((14, 18))
-    expected, _ = upsampled_cross_entropy(logits, label, (14, 18), True, IGNORED)
+    arguments = (logits, label, (14, 18), True, IGNORED)
+    expected, _ = upsampled_cross_entropy(*arguments)
     with torch.no_grad():
-        total, _ = upsampled_cross_entropy(logits, label, (14, 18), True, IGNORED)
+        total, _ = upsampled_cross_entropy(*arguments)
     assert total == expected and not total.requires_grad
