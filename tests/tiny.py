@@ -115,6 +115,25 @@ def randomise(model: Any, seed: int = 0) -> Any:
     return model
 
 
+def draw_weights(model: Any, seed: int = 0, filters: str | None = None) -> Any:
+    """Give weights of deviation 0.1, and statistics, to compare with another's network.
+
+    Filters of modules whose names hold ``filters`` go down to 1e-5, where the formulas by which
+    they are standardised differ.
+    """
+    torch.manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        nn.init.normal_(parameter, std=0.1)
+        if filters is not None and parameter.ndim == 4 and filters in name:
+            parameter.data *= torch.logspace(-4, 0, len(parameter))[:, None, None, None]
+    for name, buffer in model.named_buffers():
+        if name.endswith('running_mean'):
+            nn.init.normal_(buffer, std=0.1)
+        elif name.endswith('running_var'):
+            nn.init.uniform_(buffer, 0.5, 1.5)
+    return model.eval()
+
+
 def save(model: Any, path: Path) -> None:
     """Write a model's weights as a checkpoint, with its classes."""
     meta = dict(dataset_meta=getattr(model, 'dataset_meta', None))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 import torch
 
 from mmdpt.models import DepthDPTHead, DPTHead, VisionTransformerDPT
@@ -16,19 +17,6 @@ WIDTHS = (16, 32, 48, 64)
 OUT_INDICES = (0, 1, 3, 4)
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_isl_org.py')))
 STAGES, DEPTHS, BASE = (128, 256, 512), (1, 2, 2), 32
-
-
-def randomize(model, seed=0):
-    """Random weights and statistics."""
-    torch.manual_seed(seed)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    for name, buffer in model.named_buffers():
-        if name.endswith('running_mean'):
-            torch.nn.init.normal_(buffer, std=0.1)
-        elif name.endswith('running_var'):
-            torch.nn.init.uniform_(buffer, 0.5, 1.5)
-    return model.eval()
 
 
 def build(task, hybrid=False, img_size=96, auxiliary=True, backbone=(), head=()):
@@ -58,7 +46,7 @@ def build(task, hybrid=False, img_size=96, auxiliary=True, backbone=(), head=())
             loss_decode=dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True),
         )
     head_class = DepthDPTHead if task == 'depth' else DPTHead
-    return randomize(
+    return tiny.draw_weights(
         torch.nn.ModuleDict(
             dict(
                 backbone=VisionTransformerDPT(**(settings | dict(backbone))),
@@ -73,12 +61,6 @@ def build(task, hybrid=False, img_size=96, auxiliary=True, backbone=(), head=())
 def build_model():
     """Build a tiny model of ours, with random weights."""
     return build
-
-
-@pytest.fixture(scope='session')
-def random_weights():
-    """Give a model random weights and statistics."""
-    return randomize
 
 
 @pytest.fixture(scope='session')

@@ -2,6 +2,7 @@
 
 import pytest
 import timm
+import tiny
 import torch
 from transformers import Dinov2Backbone, Dinov2Config
 
@@ -122,7 +123,7 @@ def test_a_lacking_feed_forward_is_named():
 
 
 @pytest.mark.parametrize('swiglu', [False, True])
-def test_older_names_of_transformers_are_read(random_weights, swiglu):
+def test_older_names_of_transformers_are_read(swiglu):
     """facebook/dinov2-* and the Depth Anything files were written before transformers 5."""
     config = Dinov2Config(
         hidden_size=DIMS,
@@ -132,7 +133,7 @@ def test_older_names_of_transformers_are_read(random_weights, swiglu):
         patch_size=14,
         use_swiglu_ffn=swiglu,
     )
-    state = random_weights(Dinov2Backbone(config)).state_dict()
+    state = tiny.draw_weights(Dinov2Backbone(config)).state_dict()
     older = {}
     for key, value in state.items():
         for new, old in zip('qkvo', ('query', 'key', 'value', None), strict=True):

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import tiny
 import torch
 import torch.nn as nn
 
@@ -42,7 +43,7 @@ def assert_same(ours: nn.Module, expected: nn.Module):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('size', [96, 64])
-def test_models_are_those_that_load_state_dict_gives(build_model, random_weights, kind, size):
+def test_models_are_those_that_load_state_dict_gives(build_model, kind, size):
     """At size 64 the position embedding of the file is resized."""
     task, settings = KINDS[kind]
     state_dict = build_model(task, **settings).state_dict()
@@ -50,7 +51,9 @@ def test_models_are_those_that_load_state_dict_gives(build_model, random_weights
     expected.load_state_dict(state_dict)
     with ParametersUnset():
         model = build_model(task, img_size=size, **settings)
-    fill(random_weights(model, seed=5), {key: value.clone() for key, value in state_dict.items()})
+    fill(
+        tiny.draw_weights(model, seed=5), {key: value.clone() for key, value in state_dict.items()}
+    )
     assert_same(model, expected)
 
 

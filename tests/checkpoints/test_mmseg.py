@@ -1,6 +1,7 @@
 """mmsegmentation's DPT gives the same logits here, and what could not be equal is refused."""
 
 import pytest
+import tiny
 import torch
 from mmseg.models import DPTHead as MMSegDPTHead
 from mmseg.models import VisionTransformer
@@ -13,7 +14,7 @@ OUT_INDICES = (0, 1, 3, 4)
 
 
 @pytest.fixture(params=[False, True], ids=['mmseg 1.2', 'older, with patch bias'])
-def reference(request, random_weights):
+def reference(request):
     backbone = VisionTransformer(
         img_size=96,
         patch_size=16,
@@ -37,7 +38,7 @@ def reference(request, random_weights):
         in_index=(0, 1, 2, 3),
         norm_cfg=dict(type='BN'),
     )
-    return random_weights(torch.nn.ModuleDict(dict(backbone=backbone, decode_head=head)))
+    return tiny.draw_weights(torch.nn.ModuleDict(dict(backbone=backbone, decode_head=head)))
 
 
 @pytest.mark.parity

@@ -2,6 +2,7 @@
 
 import pytest
 import segmentation_models_pytorch as smp
+import tiny
 import torch
 
 from mmdpt.checkpoints import to_ours
@@ -12,7 +13,7 @@ OUT_INDICES = (2, 5, 8, 11)
 COARSEST = 'decoder.fusion_blocks.0.residual_conv_block1.batch_norm_2'
 
 
-def build_reference(random_weights, size, **settings):
+def build_reference(size, **settings):
     model = smp.DPT(
         encoder_name='tu-vit_tiny_patch16_224',
         encoder_weights=None,
@@ -23,7 +24,7 @@ def build_reference(random_weights, size, **settings):
         img_size=size,
         **settings,
     )
-    return random_weights(model)
+    return tiny.draw_weights(model)
 
 
 def silence_coarsest_unit(model):
@@ -38,11 +39,9 @@ def silence_coarsest_unit(model):
     ('trained', 'size'),
     [((96, 96), (96, 96)), ((64, 128), (64, 128)), ((96, 96), (64, 128))],
 )
-def test_masks_equal_smp_where_its_coarsest_unit_adds_nothing(
-    random_weights, build_model, trained, size
-):
+def test_masks_equal_smp_where_its_coarsest_unit_adds_nothing(build_model, trained, size):
     """At another size too, with the interpolation that the report names."""
-    reference = build_reference(random_weights, trained, dynamic_img_size=trained != size)
+    reference = build_reference(trained, dynamic_img_size=trained != size)
     converted, report = to_ours(silence_coarsest_unit(reference).state_dict())
     assert (report.source, report.task) == ('smp', 'segmentation')
     assert "interpolate_mode='bicubic-antialias'" in report.settings
@@ -63,8 +62,8 @@ def test_masks_equal_smp_where_its_coarsest_unit_adds_nothing(
 
 
 @pytest.mark.parametrize('leaf', ['weight', 'bias'])
-def test_a_coarsest_unit_that_adds_something_is_refused(random_weights, leaf):
-    reference = silence_coarsest_unit(build_reference(random_weights, (64, 64)))
+def test_a_coarsest_unit_that_adds_something_is_refused(leaf):
+    reference = silence_coarsest_unit(build_reference((64, 64)))
     state = reference.state_dict()
     state[f'{COARSEST}.{leaf}'][3] = 1e-3
     with pytest.raises(InputError, match=f'{COARSEST}.{leaf} is not zero: SMP runs'):

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import timm
+import tiny
 import torch
 import torch.nn.functional as F
 from timm.layers import HybridEmbed, StdConv2dSame
@@ -47,21 +48,6 @@ def from_timm_stem(state_dict):
     return state_dict
 
 
-def randomize(model):
-    """Random weights and statistics; filters down to 1e-5, where the two formulas differ."""
-    torch.manual_seed(0)
-    for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-        if parameter.ndim == 4 and ('backbone' in name or isinstance(model, TimmResNetV2)):
-            parameter.data *= torch.logspace(-4, 0, len(parameter))[:, None, None, None]
-    for name, buffer in model.named_buffers():
-        if name.endswith('running_mean'):
-            torch.nn.init.normal_(buffer, std=0.1)
-        elif name.endswith('running_var'):
-            torch.nn.init.uniform_(buffer, 0.5, 1.5)
-    return model.eval()
-
-
 def timm_stem(standardization):
     return TimmResNetV2(
         layers=DEPTHS,
@@ -94,7 +80,7 @@ def assert_close(ours, theirs):
 @pytest.mark.parametrize('size', [*SIZES, (97, 130), (63, 45), (17, 6)])
 @pytest.mark.parametrize('standardization', ['std', 'var'])
 def test_stages_equal_timm(standardization, size):
-    theirs = randomize(timm_stem(standardization))
+    theirs = tiny.draw_weights(timm_stem(standardization), filters='')
     ours = ResNetV2(DEPTHS, BASE, standardization).eval()
     ours.load_state_dict(from_timm_stem(theirs.state_dict()))
     image = torch.randn(2, 3, *size)
@@ -105,7 +91,7 @@ def test_stages_equal_timm(standardization, size):
 
 
 def test_the_two_formulas_are_told_apart():
-    theirs = randomize(timm_stem('std'))
+    theirs = tiny.draw_weights(timm_stem('std'), filters='')
     ours = ResNetV2(DEPTHS, BASE, 'var').eval()
     ours.load_state_dict(from_timm_stem(theirs.state_dict()))
     image = torch.randn(1, 3, 64, 64)
@@ -119,7 +105,7 @@ def test_the_two_formulas_are_told_apart():
 def test_blocks_equal_timm_on_its_hybrid_embedding(from_timm, size, standardization):
     """timm interpolates positions in its own way, so it gets ours as its embedding."""
     embed = partial(HybridEmbed, backbone=timm_stem(standardization))
-    theirs = randomize(
+    theirs = tiny.draw_weights(
         TimmViT(
             img_size=size,
             patch_size=1,
@@ -128,7 +114,8 @@ def test_blocks_equal_timm_on_its_hybrid_embedding(from_timm, size, standardizat
             num_heads=3,
             num_classes=0,
             embed_layer=embed,
-        )
+        ),
+        filters='backbone',
     )
     ours = build_backbone(standardization)
     weights = from_timm(theirs.state_dict())

@@ -1,6 +1,7 @@
 """Backbone, reassemble, fusion and heads equal transformers' DPT with the same weights."""
 
 import pytest
+import tiny
 import torch
 from transformers import BitConfig, DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation
 
@@ -33,7 +34,6 @@ HYBRID = dict(
 
 
 def reference(cls, readout_type, hybrid, batch_norm):
-    torch.manual_seed(0)
     config = DPTConfig(
         hidden_size=DIMS,
         num_hidden_layers=5,
@@ -51,17 +51,7 @@ def reference(cls, readout_type, hybrid, batch_norm):
         use_bias_in_fusion_residual=not batch_norm,
         **(HYBRID if hybrid else dict(is_hybrid=False)),
     )
-    model = cls(config).eval()
-    for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-        if parameter.ndim == 4 and 'backbone' in name:  # filters down to 1e-5
-            parameter.data *= torch.logspace(-4, 0, len(parameter))[:, None, None, None]
-    for name, buffer in model.named_buffers():
-        if name.endswith('running_mean'):
-            torch.nn.init.normal_(buffer, std=0.1)
-        elif name.endswith('running_var'):
-            torch.nn.init.uniform_(buffer, 0.5, 1.5)
-    return model
+    return tiny.draw_weights(cls(config), filters='backbone')
 
 
 def build(head, readout_type, hybrid, **kwargs):

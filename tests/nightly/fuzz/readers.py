@@ -155,11 +155,15 @@ BY_HAND = {
 }
 
 
+def expect_inside(info, path):
+    expect(Path(info['img_path']).resolve().is_relative_to(path.parent.resolve()), 'outside')
+
+
 def depth_list(path, data, original):
     from mmdpt.datasets import DepthListDataset
 
     for info in DepthListDataset(ann_file=str(path), lazy_init=True).load_data_list():
-        expect(Path(info['img_path']).resolve().is_relative_to(path.parent.resolve()), 'outside')
+        expect_inside(info, path)
         expect(0 < info['depth_scale'] < np.inf, info['depth_scale'])
 
 
@@ -173,8 +177,7 @@ def split_list(path, data, original):
     folders = dict(img_path='', depth_map_path='')
     for dataset in (NYUDepthDataset(data_prefix=folders, **settings), labelled):
         for info in dataset.load_data_list():
-            inside = Path(info['img_path']).resolve().is_relative_to(path.parent.resolve())
-            expect(inside, 'outside')
+            expect_inside(info, path)
 
 
 def diw_list(path, data, original):
@@ -182,7 +185,7 @@ def diw_list(path, data, original):
 
     dataset = DIWDataset(data_root=str(path.parent), ann_file=path.name, lazy_init=True)
     for info in dataset.load_data_list():
-        expect(Path(info['img_path']).resolve().is_relative_to(path.parent.resolve()), 'outside')
+        expect_inside(info, path)
         expect(min(min(point) for point in info['ordinal_pairs'][0][:2]) >= 0, 'a point outside')
 
 
