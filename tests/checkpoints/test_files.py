@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
-from safetensors.torch import save_file
 
 from mmdpt.checkpoints import read_checkpoint, state_dict_of
 from mmdpt.errors import InputError
@@ -36,12 +35,6 @@ def test_tensors_are_unwrapped_whatever_the_name_ends_in(tmp_path, name, wrap):
 
 def test_a_prefix_of_some_keys_stays():
     assert state_dict_of({'module.a': 1, 'b': 2}) == {'module.a': 1, 'b': 2}
-
-
-@pytest.mark.parametrize('name', ['model.safetensors', 'model.bin'])
-def test_safetensors_are_read(tmp_path, name):
-    save_file(dict(TENSORS), tmp_path / name)
-    assert_holds_tensors(read_checkpoint(tmp_path / name))
 
 
 def test_the_log_in_mmengine_files_is_skipped(tmp_path):

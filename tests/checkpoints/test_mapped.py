@@ -24,6 +24,7 @@ SAVES = {
     ),
     'model.pth': lambda path: torch.save(TENSORS, path),
     'model.safetensors': lambda path: save_file(TENSORS, path),
+    'model.bin': lambda path: save_file(TENSORS, path),
 }
 
 

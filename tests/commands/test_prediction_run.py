@@ -306,7 +306,6 @@ def test_wrong_command_is_refused_before_the_model_is_loaded(
     [
         (None, 'npy', True, 'the model predicts labels, not depth: there is nothing to align'),
         (None, 'pfm', False, 'labels, which are not written as pfm'),
-        ('relative', 'ply', False, 'align it to known points'),
     ],
 )
 def test_model_that_does_not_fit_is_refused_before_the_first_image(

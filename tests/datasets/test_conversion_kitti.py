@@ -5,7 +5,7 @@ import pytest
 from tiny_files import write_image, write_map
 
 from mmdpt.datasets.conversion import kitti
-from mmdpt.datasets.conversion.kitti import convert_kitti, read_focal
+from mmdpt.datasets.conversion.kitti import convert_kitti
 from mmdpt.datasets.kitti import KITTIDepthDataset
 from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
@@ -145,11 +145,6 @@ def test_what_is_missing_is_named(root, gone, numbers, message):
         (root / gone).rename(root / 'elsewhere')
     with pytest.raises(InputError, match=message):
         convert(root, *map(monodepth, numbers))
-
-
-def test_calibration_of_another_camera(root):
-    with pytest.raises(InputError, match=r'calib_cam_to_cam\.txt has no P_rect_01'):
-        read_focal(root / 'raw' / DATE / 'calib_cam_to_cam.txt', '1')
 
 
 @pytest.mark.parametrize(

@@ -122,9 +122,16 @@ def test_list_that_is_no_utf_8_is_named(tmp_path, name):
         LISTS[name](path)
 
 
-@pytest.mark.parametrize('line', ['P_rect_02:', 'P_rect_02: much 0 1'])
-def test_calibration_without_its_number_is_named(tmp_path, line):
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('P_rect_02:', ": no number in 'P_rect_02:"),
+        ('P_rect_02: much 0 1', ": no number in 'P_rect_02:"),
+        ('P_rect_03: 7.2 0 1', ' has no P_rect_02'),
+    ],
+)
+def test_calibration_without_its_number_or_camera_is_named(tmp_path, line, message):
     path = tmp_path / 'calib.txt'
     path.write_text(line + '\n')
-    with pytest.raises(InputError, match=r"calib\.txt: no number in 'P_rect_02:"):
+    with pytest.raises(InputError, match=rf'calib\.txt{message}'):
         read_focal(path, '2')

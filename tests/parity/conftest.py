@@ -38,3 +38,20 @@ def from_timm():
         return {key.removeprefix('backbone.'): value for key, value in converted.items()}
 
     return convert
+
+
+@pytest.fixture(scope='session')
+def maps_of():
+    """Run transformers' encoder and neck; its own forward takes an image to be square."""
+
+    def run(model, image):
+        settings = dict(interpolate_pos_encoding=True) if model.config.is_hybrid else {}
+        embedded = model.dpt.embeddings(image, **settings)
+        tokens, maps = embedded.last_hidden_states, list(embedded.intermediate_activations or ())
+        blocks = model.config.backbone_out_indices[len(maps) :]
+        for index, layer in enumerate(model.dpt.encoder.layer):
+            tokens = layer(tokens)
+            maps += [tokens] if index in blocks else []
+        return maps, model.neck(maps, image.shape[-2] // 16, image.shape[-1] // 16)
+
+    return run

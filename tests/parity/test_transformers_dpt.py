@@ -76,18 +76,6 @@ def build(head, readout_type, hybrid, **kwargs):
     return torch.nn.ModuleDict(dict(backbone=backbone, head=head)).eval()
 
 
-def maps_of(model, image):
-    """Run transformers' encoder and neck; its own forward assumes a square."""
-    settings = dict(interpolate_pos_encoding=True) if model.config.is_hybrid else {}
-    embedded = model.dpt.embeddings(image, **settings)
-    tokens, maps = embedded.last_hidden_states, list(embedded.intermediate_activations or ())
-    blocks = model.config.backbone_out_indices[len(maps) :]
-    for index, layer in enumerate(model.dpt.encoder.layer):
-        tokens = layer(tokens)
-        maps += [tokens] if index in blocks else []
-    return maps, model.neck(maps, image.shape[-2] // 16, image.shape[-1] // 16)
-
-
 def assert_close(ours, theirs):
     scale = theirs.abs().max()
     torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=1e-5)
@@ -95,7 +83,7 @@ def assert_close(ours, theirs):
 
 @pytest.mark.parametrize('size', SIZES)
 @CASES
-def test_logits_equal_transformers(from_transformers, readout_type, hybrid, size):
+def test_logits_equal_transformers(from_transformers, maps_of, readout_type, hybrid, size):
     theirs = reference(DPTForSemanticSegmentation, readout_type, hybrid, batch_norm=True)
     ours = build(
         DPTHead,
@@ -121,7 +109,7 @@ def test_logits_equal_transformers(from_transformers, readout_type, hybrid, size
 
 @pytest.mark.parametrize('size', SIZES)
 @CASES
-def test_depth_equals_transformers(from_transformers, readout_type, hybrid, size):
+def test_depth_equals_transformers(from_transformers, maps_of, readout_type, hybrid, size):
     """The taps, the fusion without BatchNorm and with bias, and the output."""
     theirs = reference(DPTForDepthEstimation, readout_type, hybrid, batch_norm=False)
     ours = build(DepthDPTHead, readout_type, hybrid)
