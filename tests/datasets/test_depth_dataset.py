@@ -10,7 +10,6 @@ from tiny_files import write_image, write_map
 
 from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.datasets.depth_list import DepthListDataset
-from mmdpt.datasets.kitti import KITTIDepthDataset
 from mmdpt.datasets.nyu import NYUDepthDataset
 from mmdpt.errors import InputError
 
@@ -143,22 +142,6 @@ def test_nyu_in_both_layouts_equals_the_files(data_root):
         for dataset in (mmseg, bts):
             np.testing.assert_allclose(depth_of(dataset, k), expected, rtol=1e-6)
     assert np.isnan(expected).any()
-
-
-def test_kitti_equals_the_file(data_root, tmp_path):
-    sample = data_root / 'kitti_sample'
-    line = 'rgb/0000000100.png depth/0000000100.png 721.5377'
-    (tmp_path / 'eigen.txt').write_text(f'{line}\nrgb/other.png None 721.5377\n')
-    dataset = build(
-        sample,
-        KITTIDepthDataset,
-        ann_file=str(tmp_path / 'eigen.txt'),
-        data_prefix=dict(img_path='', depth_map_path=''),
-    )
-    assert len(dataset) == dataset.num_without_depth == 1
-    expected = read_png(sample / 'depth' / '0000000100.png', 256)
-    np.testing.assert_allclose(depth_of(dataset), expected, rtol=1e-6)
-    assert 0.1 < np.isfinite(expected).mean() < 0.3
 
 
 # the list-file data set

@@ -90,15 +90,28 @@ def test_disparity_is_inverted_and_nothing_becomes_infinite(tmp_path):
     np.testing.assert_array_equal(depth, np.array(expected, np.float32))
 
 
-def test_disparity_may_have_8_bits(data_root):
-    """Middlebury's cones: pixels x 4, focal length and baseline unknown."""
-    folder = data_root / 'zeroshot_sample' / 'middlebury'
-    path = folder / 'disparity' / 'cone.png'
-    values = np.asarray(Image.open(path)).astype(np.float64)
-    depth = load(path, is_disparity=True, depth_scale=4, ori_shape=values.shape)
-    with np.errstate(divide='ignore'):
-        np.testing.assert_allclose(depth, np.where(values == 0, np.nan, 4 / values), rtol=1e-6)
-    assert np.isnan(depth).any()
+@pytest.mark.parametrize(
+    ('file', 'options', 'metres'),
+    [
+        ('kitti_sample/depth/0000000100.png', dict(depth_scale=256), lambda v: v / 256),
+        ('zeroshot_sample/tum/depth/slambook_1.png', dict(depth_scale=5000), lambda v: v / 5000),
+        (  # 8 bits: pixels x 4, focal length and baseline unknown
+            'zeroshot_sample/middlebury/disparity/cone.png',
+            *(dict(is_disparity=True, depth_scale=4), lambda v: 4 / v),
+        ),
+        (  # a Kinect's, where 65535 is no depth
+            'indoor_rgbd/raw_7scenes_example/frame-000850.depth.png',
+            *(dict(), lambda v: np.where(v == 65535, np.nan, v / 1000)),
+        ),
+    ],
+    ids=['KITTI', 'TUM', 'Middlebury', '7 Scenes'],
+)
+def test_real_files_of_public_sets(data_root, file, options, metres):
+    values = np.asarray(Image.open(data_root / file)).astype(np.float64)
+    values[values == 0] = np.nan
+    depth = load(data_root / file, ori_shape=values.shape, **options)
+    np.testing.assert_allclose(depth, metres(values), rtol=1e-6)
+    assert np.isnan(depth).any() and np.isfinite(depth).mean() > 0.1
 
 
 @pytest.mark.parametrize('name', ['d.png', 'd.tiff', 'd.pfm', 'd.npy'])
