@@ -10,7 +10,14 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mmdpt.models.losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
+from mmdpt.models.losses import (
+    AbsRelLoss,
+    GradientMatchingLoss,
+    LogL1Loss,
+    SiLogLoss,
+    SSILoss,
+    SSITrimmedLoss,
+)
 
 LOSSES = {
     'trim': SSITrimmedLoss(),
@@ -24,6 +31,7 @@ LOSSES = {
     'grad': GradientMatchingLoss(),
     'grad_lstsq_batch': GradientMatchingLoss(alignment='lstsq', reduction='batch'),
     'grad_none': GradientMatchingLoss(alignment='none', scales=2),
+    'log_l1_batch': LogL1Loss(reduction='batch'),
     'abs_rel': AbsRelLoss(),
     'abs_rel_batch': AbsRelLoss(reduction='batch'),
     'silog': SiLogLoss(),
@@ -153,6 +161,8 @@ def relative(loss, pred, target, valid):
 def logarithms(loss, pred, target, valid):
     at = valid & (target > 0)
     d = np.log(np.maximum(pred[at], loss.eps)) - np.log(np.maximum(target[at], loss.eps))
+    if isinstance(loss, LogL1Loss):
+        return [(np.abs(d).sum(), d.size, 5 * d.size)]
     if not d.size:
         return [(0, 1, 0)]
     square = d.var() + (1 - loss.variance_weight) * d.mean() ** 2

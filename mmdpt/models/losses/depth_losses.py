@@ -1,4 +1,4 @@
-"""The base of all depth losses, and the two losses on metric depth: SiLog and AbsRel."""
+"""The base of all depth losses, and the losses on metric depth: SiLog, log L1 and AbsRel."""
 
 from typing import Any
 
@@ -117,6 +117,34 @@ class SiLogLoss(DepthLoss):
         variance = masked_mean((log_ratio - per_pixel(mean, log_ratio)).square(), valid)
         square = variance + (1 - self.variance_weight) * mean.square()
         return safe_sqrt(square).sum() / max(len(square), 1)
+
+
+@MODELS.register_module()
+class LogL1Loss(DepthLoss):
+    """``mean |log pred - log target|`` on metric depth [m].
+
+    Beside the root of the mean square, which ``SiLogLoss`` takes, small errors count more.
+
+    Args:
+        eps: Smallest depth [m] that has a logarithm here, as in ``SiLogLoss``.
+        **kwargs: ``reduction``, ``loss_weight`` and ``loss_name`` of ``DepthLoss``.
+
+    Raises:
+        ValueError: If ``eps`` is not positive.
+    """
+
+    loss_name = 'loss_log_l1'
+
+    def __init__(self, *, eps: float = 1e-3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.eps = check_eps(eps)
+
+    def compare(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        """Compare depths [m]."""
+        valid = valid & (target > 0)
+        log_ratio = pred.clamp_min(self.eps).log() - target.clamp_min(self.eps).log()
+        error = torch.where(valid, log_ratio.abs(), 0)
+        return self.average(error.flatten(1).sum(1), valid.flatten(1).sum(1))
 
 
 @MODELS.register_module()

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from mmdpt.evaluation import DepthMetric
-from mmdpt.models.losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
+from mmdpt.models.losses import (
+    AbsRelLoss,
+    GradientMatchingLoss,
+    LogL1Loss,
+    SiLogLoss,
+    SSILoss,
+    SSITrimmedLoss,
+)
 
 
 def row(*values):
@@ -139,8 +146,14 @@ def test_reduction_of_silog(reduction, expected):
     assert value == pytest.approx(expected)
 
 
-def test_silog_of_predictions_below_eps_count_as_eps():
-    loss = SiLogLoss(variance_weight=0.0, eps=0.01)
+def test_log_l1():
+    """d = 2 and -1; neither NaN nor a target that is not positive counts."""
+    pred = row(5 * math.exp(2), 3 * math.exp(-1), 7, 7, 7)
+    assert LogL1Loss()(pred, row(5, 3, torch.nan, 0, -1)).item() == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize('loss', [SiLogLoss(0.0, eps=0.01), LogL1Loss(eps=0.01)])
+def test_predictions_below_eps_count_as_eps(loss):
     pred = row(-5).requires_grad_()
     value = loss(pred, row(1))
     value.backward()

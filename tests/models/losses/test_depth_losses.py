@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mmdpt.models.losses import AbsRelLoss, GradientMatchingLoss, SiLogLoss, SSILoss, SSITrimmedLoss
+from mmdpt.models.losses import (
+    AbsRelLoss,
+    GradientMatchingLoss,
+    LogL1Loss,
+    SiLogLoss,
+    SSILoss,
+    SSITrimmedLoss,
+)
 from mmdpt.registry import MODELS
 
 LOSSES = {
@@ -21,6 +28,8 @@ LOSSES = {
     'grad_lstsq_batch': GradientMatchingLoss(alignment='lstsq', reduction='batch'),
     'grad_none': GradientMatchingLoss(alignment='none'),
     'grad_log': GradientMatchingLoss(alignment='none', space='log'),
+    'log_l1': LogL1Loss(),
+    'log_l1_batch': LogL1Loss(reduction='batch'),
     'abs_rel': AbsRelLoss(),
     'abs_rel_batch': AbsRelLoss(reduction='batch'),
     'silog': SiLogLoss(),
@@ -131,7 +140,8 @@ def test_gradient_is_the_derivative(loss):
 
 
 @pytest.mark.parametrize(
-    'kind', ['SSITrimmedLoss', 'SSILoss', 'GradientMatchingLoss', 'SiLogLoss', 'AbsRelLoss']
+    'kind',
+    ['SSITrimmedLoss', 'SSILoss', 'GradientMatchingLoss', 'SiLogLoss', 'LogL1Loss', 'AbsRelLoss'],
 )
 def test_config_gives_name_and_weight(kind):
     single = MODELS.build(dict(type=kind))
@@ -166,7 +176,7 @@ RELATIVE = [SSITrimmedLoss, SSILoss, GradientMatchingLoss]
         *((kind, dict(alignment='mean'), r"alignment must be .*got 'mean'") for kind in RELATIVE),
         *(
             (kind, dict(reduction='sum'), r"reduction must be .*'batch'.*got 'sum'")
-            for kind in (*RELATIVE, SiLogLoss, AbsRelLoss)
+            for kind in (*RELATIVE, SiLogLoss, LogL1Loss, AbsRelLoss)
         ),
         (SSITrimmedLoss, dict(variant='code'), r"variant must be .*'gist'.*got 'code'"),
         (SSITrimmedLoss, dict(variant='gist', alignment='lstsq'), r"'gist'.*'median'.*'lstsq'"),
@@ -175,7 +185,10 @@ RELATIVE = [SSITrimmedLoss, SSILoss, GradientMatchingLoss]
         (SSILoss, dict(criterion='huber'), r"criterion must be .*'mse', 'mae'.*got 'huber'"),
         (GradientMatchingLoss, dict(scales=0), 'scales must be at least 1, got 0'),
         (SiLogLoss, dict(variance_weight=1.5), r'variance_weight must be in \[0, 1\], got 1\.5'),
-        (SiLogLoss, dict(eps=0), 'eps must be positive, got 0'),
+        *(
+            (kind, dict(eps=0), 'eps must be positive, got 0')
+            for kind in (SiLogLoss, LogL1Loss, GradientMatchingLoss)
+        ),
     ],
 )
 def test_options_out_of_range_are_refused(kind, option, message):
