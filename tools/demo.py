@@ -60,6 +60,7 @@ def main() -> None:
         + '\nThe lines below DPT are guesses that ignore the image.\n\n'
         f'{WORK_DIR / "segmentation.png"}: image | ground truth | prediction | error\n'
         f'{WORK_DIR / "depth.png"}: image | ground truth | prediction | relative error\n'
+        '  (the sky, black in the ground truth, has no depth to learn)\n'
         f'{WORK_DIR / "curves.png"}: loss and metrics during training\n'
         f'{time.time() - start:.0f} s in all'
     )

@@ -21,7 +21,7 @@ MODELS = {  # base config, changes of the backbone and of the head
     'small-hybrid': (  # averaged with its mirror image
         'dpt/dpt_hybrid-ti16_scenes-depth',
         dict(HYBRID, stem=dict(base_channels=8, stem_channels=8)),
-        dict(STEM_HEAD, embed_dims=(8, 16, 24, 24)),
+        dict(STEM_HEAD, embed_dims=(8, 16, 24, 24), max_depth=None, median_depth=5.0),
     ),
     'depth-anything': ('depth_anything/depth-anything_vits14_relative', DINOV2, tiny.HEAD),
     'registers': (
