@@ -197,6 +197,8 @@ def test_ctrl_c_ends_the_video_of_a_camera_cleanly(tmp_path, capsys):
 
 
 def test_second_ctrl_c_ends_the_tool(tmp_path):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
+
     def twice():
         interrupt()
         interrupt()
