@@ -1,7 +1,6 @@
 """Segmentation and depth on one encoder through the tools: trained, evaluated, drawn."""
 
 import re
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +116,9 @@ def test_half_of_the_training_images_have_both_labels():
     assert [sum(k % 2 for k in part.indices) for part in parts] == [240, 120, 120]
 
 
-@pytest.mark.nightly
 @pytest.mark.distributed
 def test_process_without_a_kind_of_label_trains_with_one_that_has_it(
-    joint_config, succeed, tmp_path
+    joint_config, succeed, run_ranks, tmp_path
 ):
     """One process sees labels only, the other depth only; neither waits for the other.
 
@@ -144,15 +142,13 @@ param_scheduler = None
 train_cfg = dict(max_iters=1, val_interval=100)
 default_hooks = dict(checkpoint=dict(interval=1))
 """)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
     one, two, start = (tmp_path / name for name in ('one', 'two', 'start'))
     options = ('--cfg-options', 'optim_wrapper.optimizer.lr=0')
     succeed('train.py', path, '--work-dir', start, *options)
     succeed('train.py', path, '--work-dir', one)
-    options = ('--cfg-options', 'train_dataloader.batch_size=1')
-    succeed('dist_train.sh', path, 2, '--work-dir', two, *options, PORT=port)
+    options = ('--launcher', 'pytorch', '--cfg-options', 'train_dataloader.batch_size=1')
+    done = run_ranks(2, 'train.py', path, '--work-dir', two, *options)
+    assert not any(rank.returncode for rank in done), done
     initial, single, double = (
         torch.load(folder / 'iter_1.pth', weights_only=False)['state_dict']
         for folder in (start, one, two)
