@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmdpt.config import load_config
-    from mmdpt.config.loading import configs_root
+    from mmdpt.config.config_files import configs_root
     from mmdpt.evaluation.ablation import ablation_table, read_errors
 
     variants = args.variants or sorted(map(str, (configs_root() / 'ablations').glob('*.py')))

@@ -144,7 +144,7 @@ def draw(pictures: Path) -> None:
     import numpy as np
 
     from mmdpt.visualization.depth import LEGEND_HEIGHT
-    from mmdpt.visualization.layout import GAP
+    from mmdpt.visualization.tiling import GAP
 
     paths = sorted(pictures.glob('*.png'))
     rooms, streets = paths[::2], paths[1::2]  # odd numbers are rooms

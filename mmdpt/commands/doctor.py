@@ -207,7 +207,7 @@ def check_forward() -> Iterator[Finding]:
 def check_data(config: str | None, options: Sequence[str] = ()) -> Iterator[Finding]:
     """Look for the data of a config, which cannot run without, or of all: nobody needs all."""
     from mmdpt.config import check_config, load_config
-    from mmdpt.config.loading import own_configs
+    from mmdpt.config.config_files import own_configs
 
     if config:
         check_config(load_config(config, options))

@@ -15,7 +15,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mmdpt.config.check import check_config
-from mmdpt.config.loading import configs_root, load_config, parse_options
+from mmdpt.config.config_files import configs_root, load_config, parse_options
 from mmdpt.errors import InputError
 from mmdpt.evaluation.depth_alignment import OUTPUTS
 from mmdpt.evaluation.depth_metric import bootstrap_interval

@@ -13,8 +13,8 @@ from torch import Tensor
 from mmdpt.errors import InputError
 from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
 from mmdpt.visualization.depth import colour_bar, colourise_depth
-from mmdpt.visualization.layout import below, beside
 from mmdpt.visualization.samples import stack_panels
+from mmdpt.visualization.tiling import below, beside
 
 from .preparation import Preparation
 

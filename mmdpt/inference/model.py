@@ -15,7 +15,7 @@ from mmdpt.checkpoints.filling import ParametersUnset
 from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.config import check_config, load_config
-from mmdpt.config.loading import own_configs
+from mmdpt.config.config_files import own_configs
 from mmdpt.config.machine import use_batch_norm_without_cuda
 from mmdpt.config.names import nearest_names
 from mmdpt.errors import InputError

@@ -19,8 +19,8 @@ from mmdpt.visualization.depth import (
     colours_of,
     depth_panel,
 )
-from mmdpt.visualization.layout import beside
 from mmdpt.visualization.segmentation import default_palette, overlay, overlay_with_classes
+from mmdpt.visualization.tiling import beside
 
 from .known_points import KnownPoints
 from .pfm import write_pfm

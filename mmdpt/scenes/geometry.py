@@ -238,8 +238,7 @@ def trace(camera: Camera, shapes: Sequence[Shape]) -> tuple[Array, NDArray[np.in
     """Find the nearest shape in every pixel.
 
     Returns:
-        z-depth [m], (height, width), inf where nothing is hit; index of the shape, (height,
-        width), -1 where nothing is hit.
+        z-depth [m] and index of the shape, (height, width); inf and -1 where nothing is hit.
     """
     directions = camera.rays()
     origin = np.array(camera.position)

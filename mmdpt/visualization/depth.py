@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from matplotlib import colormaps
 
-from .layout import GAP, below, beside
+from .tiling import GAP, below, beside
 
 LEGEND_HEIGHT = 34
 TICKS = 5

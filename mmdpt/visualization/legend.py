@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .layout import GAP
+from .tiling import GAP
 
 LINE_HEIGHT = 16
 TEXT_SCALE = 0.38

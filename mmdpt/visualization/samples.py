@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from .depth import depth_panel
-from .layout import GAP, below, beside
 from .legend import LINE_HEIGHT, write_line
 from .segmentation import overlay_with_classes
+from .tiling import GAP, below, beside
 
 LEAST_WIDTH = 240
 """Narrower samples are enlarged to this width [px], so that the legend is readable."""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 
-from .layout import below, beside
 from .legend import class_legend
+from .tiling import below, beside
 
 ALPHA = 0.7
 """Share of the class colour in an overlay."""

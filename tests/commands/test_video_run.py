@@ -9,8 +9,8 @@ import pytest
 
 from mmdpt.commands.prediction import video_run
 from mmdpt.commands.prediction.outputs import Outputs
-from mmdpt.commands.prediction.report import RunReport
 from mmdpt.commands.prediction.run import predict
+from mmdpt.commands.prediction.run_report import RunReport
 from mmdpt.commands.prediction.video_run import RunningRange, predict_video
 from mmdpt.errors import InputError
 from mmdpt.inference.prediction import Prediction

@@ -13,8 +13,8 @@ from mmdpt.inference.known_points import KnownPoints
 from mmdpt.inference.point_cloud import Intrinsics
 from mmdpt.inference.prediction import Prediction
 from mmdpt.visualization.depth import LEGEND_HEIGHT
-from mmdpt.visualization.layout import GAP
 from mmdpt.visualization.legend import LINE_HEIGHT
+from mmdpt.visualization.tiling import GAP
 
 SIZE = (30, 40)
 UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}

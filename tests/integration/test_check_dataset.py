@@ -8,7 +8,7 @@ import tiny
 from PIL import Image
 
 from mmdpt.visualization.depth import LEGEND_HEIGHT
-from mmdpt.visualization.layout import GAP
+from mmdpt.visualization.tiling import GAP
 
 
 def roots(path):

@@ -15,7 +15,7 @@ import mmdpt.inference.model
 from mmdpt.checkpoints import read_checkpoint, to_foreign
 from mmdpt.checkpoints.reading.download import cached_path
 from mmdpt.checkpoints.reading.releases import RELEASES
-from mmdpt.config.loading import load_config
+from mmdpt.config.config_files import load_config
 
 REPO = Path(__file__).resolve().parents[2]
 PAGE = (REPO / 'docs' / 'fine-tuning.md').read_text()

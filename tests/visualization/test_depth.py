@@ -9,7 +9,7 @@ from matplotlib import colormaps
 
 from mmdpt.visualization import colourise_depth, depth_panel
 from mmdpt.visualization.depth import LEGEND_HEIGHT, colour_bar, colour_range
-from mmdpt.visualization.layout import GAP
+from mmdpt.visualization.tiling import GAP
 
 
 def test_equal_depths_have_equal_colours_in_truth_and_prediction():

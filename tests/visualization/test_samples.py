@@ -7,9 +7,9 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmdpt.visualization.depth import LEGEND_HEIGHT
-from mmdpt.visualization.layout import GAP
 from mmdpt.visualization.legend import LINE_HEIGHT
 from mmdpt.visualization.samples import sample_panel, stack_panels
+from mmdpt.visualization.tiling import GAP
 
 CLASSES = dict(classes=('wall', 'sky'), palette=[[255, 0, 0], [0, 255, 0]])
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from mmdpt.visualization import colourise, segmentation_panel
-from mmdpt.visualization.layout import GAP
 from mmdpt.visualization.legend import LINE_HEIGHT, class_legend
 from mmdpt.visualization.segmentation import label_errors, overlay_with_classes
+from mmdpt.visualization.tiling import GAP
 
 PALETTE = [[255, 0, 0], [0, 255, 0]]
 

@@ -25,7 +25,7 @@ from mmdpt.inference.video import VideoReader, is_video
 
 from .outputs import Outputs
 from .ranks import share
-from .report import RunReport
+from .run_report import RunReport
 from .video_run import Predict, predict_video
 
 DEFAULT_MODEL = 'dpt-hybrid-midas'

@@ -15,10 +15,10 @@ from mmdpt.commands.progress import Report
 from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.video import VideoReader, VideoWriter, camera_index, named_frames
 from mmdpt.visualization.depth import colour_range
-from mmdpt.visualization.layout import beside
+from mmdpt.visualization.tiling import beside
 
 from .outputs import PICTURES, Outputs, coloured
-from .report import RunReport
+from .run_report import RunReport
 
 Predict = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
 """Predicts images, (H, W, 3) uint8 RGB, given with their names."""

@@ -15,7 +15,7 @@ from mmdpt.evaluation import align_depth
 from mmdpt.registry import HOOKS
 from mmdpt.visualization import depth_panel, segmentation_panel
 from mmdpt.visualization.depth import RELATIVE
-from mmdpt.visualization.layout import below
+from mmdpt.visualization.tiling import below
 
 from .output_names import OutputNames
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mmdpt.config import check_config, load_config
-from mmdpt.config.loading import parse_options
+from mmdpt.config.config_files import parse_options
 from mmdpt.errors import InputError
 
 NAME = 'dpt_vit-ti16_scenes'
