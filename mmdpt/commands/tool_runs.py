@@ -23,7 +23,7 @@ def run_tool(tool: Path, log: Path, *arguments: object) -> Iterator[str]:
     command = [sys.executable, str(tool), *map(str, arguments)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        log.open('w') as file,
+        log.open('w', buffering=1) as file,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process,
