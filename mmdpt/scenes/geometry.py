@@ -276,8 +276,7 @@ def occluded(points: Array, to_light: Array, shapes: Sequence[Shape]) -> NDArray
         if corners is None:
             raise ValueError(f'only a bounded shape casts a shadow, got {shape}')
         centre = corners.mean(axis=1).astype(np.float32)
-        centre2 = (centre**2).sum()
-        radius2 = ((corners[:, 0] - centre) ** 2).sum()
+        centre2, radius2 = (centre**2).sum(), ((corners[:, 0] - centre) ** 2).sum()
         rounding = 2e-6 * (centre2 + start2.max(initial=0))
         centre_ray, centre_start = (
             sum(c * x for c, x in zip(centre, vectors, strict=True)) for vectors in (ray, start)
