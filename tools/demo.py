@@ -18,7 +18,6 @@ CONFIG = 'dpt_hybrid-ti16_scenes-joint_short'
 DATA = Path('data/scenes')
 WORK_DIR = Path('work_dirs/demo')
 NUM_TRAIN, NUM_VAL = 480, 60
-ROWS = 6
 SCORES = re.compile(
     r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+).*'
     r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'
@@ -29,22 +28,13 @@ PICTURE = re.compile(r'picture of the validation: (.*iter_(\d+)\.png)')
 @report_input_errors
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    from mmdpt.commands.tool_runs import last_checkpoint
-
     start = time.time()
     render()
     print(
         'Training a small DPT on labels and depth, from scratch. '
         'mIoU: higher is better; AbsRel: lower is better.'
     )
-    run('train', CONFIG, '--work-dir', WORK_DIR)
-    pictures = WORK_DIR / 'pictures' / 'test'
-    checkpoint = last_checkpoint(WORK_DIR)
-    print('Testing it.')
-    scores = run(
-        *('test', CONFIG, checkpoint, '--work-dir', WORK_DIR / 'test', '--show-dir', pictures)
-    )
-    draw(pictures)
+    scores, picture = train()
     plot()
     classes, medians = score_most_frequent_class(), score_median_depths()
     print(
@@ -58,9 +48,8 @@ def main() -> None:
             for name, label in (('per_pixel', 'median per pixel'), ('constant', 'median'))
         )
         + '\nThe lines below DPT are guesses that ignore the image.\n\n'
-        f'{WORK_DIR / "segmentation.png"}: image | ground truth | prediction | error\n'
-        f'{WORK_DIR / "depth.png"}: image | ground truth | prediction | relative error\n'
-        '  (the sky, black in the ground truth, has no depth to learn)\n'
+        f'{picture}: image | ground truth | prediction | error,\n'
+        '  labels above depth (the sky, black in the ground truth, has no depth to learn)\n'
         f'{WORK_DIR / "curves.png"}: loss and metrics during training\n'
         f'{time.time() - start:.0f} s in all'
     )
@@ -115,49 +104,28 @@ def read_maps(folder: Path) -> Iterator['np.ndarray']:
         yield np.asarray(Image.open(path))
 
 
-def run(tool: str, *arguments: object) -> dict[str, float]:
-    """Run a tool as a user would type it; show and return the scores that it prints."""
+def train() -> tuple[dict[str, float], str]:
+    """Train as a user would type it and show each validation; return the last scores and picture.
+
+    The last iteration is validated, too: a test would say the same.
+    """
     from mmdpt.commands.tool_runs import run_tool
 
-    print(f'  python tools/{tool}.py', *arguments, flush=True)
+    arguments = (CONFIG, '--work-dir', WORK_DIR)
+    print('  python tools/train.py', *arguments, flush=True)
     scores: dict[str, float] = {}
-    picture = None
-    for line in run_tool(TOOLS / f'{tool}.py', WORK_DIR / f'{tool}.txt', *arguments):
+    picture = iteration = ''
+    for line in run_tool(TOOLS / 'train.py', WORK_DIR / 'train.txt', *arguments):
         if found := PICTURE.search(line):
-            picture = found
+            picture, iteration = os.path.relpath(found[1]), found[2]
         elif found := SCORES.search(line):
             scores = {name: float(value) for name, value in found.groupdict().items()}
-            shown = f'mIoU {scores["mIoU"]:.1f} %, AbsRel {scores["abs_rel"]:.3f}'
-            if picture:
-                shown = f'after {picture[2]} iterations: {shown}, see {os.path.relpath(picture[1])}'
-                picture = None
-            print(f'  {shown:60}', flush=True)
-    return scores
-
-
-def draw(pictures: Path) -> None:
-    """Stack some test pictures, rooms and streets in turns: labels in one file, depth in another.
-
-    In a test picture labels stand above depth, which has the legend.
-    """
-    import mmcv
-    import numpy as np
-
-    from mmdpt.visualization.depth import LEGEND_HEIGHT
-    from mmdpt.visualization.tiling import GAP
-
-    paths = sorted(pictures.glob('*.png'))
-    rooms, streets = paths[::2], paths[1::2]  # odd numbers are rooms
-    step = max(1, 2 * len(rooms) // ROWS)
-    chosen = [path for pair in zip(rooms[::step], streets[::step], strict=False) for path in pair]
-    panels = [mmcv.imread(str(path)) for path in chosen[:ROWS]]
-    height = (len(panels[0]) - GAP - LEGEND_HEIGHT) // 2
-    for task, part in (
-        ('segmentation', slice(height)),
-        ('depth', slice(height + GAP, None)),
-    ):
-        picture = np.concatenate([panel[part] for panel in panels])
-        mmcv.imwrite(picture, str(WORK_DIR / f'{task}.png'))
+            print(
+                f'  after {iteration} iterations: mIoU {scores["mIoU"]:.1f} %, '
+                f'AbsRel {scores["abs_rel"]:.3f}, see {picture}',
+                flush=True,
+            )
+    return scores, picture
 
 
 def plot() -> None:

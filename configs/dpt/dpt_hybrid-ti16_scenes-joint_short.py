@@ -15,5 +15,5 @@ train_dataloader = dict(batch_size=4, dataset=dict(indices=480, pipeline=train_p
 optim_wrapper = dict(optimizer=dict(lr=8e-4))
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = max_iters
-train_cfg = dict(max_iters=max_iters, val_interval=290)  # make demo tests after the last one
+train_cfg = dict(max_iters=max_iters, val_interval=290)
 default_hooks = dict(checkpoint=dict(interval=max_iters))
