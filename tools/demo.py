@@ -1,4 +1,7 @@
-"""Render a data set, train a small DPT on its labels and its depth, draw what it sees."""
+"""Render a data set, train a small DPT on its labels and its depth, draw what it sees.
+
+The pictures are in work_dirs/demo/pictures, one for each validation.
+"""
 
 import argparse
 import os
