@@ -106,7 +106,11 @@ def _check(state_dict: StateDict) -> None:
 LAYOUTS = (
     Layout(
         source='timm',
-        marks=(r'^blocks\.\d+\.attn\.qkv\.', r'^blocks\.\d+\.ls1\.gamma$', r'^patch_embed\.proj\.'),
+        marks=(
+            r'^blocks\.\d+\.attn\.qkv\.',
+            r'^blocks\.\d+\.ls[12]\.gamma$',
+            r'^patch_embed\.proj\.',
+        ),
         pairs=tuple(own('')),
         required=('encoder',),
         either=EITHER,
