@@ -44,7 +44,7 @@ $(STAMP): setup.py $(CONSTRAINTS)
 demo: setup ## Show what mmdpt does, on a picture
 	@$(BIN)/python tools/demo.py
 
-test: lint types unit ## Everything that must pass: ruff, mypy, pytest; within 12 minutes on 2 cores
+test: lint types unit ## Everything that must pass: ruff, mypy, pytest; 6 minutes on 2 cores
 
 # What takes over ten seconds, and 250 cases of every hypothesis test instead of 8.
 test-nightly: setup ## Kill, starve, damage and soak it, full-size models, every export: about an hour
