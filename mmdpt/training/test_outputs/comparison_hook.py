@@ -17,11 +17,11 @@ from mmdpt.visualization import depth_panel, segmentation_panel
 from mmdpt.visualization.depth import RELATIVE
 from mmdpt.visualization.tiling import below
 
-from .output_names import OutputNames
+from .output_names import OutputHook
 
 
 @HOOKS.register_module()
-class ComparisonHook(Hook):
+class ComparisonHook(OutputHook):
     """Write image | ground truth | prediction | error of every test image.
 
     If there are labels and depth, the depth is drawn below. Relative disparity is drawn as depth,
@@ -30,13 +30,6 @@ class ComparisonHook(Hook):
     Args:
         out_dir: Folder for one PNG an image, named as the image.
     """
-
-    def __init__(self, out_dir: str) -> None:
-        self.out_dir = out_dir
-
-    def before_test(self, runner: Runner) -> None:
-        """Name the pictures."""
-        self.names = OutputNames(self.out_dir, runner.test_dataloader.dataset)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[SegDataSample]

@@ -3,29 +3,21 @@
 from collections.abc import Sequence
 
 import numpy as np
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 
 from mmdpt.registry import HOOKS
 
-from .output_names import OutputNames
+from .output_names import OutputHook
 
 
 @HOOKS.register_module()
-class DepthWriterHook(Hook):
+class DepthWriterHook(OutputHook):
     """Write each prediction as .npy, (H, W) float32 in original pixels and the model's unit.
 
     Args:
         out_dir: Folder for one file an image, named as the image.
     """
-
-    def __init__(self, out_dir: str) -> None:
-        self.out_dir = out_dir
-
-    def before_test(self, runner: Runner) -> None:
-        """Name the files."""
-        self.names = OutputNames(self.out_dir, runner.test_dataloader.dataset)
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[SegDataSample]

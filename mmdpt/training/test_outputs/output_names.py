@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 
 class OutputNames:
@@ -29,3 +31,18 @@ class OutputNames:
         path = (self.out_dir / os.path.relpath(img_path, self.folder)).with_suffix(suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+class OutputHook(Hook):
+    """What the hooks share that write a file for each image of a test.
+
+    Args:
+        out_dir: Folder for one file an image, named as the image.
+    """
+
+    def __init__(self, out_dir: str) -> None:
+        self.out_dir = out_dir
+
+    def before_test(self, runner: Runner) -> None:
+        """Name the files."""
+        self.names = OutputNames(self.out_dir, runner.test_dataloader.dataset)
