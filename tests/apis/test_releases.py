@@ -69,10 +69,11 @@ def test_the_model_has_the_published_number_of_parameters(name):
 
 def test_settings_are_those_of_the_release():
     nyu, kitti = (without_memory(f'dpt-hybrid-{name}').decode_head for name in ('nyu', 'kitti'))
-    assert nyu.inversion == (0.000305, 0.1378) and kitti.inversion == (0.00006016, 0.00579)
+    assert nyu.parametrised == dict(inversion=(0.000305, 0.1378))
+    assert kitti.parametrised == dict(inversion=(0.00006016, 0.00579))
     assert without_memory('dpt-large-midas').decode_head.output == 'relative'
     heads = {n: without_memory(f'depth-anything-v2-small{n}').decode_head for n in DEPTHS}
-    assert {name: head.max_depth for name, head in heads.items()} == DEPTHS
+    assert {name: head.parametrised.get('max_depth') for name, head in heads.items()} == DEPTHS
     taps = [without_memory(f'depth-anything-{v}-large').backbone.out_indices for v in ('v1', 'v2')]
     assert taps == [[20, 21, 22, 23], [4, 11, 17, 23]]
     mmseg = without_memory('mmseg-dpt-base-ade20k')
@@ -193,7 +194,7 @@ def test_options_of_the_release_come_before_the_caller_s(released, monkeypatch):
     options = ('model.decode_head.max_depth=20.0', 'model.test_cfg.flip=True')
     monkeypatch.setitem(RELEASES, 'tiny', Release(*RELEASES['tiny'][:2], options))
     model = init_model('tiny', cfg_options=['model.decode_head.max_depth=30.0'])
-    assert (model.decode_head.max_depth, model.test_cfg.flip) == (30.0, True)
+    assert (model.decode_head.parametrised, model.test_cfg.flip) == (dict(max_depth=30.0), True)
 
 
 def test_a_config_takes_a_foreign_file_and_hears_what_it_must_say(released, tmp_path, monkeypatch):

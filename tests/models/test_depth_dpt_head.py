@@ -59,6 +59,14 @@ def raw_output(head):
         ),
         (dict(output='depth', max_depth=20.0), lambda x: 20 * x.sigmoid(), 'm'),
         (dict(output='depth', median_depth=4.0), lambda x: 4 * x.exp(), 'm'),
+        (
+            dict(output='depth', log_range=(2.0, 50.0)),
+            lambda x: (
+                torch.lerp(torch.tensor(2.0).log(), torch.tensor(50.0).log(), x.sigmoid())
+            ).exp(),
+            'm',
+        ),
+        (dict(output='depth', min_depth=0.25), lambda x: x.clamp(min=0) + 0.25, 'm'),
     ],
     ids=lambda kwargs: next(reversed(kwargs), 'relative') if isinstance(kwargs, dict) else '',
 )
@@ -69,6 +77,56 @@ def test_how_numbers_come_out_of_the_last_convolution(kwargs, formula, unit):
     torch.testing.assert_close(prediction, formula(raw_output(head)))
     assert prediction.std() > 0
     assert head.unit == unit and head.is_metric is bool(unit)
+
+
+@pytest.mark.parametrize(
+    ('normalisation', 'normalise'),
+    [
+        ('relu', lambda x: (x.clamp(min=0) + 0.1) / (x.clamp(min=0) + 0.1).sum(1, keepdim=True)),
+        ('softmax', lambda x: x.exp() / x.exp().sum(1, keepdim=True)),
+        ('sigmoid', lambda x: x.sigmoid() / x.sigmoid().sum(1, keepdim=True)),
+    ],
+)
+@pytest.mark.parametrize(
+    ('spacing', 'depths'),
+    [
+        ('linear', [1.0, 5.5, 10.0]),
+        ('log', [1.0, 10**0.5, 10.0]),
+        ('mixed-log', [1.0, (10**0.5 + 5.5) / 2, 10.0]),
+    ],
+)
+def test_bins_are_weighted_means_of_depths(spacing, depths, normalisation, normalise):
+    bins = dict(low=1, high=10, number=3, spacing=spacing, normalisation=normalisation)
+    head = build(output='depth', bins=bins)
+    head.predictor.conv3.weight.data *= 0.01
+    prediction = head(taps())
+    weighted = normalise(raw_output(head)) * torch.tensor(depths)[:, None, None]
+    torch.testing.assert_close(prediction, weighted.sum(1, keepdim=True))
+    assert prediction.std() > 0
+
+
+@pytest.mark.parametrize(
+    ('options', 'bounds'),
+    [
+        (dict(), (0, float('inf'))),
+        (dict(min_depth=0.5), (0.5, float('inf'))),
+        (dict(max_depth=80.0), (0, 80)),
+        (dict(median_depth=5.0), (0, float('inf'))),
+        (dict(log_range=(0.5, 80.0)), (0.5, 80)),
+        (dict(inversion=(0.1, 0.125)), (0, 8)),
+        (dict(bins=dict(low=0.5, high=80, number=9)), (0.5, 80)),
+    ],
+    ids=lambda value: next(iter(value), 'relu') if isinstance(value, dict) else '',
+)
+def test_bounds_are_what_extreme_outputs_give(options, bounds):
+    parametrisation = build(output='depth', **options).parametrisation
+    x = torch.zeros(1, parametrisation.channels, 1, 2, dtype=torch.float64)
+    x[:, 0, 0, 0] = x[:, -1, 0, 1] = 1e9  # one bin's channel, or the only one
+    outermost = torch.cat((parametrisation(x), parametrisation(-x)), dim=-1)
+    expected = torch.tensor(bounds, dtype=torch.float64).clamp(max=1e9)
+    found = torch.stack(outermost.clamp(max=1e9).aminmax())
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+    assert parametrisation.bounds == pytest.approx(bounds)
 
 
 def test_an_untrained_head_predicts_about_the_median_depth():
@@ -91,7 +149,9 @@ def test_an_untrained_head_predicts_about_the_median_depth():
         dict(output='disparity'),
         dict(output='depth', max_depth=80.0),
         dict(output='depth', median_depth=5.0),
+        dict(output='depth', log_range=(0.5, 80.0)),
         dict(output='depth', inversion=(0.1, 0.05)),
+        dict(output='depth', bins=dict(low=0.5, high=80, number=9)),
     ],
     ids=lambda kwargs: next(reversed(kwargs), 'relative'),
 )
@@ -127,7 +187,13 @@ def test_clamp_bounds_predictions():
         (dict(output='relative', median_depth=5.0), "output is 'relative'"),
         (dict(output='depth', max_depth=1.0, inversion=(1.0, 0.0)), 'exclude each other'),
         (dict(output='depth', max_depth=1.0, median_depth=5.0), 'exclude each other'),
-        (dict(output='depth', median_depth=0.0), 'must be positive, got 0.0'),
+        (dict(output='depth', median_depth=0.0), 'median_depth must be positive, got 0.0'),
+        (dict(output='depth', max_depth=-1.0), 'max_depth must be positive, got -1.0'),
+        (dict(output='depth', min_depth=-1.0), 'min_depth must be positive, got -1.0'),
+        (dict(output='depth', log_range=(0.0, 80.0)), 'to a greater one, got 0.0, 80.0'),
+        (dict(output='depth', bins=dict(low=9, high=8)), 'to a greater one, got 9, 8'),
+        (dict(output='depth', bins=dict(low=1, high=8, spacing='even')), "spacing.*'even'"),
+        (dict(output='depth', bins=dict(low=1, high=8, normalisation='l1')), "one of.*'l1'"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(kwargs, message):

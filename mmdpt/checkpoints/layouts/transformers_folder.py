@@ -134,9 +134,6 @@ def _check(model: Any) -> None:
     backbone, head = model.backbone, model.decode_head
     stem = getattr(backbone, 'stem', None)
     mode = backbone.interpolate_mode
-    max_depth, inversion, median_depth = (
-        getattr(head, name, None) for name in ('max_depth', 'inversion', 'median_depth')
-    )
     _refuse(
         'DPT',
         (backbone.norm_taps, 'backbone.norm_taps=True'),
@@ -145,14 +142,18 @@ def _check(model: Any) -> None:
             backbone.img_size[0] != backbone.img_size[1],
             f'position embedding of {backbone.img_size}, not square',
         ),
-        (max_depth is not None, f'decode_head.max_depth={max_depth}'),
-        (inversion is not None, f'decode_head.inversion={inversion}'),
-        (median_depth is not None, f'decode_head.median_depth={median_depth}'),
+        *_parametrisations(head),
         (
             stem is not None and stem.conv.standardization != 'var',
             "stem standardization='std' (transformers has 'var')",
         ),
     )
+
+
+def _parametrisations(head: Any, known: tuple[str, ...] = ()) -> list[tuple[bool, str]]:
+    """List how a depth head departs from relu(x), beside ``known`` ways."""
+    given = getattr(head, 'parametrised', {})
+    return [(name not in known, f'decode_head.{name}={value}') for name, value in given.items()]
 
 
 def _refuse(model: str, *checks: tuple[bool, str]) -> None:
@@ -196,8 +197,8 @@ def _describe_depth_anything(model: Any) -> dict[str, Any]:
         'neck_hidden_sizes': [block.to_fusion.in_channels for block in blocks],
         'fusion_hidden_size': head.fusion.blocks[0].project.in_channels,
         'head_hidden_size': head.predictor.conv3.in_channels,
-        'depth_estimation_type': 'relative' if head.max_depth is None else 'metric',
-        'max_depth': int(head.max_depth or 1),
+        'depth_estimation_type': 'metric' if 'max_depth' in head.parametrised else 'relative',
+        'max_depth': int(head.parametrised.get('max_depth', 1)),
     }
 
 
@@ -205,6 +206,7 @@ def _check_depth_anything(model: Any, width: int, swiglu: bool) -> None:
     """Refuse what transformers' Depth Anything does not compute."""
     backbone, head = model.backbone, model.decode_head
     mode, readout = backbone.interpolate_mode, head.reassemble.blocks[0].readout_type
+    max_depth = head.parametrised.get('max_depth', 1)
     expected = MLP_RATIO * backbone.embed_dims
     if swiglu:  # transformers, models/dinov2: two thirds, rounded up to a multiple of 8
         expected = (int(expected * 2 / 3) + 7) // 8 * 8
@@ -223,12 +225,8 @@ def _check_depth_anything(model: Any, width: int, swiglu: bool) -> None:
             not isinstance(head.fusion.blocks[0].residual_unit2.norm1, nn.Identity),
             'normalisation in the fusion',
         ),
-        (head.inversion is not None, f'decode_head.inversion={head.inversion}'),
-        (head.median_depth is not None, f'decode_head.median_depth={head.median_depth}'),
-        (
-            int(head.max_depth or 1) != (head.max_depth or 1),
-            f'decode_head.max_depth={head.max_depth}, it is a whole number',
-        ),
+        *_parametrisations(head, known=('max_depth',)),
+        (int(max_depth) != max_depth, f'decode_head.max_depth={max_depth}, it is a whole number'),
     )
 
 

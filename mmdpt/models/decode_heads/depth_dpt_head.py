@@ -13,23 +13,20 @@ from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
 from .dpt_head import DPTDecoder, cut_to, in_float32, input_size, padded_size
-
-UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}
-MIN_DISPARITY = 1e-8
-"""isl-org/DPT clamps the scaled and shifted output here before inverting it."""
+from .parametrisation import UNITS, build_parametrisation
 
 
 class DepthOutput(nn.Module):
-    """Predict one channel at the size of the image from the fused map."""
+    """Predict ``out_channels`` at the size of the image from the fused map."""
 
-    def __init__(self, channels: int, hidden_channels: int = 32) -> None:
+    def __init__(self, channels: int, out_channels: int = 1, hidden_channels: int = 32) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels // 2, kernel_size=3, padding=1)
         self.conv2 = nn.Conv2d(channels // 2, hidden_channels, kernel_size=3, padding=1)
-        self.conv3 = nn.Conv2d(hidden_channels, 1, kernel_size=1)
+        self.conv3 = nn.Conv2d(hidden_channels, out_channels, kernel_size=1)
 
     def forward(self, fused: Tensor, size: Sequence[int]) -> Tensor:
-        """Predict (N, 1, H, W) from the last fusion map before its upsampling."""
+        """Predict (N, out_channels, H, W) from the last fusion map before its upsampling."""
         x = convolve_upsampled(self.conv1, fused, double_size(fused))
         x = convolve_upsampled(self.conv2, x, size)
         return convolve_in_float32(self.conv3, F.relu(in_float32(x)))
@@ -58,21 +55,26 @@ class DepthDPTHead(DPTDecoder):
     - 'disparity': inverse depth [1/m].
     - 'depth': depth [m].
 
-    How they come out of the last convolution x:
+    How depths come out of the last convolution x, by at most one option; ``relu(x)`` without:
 
     - ``max_depth``: ``sigmoid(x) * max_depth``, as Depth Anything's metric models. Near depths lie
       in the flat foot of the curve.
     - ``median_depth``: ``exp(x) * median_depth``: x is a logarithm, so that a step of x is the same
       ratio of depths near and far, and an untrained head predicts about the median.
+    - ``log_range=(low, high)``: such a logarithm between two depths, by a sigmoid.
     - ``inversion=(scale, shift)``: ``1 / max(scale * relu(x) + shift, 1e-8)``, as the NYU and
-      KITTI checkpoints of isl-org/DPT; 'depth' only.
-    - neither: ``relu(x)``.
+      KITTI checkpoints of isl-org/DPT.
+    - ``min_depth``: ``relu(x) + min_depth``, as DINOv2's depth heads.
+    - ``bins=dict(low=..., high=...)``: a weighted mean of fixed depths, see ``Bins``.
 
     Args:
         output: 'relative', 'disparity' or 'depth'.
         max_depth: Upper end of the sigmoid [m].
         median_depth: Depth at x = 0 [m], best the median of the training set.
+        log_range: Lower and upper end [m].
         inversion: Scale and shift before inverting.
+        min_depth: Least depth [m].
+        bins: Arguments of ``Bins``.
         clamp: Least and greatest prediction, in its unit; None for no bound. Not in training.
         loss_decode: One or several losses, called as ``loss(pred, target)`` on (N, 1, H, W) with
             NaN where the target is invalid.
@@ -81,7 +83,7 @@ class DepthDPTHead(DPTDecoder):
 
     Raises:
         ValueError: If ``output`` is none of the three, several or a misplaced parametrisation are
-            given, ``median_depth`` is not positive, or a reassemble setting does not fit.
+            given, a value of it is out of its range, or a reassemble setting does not fit.
     """
 
     num_classes = out_channels = 1
@@ -97,27 +99,27 @@ class DepthDPTHead(DPTDecoder):
         clamp: tuple[float | None, float | None] = (None, None),
         loss_decode: dict | Sequence[dict] = (),
         median_depth: float | None = None,
+        log_range: tuple[float, float] | None = None,
+        min_depth: float | None = None,
+        bins: dict | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if output not in UNITS:
-            raise ValueError(f'output must be one of {list(UNITS)}, got {output!r}')
-        choices = dict(max_depth=max_depth, median_depth=median_depth, inversion=inversion)
-        given = [name for name, value in choices.items() if value is not None]
-        if output != 'depth' and given:
-            raise ValueError(f'{given[0]} gives depth [m]: output is {output!r}')
-        if len(given) > 1:
-            raise ValueError(f'{" and ".join(given)} exclude each other')
-        if median_depth is not None and not median_depth > 0:
-            raise ValueError(f'median_depth must be positive, got {median_depth}')
+        options = dict(
+            max_depth=max_depth,
+            median_depth=median_depth,
+            log_range=log_range,
+            inversion=inversion,
+            min_depth=min_depth,
+            bins=bins,
+        )
+        self.parametrisation = build_parametrisation(output, options)
+        self.parametrised = {name: value for name, value in options.items() if value is not None}
         self.output = output
-        self.max_depth = max_depth
-        self.median_depth = median_depth
-        self.inversion = inversion
         low, high = clamp
         # of one type, which torch.onnx needs
         self.clamp = (None if low is None else float(low), None if high is None else float(high))
-        self.predictor = DepthOutput(self.channels)
+        self.predictor = DepthOutput(self.channels, self.parametrisation.channels)
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
 
@@ -135,15 +137,7 @@ class DepthDPTHead(DPTDecoder):
         """Predict (N, 1, H, W) for the image padded to the patch, non-negative."""
         fused, _ = self.fuse(taps)
         x = self.predictor(fused, padded_size(double_size(fused), self.output_stride))
-        if self.median_depth is not None:
-            return x.exp() * self.median_depth
-        if self.max_depth is not None:
-            return x.sigmoid() * self.max_depth
-        x = F.relu(x)
-        if self.inversion is not None:
-            scale, shift = self.inversion
-            return 1 / (scale * x + shift).clamp(min=MIN_DISPARITY)
-        return x
+        return self.parametrisation(x)
 
     def loss(self, taps: Sequence[Tap], batch_data_samples: list, train_cfg: dict | None) -> dict:
         """Compute the losses against ``gt_depth_map`` [m], inverted for disparity."""
