@@ -11,8 +11,9 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdpt.models import DPTHead, Fusion
-from mmdpt.models.decode_heads.dpt_head import ReLUDropout, cut_to, padded_size, stride_of
+from mmdpt.models.decode_heads.dpt_head import cut_to, padded_size, stride_of
 from mmdpt.models.layers.fusion import convolve_upsampled
+from mmdpt.models.layers.relu_dropout import ReLUDropout
 
 DIMS = 12
 

@@ -158,13 +158,14 @@ def test_reassemble_is_its_definition_on_every_grid(seed, grid, factors, readout
     sizes=st.lists(SIZES, min_size=2, max_size=4),
     norm=st.booleans(),
     batch=st.integers(1, 2),
+    resized=st.sampled_from(['path', 'skip']),
 )
-def test_fusion_is_its_definition_on_maps_of_any_sizes(seed, sizes, norm, batch):
+def test_fusion_is_its_definition_on_maps_of_any_sizes(seed, sizes, norm, batch, resized):
     """Upsample, then project: the order of the paper. Maps need not halve, nor shrink."""
     sizes = [tuple(-(-n // 4) for n in size) for size in sizes]
     maps = [randn(seed + k, batch, 4, *size) for k, size in enumerate(sizes)]
     norm_cfg = dict(type='BN') if norm else None
-    fusion = randomise(Fusion(4, len(sizes), norm_cfg), seed)
+    fusion = randomise(Fusion(4, len(sizes), norm_cfg, resized=resized), seed)
 
     def unit(layer, x):
         x = x.clone()
@@ -174,8 +175,12 @@ def test_fusion_is_its_definition_on_maps_of_any_sizes(seed, sizes, norm, batch)
     paths = []
     with torch.no_grad():
         for block, skip, size in zip(fusion.blocks, reversed(maps), finer, strict=True):
+            if paths and resized == 'skip':
+                skip = F.interpolate(skip, size=paths[-1].shape[-2:], mode='bilinear')
             path = paths[-1] + unit(block.residual_unit1, skip) if paths else skip
             path = unit(block.residual_unit2, path)
+            if resized == 'skip':
+                size = tuple(2 * n for n in path.shape[-2:])
             path = F.interpolate(path, size=size, mode='bilinear', align_corners=True)
             paths.append(block.project(path))
         found = fusion(maps)

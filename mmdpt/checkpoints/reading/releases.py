@@ -84,6 +84,7 @@ RELEASES = {
             'model.backbone.norm_cfg.type=LN',
             'model.backbone.norm_cfg.eps=1e-5',
             'model.decode_head.align_corners=False',
+            'model.decode_head.resized=skip',
             'model.decode_head.auxiliary_weight=0',
         ),
     ),

@@ -12,23 +12,48 @@ from mmdpt.models.layers.fusion import convolve_upsampled, double_size
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
-from .dpt_head import DPTDecoder, cut_to, in_float32, input_size, padded_size
+from .dpt_head import DPTDecoder, cut_to, in_float32, input_size
 from .parametrisation import UNITS, build_parametrisation
 
 
 class DepthOutput(nn.Module):
-    """Predict ``out_channels`` at the size of the image from the fused map."""
+    """Predict ``out_channels`` from the fused map, upsampled before each 3x3 convolution but one.
 
-    def __init__(self, channels: int, out_channels: int = 1, hidden_channels: int = 32) -> None:
+    Args:
+        channels: Channels of the fused map.
+        out_channels: Output channels.
+        hidden_channels: Channels before the last convolution. None: nothing but that convolution.
+        project: Whether a 3x3 convolution and a ReLU come first (DINOv2, TIPSv2).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int = 1,
+        hidden_channels: int | None = 32,
+        project: bool = False,
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels // 2, kernel_size=3, padding=1)
-        self.conv2 = nn.Conv2d(channels // 2, hidden_channels, kernel_size=3, padding=1)
-        self.conv3 = nn.Conv2d(hidden_channels, out_channels, kernel_size=1)
+        self.project = nn.Conv2d(channels, channels, 3, padding=1) if project else None
+        self.conv1: nn.Conv2d | None = None
+        if hidden_channels is not None:
+            self.conv1 = nn.Conv2d(channels, channels // 2, kernel_size=3, padding=1)
+            self.conv2 = nn.Conv2d(channels // 2, hidden_channels, kernel_size=3, padding=1)
+        self.conv3 = nn.Conv2d(hidden_channels or channels, out_channels, kernel_size=1)
 
-    def forward(self, fused: Tensor, size: Sequence[int]) -> Tensor:
-        """Predict (N, out_channels, H, W) from the last fusion map before its upsampling."""
-        x = convolve_upsampled(self.conv1, fused, double_size(fused))
-        x = convolve_upsampled(self.conv2, x, size)
+    def forward(self, fused: Tensor, size: Sequence[int] | None = None) -> Tensor:
+        """Predict (N, out_channels, H, W) from the last fusion map before its upsampling.
+
+        Args:
+            fused: (N, C, h, w).
+            size: H and W, by default 4 h and 4 w; without hidden channels always 2 h and 2 w.
+        """
+        x, doubled = fused, double_size(fused)
+        if self.project is not None:
+            x = F.relu(convolve_upsampled(self.project, x, doubled))
+        if self.conv1 is not None:
+            x = convolve_upsampled(self.conv1, x, doubled) if x is fused else self.conv1(x)
+            x = convolve_upsampled(self.conv2, x, size or double_size(x))
         return convolve_in_float32(self.conv3, F.relu(in_float32(x)))
 
 
@@ -75,6 +100,8 @@ class DepthDPTHead(DPTDecoder):
         inversion: Scale and shift before inverting.
         min_depth: Least depth [m].
         bins: Arguments of ``Bins``.
+        project: Whether the output begins with a 3x3 convolution and a ReLU.
+        hidden_channels: Channels before the last convolution. None: it follows ``project``.
         clamp: Least and greatest prediction, in its unit; None for no bound. Not in training.
         loss_decode: One or several losses, called as ``loss(pred, target)`` on (N, 1, H, W) with
             NaN where the target is invalid.
@@ -102,6 +129,8 @@ class DepthDPTHead(DPTDecoder):
         log_range: tuple[float, float] | None = None,
         min_depth: float | None = None,
         bins: dict | None = None,
+        project: bool = False,
+        hidden_channels: int | None = 32,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -119,7 +148,11 @@ class DepthDPTHead(DPTDecoder):
         low, high = clamp
         # of one type, which torch.onnx needs
         self.clamp = (None if low is None else float(low), None if high is None else float(high))
-        self.predictor = DepthOutput(self.channels, self.parametrisation.channels)
+        if hidden_channels is None and not project:
+            raise ValueError('hidden_channels=None needs project=True')
+        self.predictor = DepthOutput(
+            self.channels, self.parametrisation.channels, hidden_channels, project
+        )
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
 
@@ -136,8 +169,12 @@ class DepthDPTHead(DPTDecoder):
     def forward(self, taps: Sequence[Tap]) -> Tensor:
         """Predict (N, 1, H, W) for the image padded to the patch, non-negative."""
         fused, _ = self.fuse(taps)
-        x = self.predictor(fused, padded_size(double_size(fused), self.output_stride))
-        return self.parametrisation(x)
+        grid = taps[0] if isinstance(taps[0], Tensor) else taps[0][0]
+        size = [side * self.patch_size for side in grid.shape[-2:]]
+        if self.fusion.resized == 'path' and self.predictor.conv1 is not None:
+            return self.parametrisation(self.predictor(fused, size))
+        pred = self.parametrisation(self.predictor(fused))
+        return F.interpolate(pred, size=size, mode='bilinear')
 
     def loss(self, taps: Sequence[Tap], batch_data_samples: list, train_cfg: dict | None) -> dict:
         """Compute the losses against ``gt_depth_map`` [m], inverted for disparity."""

@@ -16,11 +16,9 @@ from torch import Tensor
 from mmdpt.models.layers import Fusion, Reassemble
 from mmdpt.models.layers.fusion import convolve_upsampled, double_size
 from mmdpt.models.layers.reassemble import Tap
+from mmdpt.models.layers.relu_dropout import ReLUDropout
 from mmdpt.models.losses.upsampled_cross_entropy import is_plain, upsampled_cross_entropies
 from mmdpt.registry import MODELS
-
-NUM_LEVELS = 2**16
-"""Steps of the share that is dropped."""
 
 
 class DPTDecoder(BaseModule):
@@ -36,6 +34,7 @@ class DPTDecoder(BaseModule):
         channels: Channels of the fusion.
         norm_cfg: Normalisation in the fusion, None for none.
         conv_bias: Bias in the fusion's 3x3 convolutions. None: where there is no normalisation.
+        resized: What the fusion resizes where sizes differ, 'path' or 'skip', see ``Fusion``.
         **kwargs: Arguments of the head's other base class; mmseg's gets ``channels`` and
             ``norm_cfg``, too.
 
@@ -53,6 +52,7 @@ class DPTDecoder(BaseModule):
         channels: int = 256,
         norm_cfg: dict | None = None,
         conv_bias: bool | None = None,
+        resized: str = 'path',
         **kwargs: Any,
     ) -> None:
         if isinstance(self, BaseDecodeHead):
@@ -61,8 +61,9 @@ class DPTDecoder(BaseModule):
         self.reassemble = Reassemble(
             embed_dims, reassemble_channels, channels, reassemble_scales, readout_type
         )
-        self.fusion = Fusion(channels, len(reassemble_channels), norm_cfg, conv_bias)
+        self.fusion = Fusion(channels, len(reassemble_channels), norm_cfg, conv_bias, resized)
         self.channels = channels
+        self.patch_size = patch_size
         self.output_stride = stride_of(patch_size, reassemble_scales[0])
 
     def fuse(self, taps: Sequence[Tap]) -> tuple[Tensor, Tensor]:
@@ -72,56 +73,6 @@ class DPTDecoder(BaseModule):
             Both (N, C, H_0, W_0), of the size of the finest reassembled map.
         """
         return self.fusion.fuse_to_finest(self.reassemble(taps))
-
-
-class ReLUDropout(nn.Module):
-    """Drop elements of relu(x) in training; element-wise, as the reference does.
-
-    Where the output is positive the element was neither negative nor dropped: the output alone,
-    which the convolution after it keeps anyway, gives the gradient.
-
-    Args:
-        p: Share of elements to drop, 0 to 1.
-
-    Raises:
-        ValueError: If the share is not in that range.
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f'a dropout ratio must lie in 0..1, got {p}')
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        return _ReLUDropout.apply(x, self.p) if self.training and self.p > 0 else F.relu(x)
-
-
-class _ReLUDropout(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
-        num_dropped = round(p * NUM_LEVELS)
-        ctx.scale = NUM_LEVELS / (NUM_LEVELS - num_dropped) if num_dropped < NUM_LEVELS else 0.0
-        out = x.relu()
-        out.mul_(random_levels(out) >= num_dropped - NUM_LEVELS // 2).mul_(ctx.scale)
-        ctx.save_for_backward(out)
-        return out
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (out,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(gradient * ctx.scale, out, 0), None
-
-
-def random_levels(x: Tensor) -> Tensor:
-    """Draw for each element of x, whose memory has no gaps, one of the levels of an int16.
-
-    A CPU draws 64 bits in the time of a ``bernoulli_``: here they serve four elements.
-    """
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-    words.random_(-(2**63), None)
-    return words.view(torch.int16)[: x.numel()].as_strided(x.shape, x.stride())
 
 
 class AuxiliaryOutput(BaseModule):
@@ -221,7 +172,7 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
         several = isinstance(self.loss_decode, nn.ModuleList)
         criteria: list[Any] = list(self.loss_decode) if several else [self.loss_decode]
         if self.sampler is None and all(is_plain(criterion) for criterion in criteria):
-            size = padded_size(seg_logits.shape[-2:], stride)
+            size = self.padded_size(seg_logits, label.shape[-2:], stride)
             return upsampled_cross_entropies(
                 criteria, seg_logits, label.squeeze(1), size, self.align_corners, self.ignore_index
             )
@@ -242,11 +193,21 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
 
     def upsample(self, logits: Tensor, size: Sequence[int], stride: Fraction) -> Tensor:
         """Upsample logits by ``stride`` and cut off what the backbone padded beyond ``size``."""
-        padded = padded_size(logits.shape[-2:], stride)
+        padded = self.padded_size(logits, size, stride)
         logits = F.interpolate(
             logits, size=padded, mode='bilinear', align_corners=self.align_corners
         )
         return cut_to(logits, size)
+
+    def padded_size(self, logits: Tensor, size: Sequence[int], stride: Fraction) -> Sequence[int]:
+        """Give the size of the image padded to the patch [px], of which ``size`` is a part.
+
+        Where the fusion resizes skips, the logits cover more cells than the image has; there, the
+        first tap's grid must be that of the patches.
+        """
+        if self.fusion.resized == 'path':
+            return padded_size(logits.shape[-2:], stride)
+        return [-(-side // self.patch_size) * self.patch_size for side in size]
 
 
 def in_float32(x: Tensor) -> Tensor:

@@ -53,14 +53,23 @@ class FeatureFusionBlock(nn.Module):
 class Fusion(BaseModule):
     """Fuse feature maps from coarse to fine, doubling the resolution at every step.
 
-    Each step upsamples to the size of the next finer map, so that any grid fuses; where every map
-    is twice the next, this is the paper's factor of two.
+    The paper's factor of two fits where every map is twice the next. Where a side of the grid is
+    odd, code bases differ in what they resize, ``resized``:
+
+    - 'path': each step upsamples to the size of the next finer map, the skip (isl-org/MiDaS
+      @4545977, Depth Anything).
+    - 'skip': each step doubles, and resizes the skip to that (mmseg and transformers' DPT, DINOv2
+      @b8931f7, TIPSv2). The fused map is then larger than the finest one.
 
     Args:
         channels: Channels of every map.
         num_maps: Number of maps.
         norm_cfg: Normalisation in the residual units, None for none.
         conv_bias: Bias in the residual units' convolutions. None: where there is no normalisation.
+        resized: What is resized where sizes differ, 'path' or 'skip'.
+
+    Raises:
+        ValueError: If ``resized`` is neither.
     """
 
     def __init__(
@@ -69,9 +78,13 @@ class Fusion(BaseModule):
         num_maps: int = 4,
         norm_cfg: dict | None = None,
         conv_bias: bool | None = None,
+        resized: str = 'path',
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if resized not in ('path', 'skip'):
+            raise ValueError(f"resized must be 'path' or 'skip', got {resized!r}")
+        self.resized = resized
         if conv_bias is None:
             conv_bias = norm_cfg is None
         self.blocks = nn.ModuleList(
@@ -83,17 +96,22 @@ class Fusion(BaseModule):
         """Fuse maps (N, C, H_i, W_i), fine to coarse.
 
         Returns:
-            The fused map (N, C, 2 H_0, 2 W_0) and the penultimate one (N, C, H_0, W_0).
+            The fused map (N, C, 2 H_0, 2 W_0) and the penultimate one (N, C, H_0, W_0), H_0 and W_0
+            rounded up to a multiple of the factor between coarsest and finest map with 'skip'.
         """
         fused, penultimate = self.fuse_to_finest(maps)
         return upsample(fused, double_size(fused)), penultimate
 
     def fuse_to_finest(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Fuse without the last upsampling: both maps are (N, C, H_0, W_0)."""
+        """Fuse without the last upsampling: both maps are of the second size above."""
         coarsest, *skips = reversed(maps)
         path = self.blocks[0](coarsest)
         for block, skip in zip(self.blocks[1:], skips, strict=True):
-            penultimate = upsample(path, skip.shape[-2:])
+            if self.resized == 'path':
+                penultimate = upsample(path, skip.shape[-2:])
+            else:
+                penultimate = upsample(path, double_size(path))
+                skip = F.interpolate(skip, size=penultimate.shape[-2:], mode='bilinear')
             path = block(penultimate, skip)
         return path, penultimate
 
