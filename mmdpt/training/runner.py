@@ -26,11 +26,11 @@ from mmdpt.training.resume.checkpoint_contents import (
     dataset_meta,
     read_training_checkpoint,
     restore_log,
-    restore_schedules,
     to_plain,
 )
 from mmdpt.training.resume.checkpoint_files import is_local, write_checkpoint
 from mmdpt.training.resume.checkpoint_hook import CheckpointHook
+from mmdpt.training.resume.settings import restore_progress
 from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
 
 from .log_files import fits_the_console, report_once
@@ -216,18 +216,19 @@ class Runner(MMEngineRunner):
         if meta.get('dataset_meta') != to_plain(dataset_meta(self), 'dataset_meta'):
             self.logger.warning(f'{path} was trained on data of other classes or another palette')
         restore_log(self.message_hub, checkpoint['message_hub'])
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        if self.param_schedulers:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+        wanted = dict(optimizer=resume_optimizer, param_schedulers=resume_param_scheduler)
+        saved = {key: checkpoint.get(key) for key, asked in wanted.items() if asked}
         try:
-            if resume_optimizer and 'optimizer' in checkpoint:
-                self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
-                self.optim_wrapper.load_state_dict(checkpoint['optimizer'])
-            if resume_param_scheduler and 'param_schedulers' in checkpoint:
-                self.param_schedulers = self.build_param_scheduler(self.param_schedulers or [])
-                restore_schedules(self.param_schedulers, checkpoint['param_schedulers'])
-        except (KeyError, ValueError) as error:
-            raise InputError(
-                f'checkpoint {path} does not fit the optimiser or its schedules: {error}'
-            ) from error
-        self.logger.info(f'resumed {path}, epoch: {self.epoch}, iter: {self.iter}')
+            lines = restore_progress(self.optim_wrapper, self.param_schedulers, saved, meta)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f'checkpoint {path} does not fit the optimiser: {error}') from error
+        for line in lines:
+            self.logger.warning(line)
+        finished = '; the training is finished' if self.iter >= self.max_iters else ''
+        self.logger.info(f'resumed {path}, epoch: {self.epoch}, iter: {self.iter}{finished}')
 
     @master_only
     def save_checkpoint(

@@ -78,6 +78,7 @@ def test_a_validation_that_was_broken_off_is_done_first_and_no_config_runs(
     torch.save(contents, work_dir / NEWER)
     done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
     assert done.returncode == 0, done.stdout + done.stderr
+    assert 'iter: 4; the training is finished' in done.stdout
     assert 'Iter(train)' not in done.stdout and not (tmp_path / 'executed').exists()
     own, before = (
         re.search(r'Iter\(val\) \[3/3\] +(aAcc: .* mAcc: [\d.]+)', text)[1]
@@ -98,13 +99,18 @@ def test_a_flipped_byte_is_refused(trained, config, run_tool, tmp_path, tool):
     assert f'error: checkpoint {path} is damaged: Bad CRC-32' in done.stderr
 
 
-def test_other_schedules_are_refused(config, run_tool, work_dir):
+def test_an_extended_run_follows_the_longer_schedule(config, run_tool, work_dir):
     done = run_tool(
         *('train.py', config, '--work-dir', work_dir, '--resume', '--cfg-options'),
-        'param_scheduler=[]',
+        *('train_cfg.max_iters=6', 'param_scheduler.0.end=2', 'param_scheduler.1.begin=2'),
+        'param_scheduler.1.end=6',
     )
-    assert done.returncode == 1
-    assert 'does not fit the optimiser or its schedules: it holds 2 schedules' in done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'param_scheduler[1].end: 6 of the config, instead of the checkpoint' in done.stdout
+    rates = [float(rate) for rate in re.findall(r'Iter\(train\).* lr: (\S+)', done.stdout)]
+    assert len(rates) == 2 and rates[0] > 0
+    before, after = weights(work_dir / NEWER), weights(work_dir / 'iter_6.pth')
+    assert not torch.equal(before['backbone.cls_token'], after['backbone.cls_token'])
 
 
 def test_a_work_dir_that_cannot_be_written_is_told_first(config, run_tool, tmp_path):

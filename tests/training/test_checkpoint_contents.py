@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
-from mmengine.optim import OneCycleLR, PolyLR
 from torch import nn
 
 from mmdpt.errors import InputError
@@ -15,7 +14,6 @@ from mmdpt.training.resume import checkpoint_contents
 from mmdpt.training.resume.checkpoint_contents import (
     read_training_checkpoint,
     restore_log,
-    restore_schedules,
     to_plain,
 )
 from mmdpt.training.resume.checkpoint_files import write_checkpoint
@@ -115,55 +113,6 @@ def test_mmengine_checkpoints_are_read_without_their_log(read, told):
     restore_log(hub, loaded['message_hub'])
     assert dict(hub.runtime_info) == dict(iter=2) and not hub.log_scalars
     assert ['message_hub.log_scalars.loss' in line for line in told] == [True]
-
-
-def test_schedules_go_on_without_their_functions(tmp_path):
-    def built():
-        parameter = nn.Parameter(torch.ones(1))
-        optimizer = torch.optim.SGD([parameter], lr=1.0)
-        schedules = [
-            OneCycleLR(optimizer, eta_max=0.5, total_steps=10),
-            PolyLR(optimizer, by_epoch=False, begin=0, end=20),
-        ]
-        return optimizer, schedules
-
-    def rates(optimizer, schedules, steps):
-        found = []
-        for _ in range(steps):
-            optimizer.step()
-            for schedule in schedules:
-                schedule.step()
-            found.append(optimizer.param_groups[0]['lr'])
-        return found
-
-    optimizer, schedules = built()
-    whole = rates(optimizer, schedules, 8)
-    optimizer, schedules = built()
-    assert rates(optimizer, schedules, 3) == whole[:3]
-    states = [schedule.state_dict() for schedule in schedules]
-    parts = dict(optimizer=optimizer.state_dict(), param_schedulers=states)
-    saved = {key: to_plain(part, key) for key, part in parts.items()}
-    torch.save(saved, tmp_path / 'parts.pth')
-    loaded = torch.load(tmp_path / 'parts.pth', weights_only=True)
-    optimizer, schedules = built()
-    optimizer.load_state_dict(loaded['optimizer'])
-    restore_schedules(schedules, loaded['param_schedulers'])
-    assert rates(optimizer, schedules, 5) == whole[3:]
-
-
-def test_another_number_of_schedules_is_refused():
-    with pytest.raises(ValueError, match='it holds 2 schedules, the config 1'):
-        restore_schedules([object()], [{}, {}])
-
-
-def test_schedules_by_optimiser_are_restored_each():
-    class Schedule:
-        def load_state_dict(self, state):
-            self.state = state
-
-    schedules = dict(a=[Schedule()], b=[Schedule()])
-    restore_schedules(schedules, dict(a=[dict(n=1)], b=[dict(n=2)]))
-    assert (schedules['a'][0].state, schedules['b'][0].state) == (dict(n=1), dict(n=2))
 
 
 @pytest.mark.parametrize(

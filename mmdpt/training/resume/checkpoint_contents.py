@@ -107,22 +107,6 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
     return dict(state_dict=state_dict, **parts)
 
 
-def restore_schedules(schedules: Any, saved: Any) -> None:
-    """Restore the states of schedules, or of lists of schedules by optimiser.
-
-    Raises:
-        ValueError: If the numbers of schedules differ.
-    """
-    if isinstance(schedules, dict):
-        for key, part in schedules.items():
-            restore_schedules(part, saved[key])
-        return
-    if len(schedules) != len(saved):
-        raise ValueError(f'it holds {len(saved)} schedules, the config {len(schedules)}')
-    for schedule, state in zip(schedules, saved, strict=True):
-        schedule.load_state_dict(state)
-
-
 def restore_log(hub: MessageHub, saved: Mapping[str, Any]) -> None:
     """Restore the scalars and information of the message hub; ignore what is not a buffer."""
     scalars = {
