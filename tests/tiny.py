@@ -13,6 +13,7 @@ LAYERS = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
 ARCH = dict(_delete_=True, **LAYERS)
 """In place of the base config's architecture."""
 TAPS = (0, 1, 2, 3)
+ENCODER = dict(type='mmdpt.VisionTransformerDPT', arch=LAYERS, img_size=64, out_indices=TAPS)
 BACKBONE = dict(arch=ARCH, img_size=SIZE[::-1], out_indices=TAPS)
 HEAD = dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8)
 BASES = {
@@ -115,15 +116,15 @@ def randomise(model: Any, seed: int = 0) -> Any:
     return model
 
 
-def draw_weights(model: Any, seed: int = 0, filters: str | None = None) -> Any:
-    """Give weights of deviation 0.1, and statistics, to compare with another's network.
+def draw_weights(model: Any, seed: int = 0, filters: str | None = None, std: float = 0.1) -> Any:
+    """Give weights of one deviation, and statistics, to compare with another's network.
 
     Filters of modules whose names hold ``filters`` go down to 1e-5, where the formulas by which
     they are standardised differ.
     """
     torch.manual_seed(seed)
     for name, parameter in model.named_parameters():
-        nn.init.normal_(parameter, std=0.1)
+        nn.init.normal_(parameter, std=std)
         if filters is not None and parameter.ndim == 4 and filters in name:
             parameter.data *= torch.logspace(-4, 0, len(parameter))[:, None, None, None]
     for name, buffer in model.named_buffers():
@@ -138,3 +139,9 @@ def save(model: Any, path: Path) -> None:
     """Write a model's weights as a checkpoint, with its classes."""
     meta = dict(dataset_meta=getattr(model, 'dataset_meta', None))
     torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+
+
+def assert_close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    """Compare in parts of the largest number."""
+    scale = theirs.abs().max()
+    torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=1e-5)

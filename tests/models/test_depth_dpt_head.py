@@ -1,6 +1,7 @@
 """The depth head: what its numbers are, their precision, its targets."""
 
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
@@ -11,6 +12,7 @@ from mmdpt.models import DepthDPTHead
 from mmdpt.registry import MODELS
 
 DIMS = 12
+HEAD = dict(embed_dims=DIMS, reassemble_channels=(4, 5, 6, 7), channels=8)
 
 
 @MODELS.register_module()
@@ -30,12 +32,7 @@ def taps(height=4, width=6):
 
 
 def build(**kwargs):
-    torch.manual_seed(0)
-    settings = dict(embed_dims=DIMS, reassemble_channels=(4, 5, 6, 7), channels=8)
-    head = DepthDPTHead(**{**settings, **kwargs})
-    for parameter in head.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    return head
+    return tiny.draw_weights(DepthDPTHead(**HEAD, **kwargs), std=0.3)
 
 
 def raw_output(head):
@@ -131,13 +128,7 @@ def test_bounds_are_what_extreme_outputs_give(options, bounds):
 
 def test_an_untrained_head_predicts_about_the_median_depth():
     torch.manual_seed(0)
-    head = DepthDPTHead(
-        'depth',
-        embed_dims=DIMS,
-        reassemble_channels=(4, 5, 6, 7),
-        channels=8,
-        median_depth=5.0,
-    )
+    head = DepthDPTHead('depth', median_depth=5.0, **HEAD)
     torch.testing.assert_close(head(taps()).median(), torch.tensor(5.0), rtol=0.25, atol=0)
 
 

@@ -21,18 +21,15 @@ NAN = float('nan')
 
 def build(joint=False, clamp=(None, None), **test_cfg):
     init_default_scope('mmdpt')
-    torch.manual_seed(0)
     depth = dict(type='DepthDPTHead', output='depth', max_depth=10.0, clamp=clamp, **tiny.HEAD)
     heads = (dict(type='DPTHead', num_classes=5, **tiny.HEAD), depth) if joint else (depth,)
     model = (JointEstimator if joint else DepthEstimator)(
-        dict(type='VisionTransformerDPT', arch=tiny.LAYERS, img_size=64, out_indices=tiny.TAPS),
+        tiny.ENCODER,
         *heads,
         data_preprocessor=dict(type='DepthDataPreProcessor'),
         test_cfg=ConfigDict(test_cfg),
     )
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model.eval()
+    return tiny.draw_weights(model, std=0.2)
 
 
 def images(size=SIZE):

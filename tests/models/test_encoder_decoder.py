@@ -23,14 +23,8 @@ def scope():
 
 
 def segmentor(num_classes=9, of=EncoderDecoder, out_channels=None, **test_cfg):
-    torch.manual_seed(0)
     model = of(
-        backbone=dict(
-            type='mmdpt.VisionTransformerDPT',
-            arch=tiny.LAYERS,
-            img_size=64,
-            out_indices=tiny.TAPS,
-        ),
+        backbone=tiny.ENCODER,
         decode_head=dict(
             type='mmdpt.DPTHead',
             num_classes=num_classes,
@@ -42,9 +36,7 @@ def segmentor(num_classes=9, of=EncoderDecoder, out_channels=None, **test_cfg):
         data_preprocessor=dict(type='SegDataPreProcessor'),
         test_cfg=ConfigDict({'mode': 'whole', **test_cfg}),
     )
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model.eval()
+    return tiny.draw_weights(model, std=0.2)
 
 
 def image(seed=1, size=SIZE, number=1):

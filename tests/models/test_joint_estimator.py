@@ -17,7 +17,6 @@ from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
 
 CLASSES, SIZE = 5, (40, 56)
 WINDOWS = dict(mode='slide', crop_size=(40, 48), stride=(40, 16))
-BACKBONE = dict(type='VisionTransformerDPT', arch=tiny.LAYERS, img_size=64, out_indices=tiny.TAPS)
 SEGMENTATION = dict(
     type='DPTHead',
     num_classes=CLASSES,
@@ -50,18 +49,15 @@ def settings(**test_cfg):
 
 
 def joint(**test_cfg):
-    torch.manual_seed(0)
-    model = JointEstimator(BACKBONE, SEGMENTATION, DEPTH, **settings(**test_cfg))
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model
+    model = JointEstimator(tiny.ENCODER, SEGMENTATION, DEPTH, **settings(**test_cfg))
+    return tiny.draw_weights(model, std=0.2)
 
 
 def single_task(model):
     """The segmentation and the depth model with the weights of a joint one."""
     test_cfg = dict(model.test_cfg)
-    segmentor = EncoderDecoder(BACKBONE, SEGMENTATION, **settings(**test_cfg))
-    estimator = DepthEstimator(BACKBONE, DEPTH, **settings(**test_cfg))
+    segmentor = EncoderDecoder(tiny.ENCODER, SEGMENTATION, **settings(**test_cfg))
+    estimator = DepthEstimator(tiny.ENCODER, DEPTH, **settings(**test_cfg))
     for single, head in ((segmentor, model.decode_head), (estimator, model.depth_head)):
         single.backbone.load_state_dict(model.backbone.state_dict())
         single.decode_head.load_state_dict(head.state_dict())

@@ -172,8 +172,7 @@ def test_own_checkpoint_of_a_wide_grid_is_loaded_as_it_is():
 def test_position_grid_of_a_file_is_interpolated_as_the_model_does(kind, small, large):
     """A model that loads a smaller grid is the smaller model at its own size."""
     saved, loaded = (create(**{**kind, 'img_size': side}).eval() for side in (small, large))
-    for parameter in saved.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
+    tiny.draw_weights(saved, std=0.2)
     loaded.load_state_dict(saved.state_dict())
     image = torch.randn(1, 3, large, large)
     assert_same_taps(loaded(image), saved(image), rtol=1e-5, atol=1e-5)
@@ -288,11 +287,19 @@ def test_layer_decay_through_mmpretrain_constructor():
 
 
 @pytest.mark.parametrize('readout_type', ['ignore', 'add', 'project'])
-@pytest.mark.parametrize('norm_taps', [False, True])
-def test_every_parameter_gets_a_gradient(readout_type, norm_taps):
+@pytest.mark.parametrize(
+    'kind',
+    [
+        {},
+        dict(norm_taps=True, out_indices=(0, 1, 2, 4)),
+        DINOV2,
+        dict(DINOV2, num_register_tokens=0, layer_cfgs=dict(ffn_type='swiglu_fused')),
+    ],
+)
+def test_every_parameter_gets_a_gradient(readout_type, kind):
     """So that DDP runs with find_unused_parameters=False."""
-    backbone = build(norm_taps=norm_taps, out_indices=(0, 1, 2, 4))
+    backbone = tiny.draw_weights(create(**kind), std=0.2).train()
     head = DPTHead(3, readout_type=readout_type, norm_cfg=dict(type='BN'), **tiny.HEAD)
-    head(backbone(torch.randn(2, 3, 64, 64))).sum().backward()
+    head(backbone(torch.randn(2, 3, 84, 56))).square().sum().backward()
     for module in (backbone, head):
-        assert [name for name, p in module.named_parameters() if p.grad is None] == []
+        assert [n for n, p in module.named_parameters() if p.grad is None or not p.grad.any()] == []

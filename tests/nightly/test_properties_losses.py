@@ -7,6 +7,7 @@ empty to full. The definitions are written out in NumPy's float64, image by imag
 import numpy as np
 import pytest
 import torch
+from depth_losses import every_loss
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -14,30 +15,11 @@ from mmdpt.models.losses import (
     AbsRelLoss,
     GradientMatchingLoss,
     LogL1Loss,
-    SiLogLoss,
     SSILoss,
     SSITrimmedLoss,
 )
 
-LOSSES = {
-    'trim': SSITrimmedLoss(),
-    'trim_lstsq_batch': SSITrimmedLoss(alignment='lstsq', reduction='batch'),
-    'trim_none': SSITrimmedLoss(alignment='none', trim=0.5),
-    'trim_zeros': SSITrimmedLoss(alignment='median_zeros'),
-    'ssi': SSILoss(),
-    'ssi_batch': SSILoss(reduction='batch'),
-    'ssi_mae_lstsq_batch': SSILoss(criterion='mae', reduction='batch'),
-    'ssi_mae_median': SSILoss(alignment='median', criterion='mae'),
-    'grad': GradientMatchingLoss(),
-    'grad_lstsq_batch': GradientMatchingLoss(alignment='lstsq', reduction='batch'),
-    'grad_none': GradientMatchingLoss(alignment='none', scales=2),
-    'log_l1_batch': LogL1Loss(reduction='batch'),
-    'abs_rel': AbsRelLoss(),
-    'abs_rel_batch': AbsRelLoss(reduction='batch'),
-    'silog': SiLogLoss(),
-    'silog_variance': SiLogLoss(variance_weight=1.0, eps=1e-6),
-}
-every_loss = pytest.mark.parametrize('loss', LOSSES.values(), ids=LOSSES.keys())
+every_defined_loss = every_loss(without=('trim_gist', 'grad_log', 'silog_batch'))
 
 GREATEST = {torch.float16: 6e4, torch.bfloat16: 1e30, torch.float32: 1e30, torch.float64: 1e30}
 KINDS = ('uniform', 'magnitudes', 'constant', 'nearly constant', 'two values', 'zeros')
@@ -191,7 +173,7 @@ def definition(loss, pred, target):
     return value, 300 * info.eps * bound + info.tiny, fits
 
 
-@every_loss
+@every_defined_loss
 @given(case=maps())
 def test_loss_is_its_definition(loss, case):
     value, rounding, fits = definition(loss, *case)
@@ -202,7 +184,7 @@ def test_loss_is_its_definition(loss, case):
         assert ours == np.inf or ours == pytest.approx(value, rel=1e-5, abs=rounding)
 
 
-@every_loss
+@every_loss()
 @given(case=maps())
 def test_neither_value_nor_gradient_is_nan(loss, case):
     pred, target = case[0].requires_grad_(), case[1]
@@ -213,7 +195,7 @@ def test_neither_value_nor_gradient_is_nan(loss, case):
         assert not pred.grad.isnan().any()
 
 
-@every_loss
+@every_loss()
 @given(case=maps(), junk=st.sampled_from([0.0, -1e4, torch.inf, torch.nan]))
 def test_invalid_pixels_have_no_say_and_no_gradient(loss, case, junk):
     pred, target = case
@@ -227,15 +209,17 @@ def test_invalid_pixels_have_no_say_and_no_gradient(loss, case, junk):
     torch.testing.assert_close(*outcomes, rtol=0, atol=0, equal_nan=True)
 
 
-@every_loss
+@every_loss()
 @given(case=maps(dtypes=(torch.float16, torch.bfloat16)))
 def test_half_precision_is_taken_to_single(loss, case):
     pred, target = case
+    with torch.autocast('cpu', dtype=pred.dtype):
+        value = loss(pred, target)
     same = loss(pred.float(), target.float())
-    torch.testing.assert_close(loss(pred, target), same, rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(value, same, rtol=0, atol=0, equal_nan=True)
 
 
-@every_loss
+@every_defined_loss
 @given(
     case=maps(dtypes=(torch.float64,), kinds=('uniform', 'magnitudes')),
     axis=st.sampled_from((2, 3)),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from transformers import (
     Dinov2Backbone,
@@ -20,7 +21,6 @@ SIZES = [(70, 70), (126, 126), (70, 112), (154, 56)]
 
 
 def reference(registers, swiglu):
-    torch.manual_seed(0)
     config, backbone = (
         (Dinov2WithRegistersConfig, Dinov2WithRegistersBackbone)
         if registers
@@ -37,10 +37,7 @@ def reference(registers, swiglu):
     )
     if registers:
         settings.update(num_register_tokens=REGISTERS)
-    model = backbone(config(**settings)).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    return model
+    return tiny.draw_weights(backbone(config(**settings)), std=0.2)
 
 
 def build(registers, swiglu):
@@ -69,7 +66,7 @@ def test_taps_equal_transformers(dinov2_from_transformers, registers, swiglu, si
         expected = theirs(image).feature_maps
         taps = ours(image)
     for (feature, _), tap in zip(taps, expected, strict=True):
-        assert (feature - tap).abs().max() / tap.abs().max() <= 1e-5
+        tiny.assert_close(feature, tap)
 
 
 @pytest.mark.parametrize('registers', [False, True])
@@ -80,18 +77,7 @@ def test_readout_is_the_class_token_before_the_registers(dinov2_from_transformer
     image = torch.randn(1, 3, 70, 112)
     with torch.no_grad():
         for (_, readout), tokens in zip(ours(image), theirs(image).feature_maps, strict=True):
-            assert (readout - tokens[:, 0]).abs().max() / tokens.abs().max() <= 1e-5
-
-
-@pytest.mark.parametrize('swiglu', [False, True])
-@pytest.mark.parametrize('registers', [False, True])
-def test_every_parameter_gets_a_gradient(registers, swiglu):
-    model = build(registers, swiglu).train()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    sum(feature.square().sum() for feature, _ in model(torch.randn(2, 3, 84, 56))).backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+            tiny.assert_close(readout, tokens[:, 0])
 
 
 def test_giant_is_swiglu_of_4096():
@@ -144,14 +130,3 @@ def test_bicubic_samples_with_the_step_of_the_offset_grid(mode, offset, grid):
     resized = resize_position_embedding(embedding, (5, 5), grid, mode)
     torch.testing.assert_close(resized[:, :1], embedding[:, :1], rtol=0, atol=0)
     np.testing.assert_allclose(resized[0, 1:].numpy(), patches, rtol=0, atol=1e-5)
-
-
-def test_same_grid_keeps_the_embedding_as_it_is():
-    embedding = torch.randn(1, 26, 3)
-    resized = resize_position_embedding(embedding, (5, 5), (5, 5), 'bicubic-offset')
-    assert resized is embedding
-
-
-def test_unknown_interpolation_is_refused():
-    with pytest.raises(ValueError, match=r"one of .*'bicubic-offset'.*got 'cubic'"):
-        VisionTransformerDPT(interpolate_mode='cubic')

@@ -2,6 +2,7 @@
 
 import pytest
 import timm
+import tiny
 import torch
 
 from mmdpt.models import VisionTransformerDPT
@@ -12,7 +13,6 @@ OUT_INDICES = (0, 2, 3, 4)
 
 @pytest.fixture
 def reference():
-    torch.manual_seed(0)
     model = timm.create_model(
         'vit_base_patch16_224',
         img_size=96,
@@ -21,10 +21,8 @@ def reference():
         num_heads=HEADS,
         num_classes=0,
         dynamic_img_size=True,
-    ).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return model
+    )
+    return tiny.draw_weights(model)
 
 
 def build(norm_taps=False):

@@ -77,11 +77,6 @@ def build(head, readout_type, hybrid, **kwargs):
     return torch.nn.ModuleDict(dict(backbone=backbone, head=head)).eval()
 
 
-def assert_close(ours, theirs):
-    scale = theirs.abs().max()
-    torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=1e-5)
-
-
 @pytest.mark.parametrize('size', SIZES)
 @CASES
 def test_logits_equal_transformers(from_transformers, maps_of, readout_type, hybrid, size):
@@ -104,8 +99,8 @@ def test_logits_equal_transformers(from_transformers, maps_of, readout_type, hyb
         logits = head.upsample(head(taps), size, head.output_stride)
         ours_auxiliary = head.auxiliary(head.fuse(taps)[1])
     assert expected.shape[-2:] == size
-    assert_close(logits, expected)
-    assert_close(ours_auxiliary, auxiliary)
+    tiny.assert_close(logits, expected)
+    tiny.assert_close(ours_auxiliary, auxiliary)
 
 
 @pytest.mark.parametrize('size', [*SIZES, (80, 112)])
@@ -127,11 +122,11 @@ def test_depth_equals_transformers(from_transformers, maps_of, readout_type, hyb
         expected = F.interpolate(theirs.head(neck)[:, None], size=size, mode='bilinear')[:, 0]
     for (feature, readout), expected_map in zip(taps, maps, strict=True):
         if expected_map.ndim == 4:  # of the stem
-            assert_close(feature, expected_map)
+            tiny.assert_close(feature, expected_map)
         else:
-            assert_close(feature.flatten(2).transpose(1, 2), expected_map[:, 1:])
-            assert_close(readout, expected_map[:, 0])
-    assert_close(fused, neck[-1])
-    assert_close(penultimate, neck[-2])
+            tiny.assert_close(feature.flatten(2).transpose(1, 2), expected_map[:, 1:])
+            tiny.assert_close(readout, expected_map[:, 0])
+    tiny.assert_close(fused, neck[-1])
+    tiny.assert_close(penultimate, neck[-2])
     assert depth.shape == (2, 1, *size) and depth.max() > 0
-    assert_close(depth[:, 0], expected)
+    tiny.assert_close(depth[:, 0], expected)
