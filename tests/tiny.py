@@ -145,3 +145,14 @@ def assert_close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     """Compare in parts of the largest number."""
     scale = theirs.abs().max()
     torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=1e-5)
+
+
+def assert_same(model: nn.Module, expected: nn.Module) -> None:
+    """Compare every tensor bit for bit, with its layout and whether it trains."""
+    ours, theirs = (dict((*m.named_parameters(), *m.named_buffers())) for m in (model, expected))
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        other = theirs[name]
+        assert (value.dtype, value.stride()) == (other.dtype, other.stride()), name
+        assert (type(value), value.requires_grad) == (type(other), other.requires_grad), name
+        assert torch.equal(value, other), name

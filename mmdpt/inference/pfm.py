@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdpt.datasets.depth_files import read_depth_file
-from mmdpt.errors import InputError
 from mmdpt.files.atomic import write_atomically
 
 
@@ -24,15 +22,3 @@ def write_pfm(path: str | Path, values: np.ndarray) -> None:
     height, width = values.shape
     header = f'Pf\n{width} {height}\n-1.000000\n'.encode()
     write_atomically(path, header + values[::-1].astype('<f4').tobytes())
-
-
-def read_pfm(path: str | Path) -> np.ndarray:
-    """Read the numbers of a PFM of either byte order, (H, W) float32, top row first.
-
-    Raises:
-        InputError: If the name does not end in .pfm, or the file is missing, damaged or has three
-            channels.
-    """
-    if Path(path).suffix.lower() != '.pfm':
-        raise InputError(f'{path} does not end in .pfm')
-    return read_depth_file(str(path))

@@ -17,10 +17,17 @@ def succeed(run_tool):
 
 
 @pytest.fixture(scope='session')
-def config(scenes, tmp_path_factory):
-    """The segmentation config of four iterations, with an auxiliary head."""
+def config_of(scenes, tmp_path_factory):
+    """Write a task's config of four iterations; classes have an auxiliary head."""
+    folder = tmp_path_factory.mktemp('configs')
     more = 'model["decode_head"].update(auxiliary_weight=0.2)\n'
-    return tiny.write_config(tmp_path_factory.mktemp('configs'), 'segmentation', scenes, more)
+    return lambda task: tiny.write_config(folder, task, scenes, '' if task == 'depth' else more)
+
+
+@pytest.fixture(scope='session')
+def config(config_of):
+    """The config of segmentation."""
+    return config_of('segmentation')
 
 
 @pytest.fixture(scope='session')

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from PIL import Image
 
@@ -16,10 +15,9 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
-def joint_config(scenes, tmp_path_factory):
+def joint_config(config_of):
     """Of eight scenes three have both labels, three class labels, two depth."""
-    more = 'model["decode_head"].update(auxiliary_weight=0.2)\n'
-    return tiny.write_config(tmp_path_factory.mktemp('configs'), 'joint', scenes, more)
+    return config_of('joint')
 
 
 @pytest.fixture(scope='module')
@@ -89,10 +87,6 @@ def test_every_image_has_a_picture_with_labels_above_depth(tested_jointly, scene
     labels = 0.7 * np.array(PALETTE)[truth - 1] + 0.3 * image
     np.testing.assert_allclose(picture[:48, :64], image, atol=3)
     np.testing.assert_allclose(picture[:48, 68:132], labels, atol=3)
-    error = picture[:48, 204:].astype(int)
-    wrong = (error == [230, 30, 60]).all(axis=-1)
-    assert wrong.any()
-    np.testing.assert_allclose(error[~wrong], 255 - 0.35 * (255 - image[~wrong]), atol=2)
     assert (picture[48:52] == 255).all()
     np.testing.assert_allclose(picture[52:100, :64], image, atol=3)
     depth = np.asarray(Image.open(scenes / 'nyu/annotations/test/street_0002_00002.png'))

@@ -55,23 +55,10 @@ def test_console_is_fit_to_read(trained):
     assert 'System environment' in log and 'Config:' in log
 
 
-def test_resumed_training_ends_with_the_same_weights(config, succeed, tmp_path):
+def test_resumed_training_ends_with_the_same_weights(scenes, succeed, tmp_path):
     """Samples and their augmentation, weights, optimiser and schedule go on; workers may differ."""
-    path = tmp_path / 'augmented.py'
-    path.write_text(f"""
-_base_ = ['{config}']
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='RandomResize', scale=(64, 48), ratio_range=(1.0, 1.5), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=(48, 64)),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PhotoMetricDistortion'),
-    dict(type='PackSegInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-model = dict(decode_head=dict(dropout_ratio=0.1))
-""")
+    more = tiny.AUGMENTED + "model['decode_head'].update(dropout_ratio=0.1)\n"
+    path = tiny.write_config(tmp_path, 'segmentation', scenes, more)
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
     workers = ('--cfg-options', 'train_dataloader.num_workers=2')
     succeed('train.py', path, '--work-dir', whole, *workers)
@@ -152,34 +139,34 @@ def test_wrong_label_stops_the_training_with_its_name(config, run_tool, scenes, 
     assert not list((tmp_path / 'work').glob('*.pth'))
 
 
-def test_missing_data_root_is_named(config, run_tool, tmp_path):
-    option = 'train_dataloader.dataset.data_root=/nowhere/at/all'
-    done = run_tool('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options', option)
-    assert done.returncode == 1
-    assert 'error: data root /nowhere/at/all does not exist' in done.stderr
-    assert 'docs/datasets.md' in done.stderr
-
-
-def test_unknown_key_is_named_before_anything_is_written(config, run_tool, tmp_path):
-    option = 'model.decode_head.readout=add'
-    done = run_tool('train.py', config, '--work-dir', tmp_path / 'work', '--cfg-options', option)
-    assert done.returncode == 1
-    assert "did you mean 'readout_type'?" in done.stderr
-    assert not (tmp_path / 'work').exists()
-
-
-def test_missing_checkpoint_is_named(config, run_tool, tmp_path):
-    done = run_tool('test.py', config, tmp_path / 'gone.pth')
-    assert done.returncode == 1
-    assert f'error: no checkpoint file {tmp_path / "gone.pth"}' in done.stderr
+@pytest.mark.parametrize(
+    ('tool', 'options', 'message'),
+    [
+        (
+            'train.py',
+            ('--cfg-options', 'train_dataloader.dataset.data_root=/nowhere/at/all'),
+            'error: data root /nowhere/at/all does not exist; how to prepare data: docs/data',
+        ),
+        (
+            'train.py',
+            ('--cfg-options', 'model.decode_head.readout=add'),
+            "did you mean 'readout_type'?",
+        ),
+        ('test.py', ('gone.pth',), 'error: no checkpoint file gone.pth'),
+    ],
+)
+def test_what_is_wrong_is_named(config, run_tool, tmp_path, tool, options, message):
+    done = run_tool(tool, config, '--work-dir', tmp_path / 'work', *options, cwd=tmp_path)
+    assert done.returncode == 1 and message in done.stderr
+    assert not list(tmp_path.glob('work/*.pth'))
 
 
 # depth
 
 
 @pytest.fixture(scope='module')
-def depth_config(scenes, tmp_path_factory):
-    return tiny.write_config(tmp_path_factory.mktemp('configs'), 'depth', scenes)
+def depth_config(config_of):
+    return config_of('depth')
 
 
 def test_depth_trains_is_evaluated_written_and_drawn(depth_config, succeed, tmp_path):

@@ -106,8 +106,9 @@ def test_key_with_another_name_is_an_error(name, data):
     layout = BY_NAME[name]
     _, theirs, _ = data.draw(files(layout))
     key = data.draw(st.sampled_from(sorted(theirs)))
-    theirs[f'{key}.{data.draw(st.sampled_from(["old", "0", "weight"]))}'] = theirs.pop(key)
-    with pytest.raises(InputError, match=r'unexpected|no layout of'):
+    other = f'{key}.{data.draw(st.sampled_from(["old", "0", "weight"]))}'
+    theirs[other] = theirs.pop(key)
+    with pytest.raises(InputError, match=rf'1 unexpected: {re.escape(other)}|no layout of'):
         to_ours(theirs, layout.source)
 
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.datasets.transforms import LoadDepth
 from mmdpt.errors import InputError
 from mmdpt.inference.images import as_rgb, decode_image
-from mmdpt.inference.pfm import read_pfm, write_pfm
+from mmdpt.inference.pfm import write_pfm
 from mmdpt.inference.png import write_map_png
 
 SEEDS = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -30,7 +31,7 @@ def test_every_float_comes_back_from_a_pfm_nan_and_denormal_too(folder, random, 
     bits = random.integers(2**32, size=size, dtype=np.uint32)
     values = bits.view(np.float32)
     write_pfm(folder / 'a.pfm', values)
-    found = read_pfm(folder / 'a.pfm')
+    found = read_depth_file(str(folder / 'a.pfm'))
     np.testing.assert_array_equal(found, values)
     assert (found.view(np.uint32)[~np.isnan(values)] == bits[~np.isnan(values)]).all()
 

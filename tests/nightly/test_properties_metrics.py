@@ -74,7 +74,9 @@ def test_the_right_answer_has_no_error(both):
 )
 def test_one_number_that_is_no_depth_is_an_error(both, wrong, of, random):
     both[of][random.integers(both.shape[1])] = wrong
-    with pytest.raises(ValueError, match=('predicted', 'true')[of] + ' depths must be positive'):
+    with pytest.raises(
+        ValueError, match=('predicted', 'true')[of] + ' depths must be positive and finite'
+    ):
         depth_errors(*both)
 
 
@@ -149,7 +151,9 @@ def test_one_prediction_that_is_no_number_is_named_where_it_counts(batch, wrong,
     sample['pred_depth_map']['data'].view(-1)[place] = wrong
     metric = DepthMetric()
     if valid[place]:
-        with pytest.raises(InputError, match=rf'{sample["img_path"]}: .* at 1 of {valid.sum()}'):
+        with pytest.raises(
+            InputError, match=rf'{sample["img_path"]}: .*NaN or infinite at 1 of {valid.sum()} '
+        ):
             metric.process({}, batch)
     else:
         metric.process({}, batch)

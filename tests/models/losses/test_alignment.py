@@ -62,14 +62,6 @@ def test_least_squares_of_a_constant_is_zero(constant):
     assert scale.tolist() == shift.tolist() == [0, 0]
 
 
-def test_least_squares_of_less_than_two_pixels_is_zero():
-    values, _ = scattered(2)
-    valid = torch.zeros_like(values) > 0
-    valid[1, 2, 3] = True
-    scale, shift = align_lstsq(values, 2 * values + 1, valid)
-    assert scale.tolist() == shift.tolist() == [0, 0]
-
-
 @pytest.mark.parametrize('size', [1e-17, 1e-10, 1.0, 1e10, 1e25, 1e30])
 def test_residual_of_the_fit_is_in_units_of_its_own(size):
     """Squares beyond single precision, and gradients of quotients of such, were NaN."""
