@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import add_overrides, report_input_errors
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -27,9 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--base', default=BASE, help=f'what they are compared with ({BASE})')
     parser.add_argument('--iters', type=int, default=150, help='training iterations of each (150)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/ablations'))
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
-    )
+    add_overrides(parser)
     return parser.parse_args()
 
 
@@ -37,10 +35,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     from mmdpt.config import load_config
-    from mmdpt.config.config_files import configs_root
     from mmdpt.evaluation.ablation import ablation_table, read_errors
+    from mmdpt.files.shipped import shipped
 
-    variants = args.variants or sorted(map(str, (configs_root() / 'ablations').glob('*.py')))
+    variants = args.variants or sorted(map(str, shipped('configs').glob('ablations/*.py')))
     base = load_config(args.base, args.cfg_options)
     options = shorten(base, args.iters) + args.cfg_options
     checkpoint = train(args.base, args.work_dir / 'base', options)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import add_overrides, report_input_errors
 
 SETS = ('diw', 'eth3d', 'sintel', 'kitti', 'nyu', 'tum')
 
@@ -16,13 +16,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--sets', nargs='+', choices=SETS, default=SETS, help='default: all')
     parser.add_argument('--out', default='work_dirs/zero_shot', help='folder for the results')
     parser.add_argument('--limit', type=int, help='only the first images of each set')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override keys of the config, or of test_dataloader and test_evaluator of every set',
+    add_overrides(
+        parser, 'keys of the config, or of test_dataloader and test_evaluator of every set'
     )
     return parser.parse_args()
 

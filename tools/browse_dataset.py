@@ -3,18 +3,15 @@
 import argparse
 from pathlib import Path
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import add_config, report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or the name of one of mmdpt')
+    add_config(parser)
     parser.add_argument('--out', default='work_dirs/browse', help='folder for the pictures')
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train')
     parser.add_argument('--number', type=int, default=20, help='samples to draw')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
-    )
     return parser.parse_args()
 
 

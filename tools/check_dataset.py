@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import add_config, report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -12,16 +12,13 @@ def parse_args() -> argparse.Namespace:
         description=f'{__doc__} Exit code 1 if there is trouble.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument('config', help='config file, or the name of one of mmdpt')
+    add_config(parser)
     parser.add_argument(
         '--samples', type=int, default=50, help='samples of each split to read, evenly spaced'
     )
     splits = ['train', 'val', 'test']
     parser.add_argument('--splits', nargs='+', choices=splits, default=splits)
     parser.add_argument('--out', default='work_dirs/check', help='folder for a picture per split')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
-    )
     return parser.parse_args()
 
 

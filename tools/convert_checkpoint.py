@@ -1,8 +1,6 @@
 """Convert a released checkpoint to mmdpt's names, or a model of mmdpt to another code base's."""
 
 import argparse
-import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ def main() -> None:
     from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
     from mmdpt.checkpoints.load import check_fit
     from mmdpt.errors import InputError
+    from mmdpt.files.atomic import atomic_path
     from mmdpt.inference.model import build_model
     from mmdpt.models.backbones.lora import has_updates, merge_updates
 
@@ -66,9 +65,7 @@ def main() -> None:
         print('the updates of LoRA are folded into the weights')
 
     args.dst.parent.mkdir(parents=True, exist_ok=True)
-    # nobody can have placed a link under a random name
-    part = args.dst.with_name(f'.mmdpt-{secrets.token_hex(8)}{args.dst.suffix}')
-    try:
+    with atomic_path(args.dst) as part:
         if args.to == 'mmdpt':
             torch.save(dict(state_dict=state_dict, meta=_meta(checkpoint.meta, named_by)), part)
         elif args.to == 'isl-org':
@@ -80,12 +77,6 @@ def main() -> None:
 
             part.mkdir()
             print(f'to huggingface: {write_folder(model, state_dict, part)}')
-        part.rename(args.dst)
-    except BaseException:
-        if part.is_dir():
-            shutil.rmtree(part)
-        part.unlink(missing_ok=True)
-        raise
     print(f'wrote {args.dst}')
 
 

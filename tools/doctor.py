@@ -5,6 +5,7 @@ import json
 import sys
 
 from mmdpt.commands.doctor import examine
+from mmdpt.commands.tool import add_overrides
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,9 +18,7 @@ def parse_args() -> argparse.Namespace:
         help='config file, or the name of one of mmdpt: its data must be there',
     )
     parser.add_argument('--json', action='store_true', help='a list of objects instead of lines')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
-    )
+    add_overrides(parser)
     args = parser.parse_args()
     if args.cfg_options and args.config is None:
         parser.error('--cfg-options needs a config')

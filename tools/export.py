@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import add_overrides, report_input_errors
 
 FORMATS = ('onnx', 'torch-export', 'torchscript')
 
@@ -22,13 +22,8 @@ def parse_args() -> argparse.Namespace:
         action='store_false',
         help='do not compare the file with the model',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override keys of the config; model.test_cfg.flip=False leaves out the mirror image',
+    add_overrides(
+        parser, 'keys of the config; model.test_cfg.flip=False leaves out the mirror image'
     )
     return parser.parse_args()
 

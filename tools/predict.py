@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from mmdpt.commands.prediction.outputs import NUMBERS, PICTURES
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import LAUNCHERS, add_overrides, report_input_errors
 
 FILES = '\n'.join(f'  {kind:13} {what}' for kind, what in {**PICTURES, **NUMBERS}.items())
 EPILOG = f"""what --write can name, in files that begin with the name of the image:
@@ -65,13 +65,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        choices=LAUNCHERS,
         default='none',
         help='what started several processes, which divide the images; pytorch: torchrun',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
-    )
+    add_overrides(parser)
     return parser.parse_args()
 
 

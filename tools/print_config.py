@@ -2,16 +2,13 @@
 
 import argparse
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import add_config, report_input_errors
 
 
 @report_input_errors
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or the name of one of mmdpt')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
-    )
+    add_config(parser)
     args = parser.parse_args()
     from mmdpt.config import check_config, load_config
 

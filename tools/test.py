@@ -2,12 +2,12 @@
 
 import argparse
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import LAUNCHERS, add_config, report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or the name of one of mmdpt')
+    add_config(parser)
     parser.add_argument('checkpoint', help='checkpoint file, or the name of a release')
     parser.add_argument('--work-dir', help='folder for the metrics and the log')
     parser.add_argument(
@@ -21,15 +21,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='average over flips and, for segmentation, scales (0.5 to 1.75)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override keys of the config; lists as key="[a,b]"',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     return parser.parse_args()
 
 

@@ -2,26 +2,18 @@
 
 import argparse
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import LAUNCHERS, add_config, report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or the name of one of mmdpt')
+    add_config(parser)
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     parser.add_argument(
         '--resume', action='store_true', help='go on from the newest checkpoint in the work dir'
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override keys of the config; lists as key="[a,b]"',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     return parser.parse_args()
 
 

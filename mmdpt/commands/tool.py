@@ -1,5 +1,6 @@
-"""How command-line tools report wrong input."""
+"""What the command-line tools share: options, and how wrong input is reported."""
 
+import argparse
 import functools
 import os
 import re
@@ -7,6 +8,28 @@ import sys
 from collections.abc import Callable
 
 from mmdpt.errors import InputError
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the config, and what overrides its keys."""
+    parser.add_argument('config', help='config file, or the name of one of mmdpt')
+    add_overrides(parser)
+
+
+def add_overrides(
+    parser: argparse.ArgumentParser, what: str = 'keys of the config; lists as key="[a,b]"'
+) -> None:
+    """Add ``--cfg-options``, which gives a list."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='KEY=VALUE',
+        help=f'override {what}',
+    )
 
 
 def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:

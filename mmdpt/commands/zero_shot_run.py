@@ -15,11 +15,12 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 from mmdpt.config.check import check_config
-from mmdpt.config.config_files import configs_root, load_config, parse_options
+from mmdpt.config.config_files import load_config, parse_options
 from mmdpt.errors import InputError
 from mmdpt.evaluation.depth_alignment import OUTPUTS
 from mmdpt.evaluation.depth_metric import bootstrap_interval
 from mmdpt.evaluation.zero_shot import SETS, ZeroShotSet, zero_shot_table
+from mmdpt.files.shipped import shipped
 from mmdpt.inference.model import init_model
 
 from .tool import own_message
@@ -133,7 +134,7 @@ def set_config(
     Raises:
         InputError: If an override names an unknown key.
     """
-    cfg = load_config(str(configs_root() / '_base_' / 'zero_shot' / f'{zero_shot_set.name}.py'))
+    cfg = load_config(str(shipped('configs') / f'_base_/zero_shot/{zero_shot_set.name}.py'))
     cfg.test_dataloader.dataset.data_root = str(folder)
     cfg.test_evaluator.output = output
     if limit is not None:

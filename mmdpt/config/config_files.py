@@ -55,12 +55,7 @@ def find_config(name_or_path: str) -> Path:
 
 def own_configs() -> dict[str, Path]:
     """Give the paths of mmdpt's own configs by name."""
-    return {path.stem: path for path in sorted(configs_root().glob('[!_]*/*.py'))}
-
-
-def configs_root() -> Path:
-    """Give the folder of mmdpt's configs: in the wheel, or in the checkout."""
-    return shipped('configs')
+    return {path.stem: path for path in sorted(shipped('configs').glob('[!_]*/*.py'))}
 
 
 def parse_options(options: Sequence[str]) -> dict:

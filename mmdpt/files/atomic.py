@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,13 +12,13 @@ from mmdpt.errors import InputError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path in the same folder; the file is renamed at the end of the block.
+    """Give a temporary path in the same folder; it is renamed at the end of the block.
 
-    Until then an older file of that name stays. If the block ends early, the temporary file is
-    removed.
+    Until then an older file of that name stays. If the block ends early, what lies under the
+    temporary path is removed.
 
     Args:
-        path: Path of the file; its folder exists.
+        path: Path of the file, or of a folder that is not there yet; the folder above exists.
 
     Yields:
         Hidden path without a file, with the same suffix, which tells some writers the format.
@@ -34,6 +35,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f'cannot write {path}: {error.strerror or error}') from error
     finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
 

@@ -31,25 +31,11 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 def main() -> None:
     parser, args = parse_args()
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
+    from mmdpt.commands.progress import progress_bar
     from mmdpt.scenes import write_scenes
 
-    columns = (
-        TextColumn('rendering'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     try:
-        with Progress(*columns) as bar:
-            task = bar.add_task('rendering', total=args.train + args.val)
+        with progress_bar('rendering') as progress:
             summary = write_scenes(
                 args.root,
                 num_train=args.train,
@@ -57,9 +43,8 @@ def main() -> None:
                 size=args.size,
                 seed=args.seed,
                 workers=args.workers,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                progress=progress,
             )
-            bar.update(task, visible=summary.written)
     except ValueError as error:
         parser.error(str(error))
     what = 'written' if summary.written else 'already there'
