@@ -67,15 +67,10 @@ class Report:
 
 
 def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tensor], Report]:
-    """Convert a foreign state dict. One that is ours already is returned unchanged.
+    """Convert a foreign state dict to ours: a whole model's, or ``backbone.`` alone (timm).
 
-    Args:
-        state_dict: Foreign tensors.
-        source: The code base that they come from; 'auto' finds it by the keys.
-
-    Returns:
-        Our state dict, which is a whole model's or holds ``backbone.`` alone (timm), and the
-        report.
+    One that is ours already is returned unchanged. With ``source`` 'auto' the keys tell the code
+    base that the tensors come from.
 
     Raises:
         InputError: If the layout is unknown, a key is missing, unexpected or of another shape, or
@@ -122,11 +117,7 @@ def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tens
 
 
 def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], Report]:
-    """Convert our state dict to the layout of a code base that has our parts.
-
-    Args:
-        state_dict: The state dict of a whole model of ours.
-        target: 'isl-org' or 'huggingface'.
+    """Convert the state dict of a whole model of ours for 'isl-org' or 'huggingface'.
 
     Raises:
         InputError: If the target has no such model, or a key is missing or unexpected.

@@ -37,11 +37,7 @@ def is_foreign(keys: Iterable[str]) -> bool:
 
 
 def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
-    """Find the layout of a foreign checkpoint.
-
-    Args:
-        keys: Names of its tensors.
-        source: One of ``SOURCES``; 'auto' for any.
+    """Find the layout that a checkpoint's keys have, of one of ``SOURCES`` or of any ('auto').
 
     Raises:
         InputError: If the source is unknown or the keys are of none of its layouts.

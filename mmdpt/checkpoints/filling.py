@@ -44,11 +44,8 @@ def fill(model: nn.Module, state_dict: dict[str, Tensor]) -> None:
 
     A tensor becomes the parameter's own if it shares its memory with no other and has the model's
     type and layout. Others are copied. ``load_state_dict`` does the copying where a module has more
-    to do, such as resizing a position embedding. Parameters stay the objects that they are.
-
-    Args:
-        model: The model.
-        state_dict: Tensors by the model's names. It is emptied, to free each tensor early.
+    to do, such as resizing a position embedding. Parameters stay the objects that they are. The
+    state dict is emptied, to free each tensor early.
 
     Raises:
         RuntimeError: If a tensor has another shape.

@@ -87,10 +87,7 @@ them are, and none has another shape (initial weights); half of them are (a new 
 
 
 def read_weights(source: str | Path) -> Weights:
-    """Read a checkpoint and bring it under our names.
-
-    Args:
-        source: As in ``read_checkpoint``.
+    """Read a checkpoint, named as for ``read_checkpoint``, and bring it under our names.
 
     Raises:
         InputError: If the file cannot be had, executes code, or its layout is not as expected.
@@ -105,16 +102,10 @@ def read_weights(source: str | Path) -> Weights:
 def load_weights(
     module: nn.Module, state_dict: dict[str, Tensor], source: object, fit: str
 ) -> Mismatch:
-    """Fill a module with a checkpoint's tensors, unless too few of them fit.
+    """Fill a module with a checkpoint's tensors under our names, unless too few of them fit.
 
-    Args:
-        module: The model or a part of it.
-        state_dict: Tensors under our names; emptied, see ``fill``.
-        source: What the error calls the checkpoint.
-        fit: One of ``FITS``.
-
-    Returns:
-        What fits; tensors of another shape are left out.
+    Tensors of another shape are left out, and the state dict is emptied, see ``fill``. ``fit`` is
+    one of ``FITS``; the error calls the checkpoint ``source``.
 
     Raises:
         InputError: If the checkpoint does not fit, naming the keys.

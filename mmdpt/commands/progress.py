@@ -12,14 +12,9 @@ Report = Callable[[int, int | None], None]
 
 @contextmanager
 def progress_bar(what: str, hidden: bool = False) -> Iterator[Report]:
-    """Show a bar on standard error if that is a terminal.
+    """Show a bar on standard error if that is a terminal; give the function that moves it.
 
-    Args:
-        what: Text before the bar.
-        hidden: Show no bar.
-
-    Yields:
-        The function that takes the progress.
+    The text ``what`` stands before the bar.
     """
     console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

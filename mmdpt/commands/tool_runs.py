@@ -12,10 +12,7 @@ PROGRESS = re.compile(r'Iter\((\w+)\) +\[ *(\d+)/(\d+)\].*?eta: (\S+)')
 def run_tool(tool: Path, log: Path, *arguments: object) -> Iterator[str]:
     """Run a tool, yield its lines, show how far its training or test is on a terminal.
 
-    Args:
-        tool: The Python file.
-        log: File for the tool's output.
-        *arguments: Arguments of its command line.
+    The file ``log`` gets the lines, too.
 
     Raises:
         SystemExit: If the tool fails, with the end of its output on stderr.

@@ -66,17 +66,9 @@ def benchmark_zero_shot(
 ) -> dict[str, SetResult]:
     """Evaluate a depth model on every set whose folder is below ``data_root``.
 
-    Args:
-        config: Path of the model's config, or the name of one of mmdpt; its data sets are not used.
-        checkpoint: Path or address of the weights.
-        data_root: Folder with the folders of the sets.
-        sets: The sets to evaluate.
-        limit: Number of images of each set, from the first; None: all.
-        options: Overrides, 'key=value': those of ``test_dataloader`` and ``test_evaluator`` change
-            every set, the others the model's config.
-
-    Returns:
-        Results by name of the set; that of a missing or damaged set says so.
+    The config's own data sets are not used. ``limit`` takes the first images of each set alone.
+    Overrides of ``test_dataloader`` and ``test_evaluator`` change every set, the others the model's
+    config. The result of a missing or damaged set says so.
 
     Raises:
         InputError: If no set is there, or the config or checkpoint is wrong.
@@ -122,14 +114,7 @@ def set_config(
     limit: int | None = None,
     options: Sequence[str] = (),
 ) -> Config:
-    """Read a set's pinned protocol and fit it to a model and a folder.
-
-    Args:
-        zero_shot_set: The set.
-        output: What the model predicts: 'relative', 'disparity' or 'depth'.
-        folder: Folder of the set.
-        limit: Number of its images; None: all.
-        options: Overrides, 'key=value'.
+    """Read a set's pinned protocol, and fit it to its folder and to what a model predicts.
 
     Raises:
         InputError: If an override names an unknown key.

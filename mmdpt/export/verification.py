@@ -55,12 +55,9 @@ def verify(
     exported: Callable[[Tensor], Sequence[Tensor]],
     shapes: Sequence[tuple[int, int, int, int]],
 ) -> list[Comparison]:
-    """Compare a file with its model on noise.
+    """Compare a file with its model on noise of some shapes.
 
-    Args:
-        module: The exported model.
-        exported: The function that the file holds; it takes images (N, 3, H, W).
-        shapes: Shapes of the images.
+    ``exported`` is the function that the file holds; it takes images (N, 3, H, W).
 
     Raises:
         InputError: If the file fails, gives another shape, or differs by more than ``TOLERANCE``

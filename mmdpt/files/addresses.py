@@ -14,11 +14,7 @@ THIS_MACHINE = ('localhost', '127.0.0.1', '::1')
 
 
 def check_address(address: str, expected: str) -> SplitResult:
-    """Parse an address, and check that it may be fetched.
-
-    Args:
-        address: An https address, or an http one of this machine.
-        expected: What the message says an address is, after "address: ".
+    """Parse an https address, or an http one of this machine; errors say what is ``expected``.
 
     Raises:
         InputError: If its scheme is another, it has no host, or there are control characters.

@@ -68,11 +68,7 @@ def check_pixels(height: int, width: int, name: str) -> None:
 
 
 def read_whole(path: str, backend_args: dict | None = None) -> bytes:
-    """Read the bytes of an image or map file.
-
-    Args:
-        path: Path, or an address that MMEngine's file backends know.
-        backend_args: Arguments of MMEngine's file backend.
+    """Read the bytes of an image or map file, or address, by MMEngine's file backends.
 
     Raises:
         ValueError: If the file is too large, irregular, empty, cut short or damaged, see
@@ -107,13 +103,8 @@ def check_file_size(path: str | os.PathLike) -> None:
 def check_image(data: bytes, name: str = 'it', kinds: Sequence[str] = FORMATS) -> None:
     """Check an encoded image's size by its header, without decoding it or starting a program.
 
-    Args:
-        data: The file's bytes.
-        name: What the messages call it.
-        kinds: Some of ``FORMATS``.
-
     Raises:
-        InputError: If the format is unknown, or ``check_pixels`` refuses the size.
+        InputError: If the format is none of ``kinds``, or ``check_pixels`` refuses the size.
     """
     size = image_size(data, kinds)
     if size is None:

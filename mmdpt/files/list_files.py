@@ -42,9 +42,7 @@ def read_rows(
 ) -> list[tuple[int, dict]]:
     """Give the line number and the columns of each row of a .csv or .jsonl file.
 
-    Args:
-        path: The list file.
-        check_header: Called with a CSV file's column names; may raise ``InputError``.
+    ``check_header`` is called with a CSV file's column names, and may raise ``InputError``.
 
     Raises:
         InputError: If the suffix is another, a line cannot be parsed, or the header is wrong.

@@ -15,12 +15,7 @@ def is_address(path: str | os.PathLike) -> bool:
 
 
 def check_exists(path: str | os.PathLike, what: str, hint: str = '') -> Path:
-    """Return a path.
-
-    Args:
-        path: Path of a file or folder.
-        what: What the message calls it, such as 'data root'.
-        hint: What the message advises.
+    """Return the path of a file or folder, which the message calls ``what``; it gives the hint.
 
     Raises:
         InputError: If nothing is there.

@@ -53,13 +53,8 @@ class Attention(NamedTuple):
 def attention_weights(attention: MultiheadAttention, tokens: Tensor, rows: Sequence[int]) -> Tensor:
     """Compute softmax(Q K^T / sqrt(C)), which the fused kernel does not give.
 
-    Args:
-        attention: The attention module of a layer.
-        tokens: Its input, (N, tokens, C).
-        rows: Indices of the queries among the tokens; large images do not fit all at once.
-
-    Returns:
-        (N, heads, rows, tokens) float32; each row sums to 1.
+    Of a layer's input ``tokens``, (N, tokens, C), those of the indices ``rows`` are the queries:
+    large images do not fit all at once. Gives (N, heads, rows, tokens) float32; each row sums to 1.
     """
     qkv = attention.qkv(tokens).unflatten(-1, (3, attention.num_heads, attention.head_dims))
     query, key, _ = qkv.float().permute(2, 0, 3, 1, 4)
@@ -145,14 +140,7 @@ def attention_panel(image: np.ndarray, attentions: Sequence[Sequence[Attention]]
     """Draw a row for each query: the image with the query, then its attention in each layer.
 
     Every map has its own scale from 0 to its greatest share, since shares differ between layers by
-    orders of magnitude.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        attentions: Result of ``read_attention``.
-
-    Returns:
-        (H', W', 3) uint8 RGB.
+    orders of magnitude. Image and picture are (H, W, 3) uint8 RGB.
     """
     size = WIDTH, max(1, round(image.shape[0] * WIDTH / image.shape[1]))
     shrinks = image.shape[1] > WIDTH
@@ -176,14 +164,9 @@ def attention_panel(image: np.ndarray, attentions: Sequence[Sequence[Attention]]
 
 
 def spread(attention: Attention, size: tuple[int, int]) -> np.ndarray:
-    """Interpolate the patches' shares over the image, bilinearly between the patches' centres.
+    """Interpolate the patches' shares over an image of a size, width and height [px].
 
-    Args:
-        attention: Attention of a query in a layer; its padding is left out.
-        size: Width and height [px].
-
-    Returns:
-        (height, width) float32.
+    Bilinearly between the patches' centres, without the padding; gives (height, width) float32.
     """
     width, height = size
     y = (np.arange(height) + 0.5) / height * attention.extent[0] - 0.5

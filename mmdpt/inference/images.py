@@ -51,12 +51,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
-    """Read the content of an image file, see ``read_image``.
-
-    Args:
-        data: The file's bytes.
-        name: Name for messages.
-    """
+    """Read the content of an image file, see ``read_image``; ``name`` is for messages."""
     return _decode(io.BytesIO(data), name)
 
 

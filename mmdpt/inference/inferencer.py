@@ -116,10 +116,7 @@ class DPTInferencer(BaseInferencer):
     ) -> Iterator[Prediction]:
         """Predict pictures, or the frames of a video or camera, one by one in constant memory.
 
-        Args:
-            inputs: The same as for a call, or the index of a camera.
-            batch_size: See ``__call__``.
-            channel_order: See ``__call__``.
+        The arguments are those of a call; ``inputs`` may also be the index of a camera.
 
         Raises:
             InputError: At once if there is nothing to predict; later at a picture that cannot be
@@ -138,14 +135,9 @@ class DPTInferencer(BaseInferencer):
     def predict_images(
         self, images: Sequence[np.ndarray], names: Sequence[str]
     ) -> list[Prediction]:
-        """Predict images in memory, those of equal prepared size in one batch.
+        """Predict images, (H, W, 3) uint8 RGB of any sizes, in their order; give them names.
 
-        Args:
-            images: Images, each (H, W, 3) uint8 RGB, of any sizes.
-            names: Names of the predictions.
-
-        Returns:
-            Predictions in the order of the images.
+        Those of equal prepared size are one batch.
 
         Raises:
             InputError: If an image cannot be prepared.

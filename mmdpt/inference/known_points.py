@@ -26,11 +26,8 @@ class KnownPoints(NamedTuple):
     def fit(self, disparity: np.ndarray, name: str) -> tuple[float, float]:
         """Give the scale and shift that bring a disparity closest to the points' inverse depths.
 
-        Least squares of disparities (MiDaS, arXiv:1907.01341): near points count most.
-
-        Args:
-            disparity: (H, W) float64, up to scale and shift.
-            name: Name of the image, for errors.
+        Least squares of disparities (MiDaS, arXiv:1907.01341): near points count most. The
+        disparity, (H, W) float64, is up to scale and shift; errors name the image.
 
         Raises:
             InputError: If there are fewer than two points, one is outside the image or has no

@@ -60,14 +60,9 @@ def init_model(
 
 
 def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
-    """Build the model of a config or of a released checkpoint's name, without reading weights.
+    """Build the model of ``init_model`` with random weights, without reading any.
 
-    Args:
-        config: See ``init_model``.
-        cfg_options: Overrides, 'key=value'.
-
-    Returns:
-        The model with random weights, ``cfg``, and ``dataset_meta`` of the config's data set.
+    It has its config as ``cfg``, and ``dataset_meta`` of the config's data set.
 
     Raises:
         InputError: If the config is wrong.

@@ -29,10 +29,7 @@ def write_map_png(path: str | Path, values: np.ndarray, unit: str) -> None:
     Disparity, metric or relative, is stretched: its least finite number becomes 0, its greatest
     65535. NaN becomes 0 too, and the text ``missing`` counts it.
 
-    Args:
-        path: File in an existing folder.
-        values: (H, W) float32.
-        unit: 'm' for depth; '1/m' or '' for disparity.
+    The unit of the values, (H, W) float32, is 'm' for depth; '1/m' or '' for disparity.
 
     Raises:
         InputError: If the file cannot be written, or no disparity is finite.

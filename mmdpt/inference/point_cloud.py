@@ -27,12 +27,9 @@ class Intrinsics(NamedTuple):
 
     @classmethod
     def from_field_of_view(cls, degrees: float, width: int, height: int) -> 'Intrinsics':
-        """Assume square pixels and an optical axis through the middle of the image.
+        """Assume square pixels and an optical axis through the middle of an image of a size [px].
 
-        Args:
-            degrees: Horizontal field of view, from the left edge of the image to the right.
-            width: Width of the image [px].
-            height: Height of the image [px].
+        The angle [degree] is horizontal, from the left edge of the image to the right.
 
         Raises:
             InputError: If the angle is not between 0 and 180.

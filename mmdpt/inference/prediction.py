@@ -91,14 +91,8 @@ class Prediction:
     def align(self, points: KnownPoints) -> 'Prediction':
         """Turn the map into depth [m] by a scale and a shift of its disparity.
 
-        Both are found by least squares, see ``KnownPoints.fit``. Depth is infinite where the
-        aligned disparity is zero or less.
-
-        Args:
-            points: Two or more, at different predictions; a fractional pixel is rounded.
-
-        Returns:
-            The same prediction with depth [m] for its map.
+        Both are found by least squares, see ``KnownPoints.fit``; a fractional pixel is rounded.
+        Depth is infinite where the aligned disparity is zero or less.
 
         Raises:
             InputError: If there is no map or the points do not fit it.
@@ -117,12 +111,8 @@ class Prediction:
     def colour_map(self, low: float | None = None, high: float | None = None) -> np.ndarray:
         """Colour the map, bright is near; without a map, lay the labels over the image.
 
-        Args:
-            low: Least value of the colour scale, in the map's unit; None: the 2nd percentile.
-            high: Greatest value; None: the 98th percentile.
-
-        Returns:
-            (H, W, 3) uint8 RGB.
+        The colours go from ``low`` to ``high``, in the map's unit, by default from the 2nd to the
+        98th percentile. Gives (H, W, 3) uint8 RGB.
 
         Raises:
             InputError: If no number of the map is finite.

@@ -22,13 +22,10 @@ PROTOCOL_CROPS = (KBCrop, NYUCrop)
 
 
 class Preparation:
-    """Apply the steps of a config to an image in memory.
+    """Apply the steps of a model's config to an image in memory.
 
     The steps are the config's ``predict_pipeline``, or else the pipeline of its test data, without
     loading images, loading ground truth and crops of a benchmark.
-
-    Args:
-        cfg: A model's config.
 
     Raises:
         InputError: If the config has no such steps, or the first does not read an image file.
@@ -54,15 +51,10 @@ class Preparation:
         )
 
     def __call__(self, image: np.ndarray, name: str) -> dict[str, torch.Tensor | SegDataSample]:
-        """Prepare one image.
+        """Prepare one image, (H, W, 3) uint8 RGB; its name is for errors, and its ``img_path``.
 
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            name: Name for errors and for the sample's ``img_path``.
-
-        Returns:
-            ``inputs``, (3, H', W') BGR for the data preprocessor, and ``data_samples``, with
-            ``ori_shape`` (H, W).
+        Gives ``inputs``, (3, H', W') BGR for the data preprocessor, and ``data_samples``, with
+        ``ori_shape`` (H, W).
 
         Raises:
             InputError: If a step cannot be applied to the image.

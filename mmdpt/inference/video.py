@@ -247,11 +247,7 @@ class VideoWriter:
         self._stack.__exit__(kind, error, trace)
 
     def write(self, pixels: np.ndarray, time: float) -> None:
-        """Append a frame.
-
-        Args:
-            pixels: (H, W, 3) uint8 RGB, as large as the first frame.
-            time: When it is shown, since the first frame [s].
+        """Append a frame, (H, W, 3) uint8 RGB as large as the first, shown ``time`` [s] after it.
 
         Raises:
             InputError: If the codec is missing.

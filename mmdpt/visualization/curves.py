@@ -31,13 +31,8 @@ def plot_curves(
 ) -> None:
     """Plot values against iterations, with a panel for each key and a colour for each run.
 
-    Each validation is a dot. A smoothed curve is drawn over its faint original.
-
-    Args:
-        runs: Curves of each run, by its name in the legend.
-        keys: Keys to draw; a panel leaves out runs that do not have its key.
-        out: Picture to write; its suffix chooses the format.
-        window: Number of training values to average, see ``smooth``; validations stay as they are.
+    Each validation is a dot. A curve smoothed over ``window`` training values, see ``smooth``, is
+    drawn over its faint original. The suffix of ``out`` chooses the format.
 
     Raises:
         InputError: If the picture's format is unknown or it cannot be written, or the window is

@@ -44,11 +44,7 @@ def colours_of(unit: str) -> str:
 def colourise_depth(
     values: np.ndarray, low: float, high: float, colours: str = DEPTH_COLOURS
 ) -> np.ndarray:
-    """Colour a map (H, W) from ``low`` to ``high``; NaN is black.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
+    """Colour a map (H, W) from ``low`` to ``high``, as (H, W, 3) uint8 RGB; NaN is black."""
     colour_map = colormaps[colours]
     table = (colour_map(np.arange(colour_map.N))[:, :3] * 255).round().astype(np.uint8)
     missing = np.isnan(values)

@@ -12,14 +12,9 @@ TEXT_SCALE = 0.38
 
 
 def class_legend(classes: Sequence[tuple[str, Sequence[int]]], width: int) -> np.ndarray:
-    """Draw class names beside their colours, on as many lines as they need.
+    """Draw class names beside their colours, RGB, on as many lines as a width [px] needs.
 
-    Args:
-        classes: Name and RGB of each class.
-        width: Width of the picture [px].
-
-    Returns:
-        (lines * 16, width, 3) uint8 RGB.
+    Gives (lines * 16, width, 3) uint8 RGB.
     """
     places, x, y = [], 0, 0
     for name, _ in classes:

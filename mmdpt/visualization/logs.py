@@ -49,13 +49,10 @@ class _Row(NamedTuple):
 
 
 def read_run(path: str | Path) -> Run:
-    """Read a run from its work dir or from one ``scalars.json``.
+    """Read a run from its work dir, a time-stamped folder in that, or one ``scalars.json``.
 
-    Each start of a run has a time-stamped folder in the work dir. A resumed start replaces what
-    was logged from its first step on; any other start replaces everything before it.
-
-    Args:
-        path: A work dir, a time-stamped folder, or a file with one JSON object per line.
+    A resumed start replaces what was logged from its first step on; any other start replaces
+    everything before it.
 
     Raises:
         InputError: If there is no run or nothing is logged, or MMEngine did not write a line.
@@ -133,9 +130,7 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
 def best(key: str, curve: Curve) -> tuple[int, float] | None:
     """Find the step and the value of the best; the first one of equals.
 
-    Returns:
-        None if no value is finite, or if neither more nor less is better, as for the learning
-        rate.
+    None if no value is finite, or neither more nor less is better, as for the learning rate.
     """
     name = re.split(r'[./]', key)[-1]
     greater = GREATER_IS_BETTER.fullmatch(name)

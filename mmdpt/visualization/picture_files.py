@@ -12,12 +12,10 @@ from mmdpt.files.atomic import atomic_path
 def picture_path(out: str | Path, suffixes: Collection[str]) -> Iterator[Path]:
     """Yield a temporary path that becomes ``out`` once the picture is whole, see ``atomic_path``.
 
-    Args:
-        out: The picture; its folder is created.
-        suffixes: Suffixes that can be written, such as '.png'.
+    Its folder is made.
 
     Raises:
-        InputError: If the suffix is not among them, or the picture cannot be written.
+        InputError: If the suffix is not among those given, or the picture cannot be written.
     """
     out = Path(out)
     if out.suffix.lower() not in suffixes:

@@ -69,17 +69,10 @@ def segmentation_panel(
     palette: Sequence[Sequence[int]],
     alpha: float = ALPHA,
 ) -> np.ndarray:
-    """Draw image | ground truth | prediction | error side by side.
+    """Draw image | ground truth | prediction | error side by side, or image | prediction alone.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        truth: Labels (H, W). None leaves out truth and error.
-        prediction: Labels (H, W).
-        palette: RGB of every class; labels beyond it are ignored.
-        alpha: Share of the class colour in the overlays.
-
-    Returns:
-        (H, W', 3) uint8 RGB.
+    Pictures are (H, W, 3) uint8 RGB, labels (H, W). The palette has the RGB of every class; labels
+    beyond it are ignored. ``alpha`` is the share of the class colour in the overlays.
     """
     columns = [image]
     for labels in (truth, prediction):
@@ -95,14 +88,7 @@ def label_errors(
 ) -> np.ndarray:
     """Draw wrong pixels red, right ones as the faded image, and ignored ones black.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        truth: Labels (H, W); values from ``num_classes`` on are ignored.
-        prediction: Labels (H, W).
-        num_classes: Number of classes.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    Pictures are (H, W, 3) uint8 RGB, labels (H, W); those from ``num_classes`` on are ignored.
     """
     picture = (255 - FADED * (255 - image.astype(np.float32))).round().astype(np.uint8)
     picture[prediction != truth] = WRONG

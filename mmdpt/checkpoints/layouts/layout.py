@@ -117,10 +117,7 @@ def modules(part: str, *table: tuple[str, str, tuple[str, ...]]) -> list[Pair]:
 def expand(pairs: Iterable[Pair], keys: Iterable[str], ours: bool) -> list[Pair]:
     """Write out a table for a file: every number from 0 to the greatest among its keys.
 
-    Args:
-        pairs: The table.
-        keys: The keys of the file.
-        ours: Whether the keys are ours or theirs.
+    ``ours`` says whether the keys are ours or theirs.
     """
     keys = list(keys)
     found: dict[tuple[str, ...], set[tuple[int, ...]]] = {}

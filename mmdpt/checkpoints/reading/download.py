@@ -62,11 +62,7 @@ def download(address: str, opener: Opener = open_address) -> Path:
     """Give the local path of a published file, which is fetched the first time.
 
     A file name such as dpt_large-midas-2f21e586.pt carries the beginning of its SHA-256 (the
-    convention of torch.hub), which is checked.
-
-    Args:
-        address: An https address, or a file:// one, whose file stays where it is.
-        opener: What sends the requests.
+    convention of torch.hub), which is checked. The file of a file:// address stays where it is.
 
     Raises:
         InputError: If the file cannot be had, naming the address and where to put the file; or if

@@ -53,10 +53,6 @@ def check_contents(path: Path, loaded: Any) -> None:
     A tensor of stride 0 makes any number of elements out of one. A list that holds a list twice,
     which holds a list twice, and so on, has 2^n elements. A copy would write them all.
 
-    Args:
-        path: The file.
-        loaded: What weights-only unpickling made of it.
-
     Raises:
         InputError: If a tensor is sparse, quantised, nested or without memory, or a container
             holds itself; if the tensors' bytes or the number of objects are more than

@@ -22,12 +22,9 @@ def copy_tensors(
     size: int,
     opened: Callable[[], AbstractContextManager[Callable[[str], Tensor]]],
 ) -> dict[str, Tensor]:
-    """Copy tensors, mapping the file anew for every part of them.
+    """Copy tensors, ``size`` bytes in all, mapping the file anew for every part of them.
 
-    Args:
-        names: Names of the tensors.
-        size: Size of all tensors together [bytes].
-        opened: Maps the file, and gives a function from a name to a tensor in the mapping.
+    ``opened`` maps the file, and gives a function from a name to a tensor in the mapping.
     """
     part = max(size // PARTS + 1, LEAST_PART)
     tensors: dict[str, Tensor] = {}

@@ -12,8 +12,7 @@ BACKBONE = 'backbone.'
 def zoo_address(source: str) -> str:
     """Give the address that MMEngine knows for a name; other addresses and paths stay.
 
-    Args:
-        source: A path, an address, or torchvision://, open-mmlab:// or mmcls:// and a name.
+    Names begin with torchvision://, open-mmlab:// or mmcls://.
 
     Raises:
         InputError: If MMEngine knows no such name.

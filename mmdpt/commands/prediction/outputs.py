@@ -77,9 +77,7 @@ class Outputs:
     def check_model(self, output: str | None, name: str = 'the model') -> None:
         """Refuse kinds that a model cannot give, before anything is predicted.
 
-        Args:
-            output: What the map is, after an alignment; None for labels alone.
-            name: Name of the model in the message.
+        ``output`` is what the map is, after an alignment; None for labels alone.
 
         Raises:
             InputError: If there is such a kind.
@@ -166,12 +164,9 @@ class Outputs:
 def coloured(
     prediction: 'Prediction', low: float | None = None, high: float | None = None
 ) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
-    """Give the names of a prediction's coloured pictures and functions that draw them.
+    """Give the names of a prediction's coloured pictures, and functions that draw them.
 
-    Args:
-        prediction: The prediction; a picture is (H, W, 3) uint8 RGB.
-        low: See ``Prediction.colour_map``.
-        high: See ``Prediction.colour_map``.
+    A picture is (H, W, 3) uint8 RGB. ``low`` and ``high`` are those of ``Prediction.colour_map``.
     """
     if prediction.map is not None:
         yield 'colour', partial(prediction.colour_map, low, high)

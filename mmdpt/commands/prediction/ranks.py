@@ -17,10 +17,9 @@ WEEK = 7 * 24 * 3600
 
 @contextmanager
 def meet(launcher: str) -> Iterator[None]:
-    """Join the processes that a launcher started: they exchange file names and counts, by gloo.
+    """Join the processes that a launcher, such as 'slurm', started; 'none' is this one alone.
 
-    Args:
-        launcher: 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
+    They exchange file names and counts, by gloo.
 
     Raises:
         InputError: If the launcher did not start this process.

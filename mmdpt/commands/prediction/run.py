@@ -41,10 +41,8 @@ def choose_model(
 ) -> tuple[str, str | None]:
     """Give the model and the checkpoint for ``DPTInferencer``, never one with random weights.
 
-    Args:
-        release: Name of a released model; None: ``DEFAULT_MODEL``, if there is no config.
-        config: Name or path of a config, which needs a checkpoint.
-        checkpoint: Weights; those of a release are then not downloaded.
+    A config needs a checkpoint. A release, ``DEFAULT_MODEL`` without any, may have one, and its own
+    is then not downloaded.
 
     Raises:
         InputError: If they do not go together, or no release has the name.

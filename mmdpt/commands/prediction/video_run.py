@@ -22,6 +22,8 @@ from .run_report import RunReport
 
 Predict = Callable[[Sequence[np.ndarray], Sequence[str]], list[Prediction]]
 """Predicts images, (H, W, 3) uint8 RGB, given with their names."""
+MOMENTUM = 0.9
+"""Share of the range of colours that is kept from frame to frame."""
 
 
 def predict_video(
@@ -36,16 +38,8 @@ def predict_video(
     """Write a video of each kind of picture, and the numbers of each frame.
 
     The range of the colours follows the frames slowly, see ``RunningRange``. Every frame keeps its
-    time. Ctrl-C ends the video of a camera; it leaves no video of a file.
-
-    Args:
-        reader: Gives the frames.
-        source: Path, or index of a camera.
-        run: Predicts images, given with their names.
-        outputs: What is written, and where.
-        report: Is told of each frame.
-        batch_size: Number of frames that are read and predicted at a time.
-        progress: Called with the number of frames done and, for a file, of all frames.
+    time. Ctrl-C ends the video of a camera; it leaves no video of a file. ``source`` is the path,
+    or the index of a camera; ``batch_size`` frames are predicted at a time.
 
     Raises:
         InputError: If a frame cannot be predicted, or a file not be written.
@@ -80,35 +74,20 @@ def predict_video(
 
 
 class RunningRange:
-    """Follows the range of a video's maps slowly, so that the colours do not flicker.
+    """Follows the range of a video's maps slowly, so that the colours do not flicker."""
 
-    Args:
-        momentum: Share of the range that is kept from frame to frame, in [0, 1).
-
-    Raises:
-        ValueError: If the momentum is outside.
-    """
-
-    def __init__(self, momentum: float = 0.9) -> None:
-        if not 0 <= momentum < 1:
-            raise ValueError(f'momentum must be in [0, 1), got {momentum}')
-        self.momentum = momentum
+    def __init__(self) -> None:
         self._range: np.ndarray | None = None
 
     def update(self, values: np.ndarray) -> tuple[float, float]:
-        """Move the range towards the ``colour_range`` of a frame's map.
+        """Move the range towards the ``colour_range`` of a map's finite values; give its ends.
 
-        Args:
-            values: The map, of any shape; values that are not finite are ignored.
-
-        Returns:
-            Least and greatest value of the range. They stay as they were, at first 0 and 1, if no
-            value is finite.
+        They stay as they were, at first 0 and 1, if no value is finite.
         """
         if np.isfinite(values).any():
             now = np.array(colour_range(values.astype(np.float64)))
             before = now if self._range is None else self._range
-            self._range = self.momentum * before + (1 - self.momentum) * now
+            self._range = MOMENTUM * before + (1 - MOMENTUM) * now
         low, high = (0.0, 1.0) if self._range is None else self._range
         return float(low), float(high)
 

@@ -40,9 +40,8 @@ class LoRALinear(nn.Linear):
 def merge_updates(model: nn.Module, state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Fold the updates into plain weights, ``W + alpha / rank * B A``, for code without LoRA.
 
-    Args:
-        model: The model that has the layers and their scales, which no file has.
-        state_dict: The model's tensors, left unchanged. Without updates they come back as they are.
+    The model has the layers and their scales, which no file has. Its tensors are left unchanged;
+    without updates they come back as they are.
     """
     merged = dict(state_dict)
     for name, layer in model.named_modules():
@@ -60,10 +59,7 @@ def has_updates(keys: Iterable[str]) -> bool:
 def adapt(backbone: nn.Module, rank: int, alpha: float | None = None) -> None:
     """Freeze a backbone but for low-rank updates of its attention's linear layers, in place.
 
-    Args:
-        backbone: A backbone with layers whose names end as in ``ADAPTED``.
-        rank: Rank of the updates.
-        alpha: Factor of the updates, divided by the rank; the rank by default.
+    Names of these layers end as in ``ADAPTED``. Updates have the factor alpha / rank, by default 1.
 
     Raises:
         ValueError: If the rank is not positive.

@@ -170,10 +170,9 @@ class ResNetV2(BaseModule):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Encode images (N, 3, H, W), any H and W.
+        """Encode images (N, 3, H, W), any H and W, into the map of each stage after its ReLU.
 
-        Returns:
-            The map of each stage after its ReLU, (N, channels[s], h, w), h = ceil(H / 4 / 2**s).
+        That of stage s is (N, channels[s], h, w) with h = ceil(H / 4 / 2**s).
         """
         x = self.pool(F.relu(self.norm(self.conv(x)), inplace=True))
         maps = []

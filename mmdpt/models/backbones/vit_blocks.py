@@ -127,11 +127,7 @@ def cubic_weights(cells: Tensor, step: Tensor, size: int) -> Tensor:
 def attend(query: Tensor, key: Tensor, value: Tensor, **kwargs: Any) -> Tensor:
     """Compute ``F.scaled_dot_product_attention``; in float32 where bfloat16 is slower.
 
-    Args:
-        query: (N, heads, tokens, C).
-        key: (N, heads, tokens, C).
-        value: (N, heads, tokens, C).
-        **kwargs: ``attn_mask``, ``dropout_p``.
+    Query, key and value are (N, heads, tokens, C).
     """
     slow_in_bfloat16 = (
         query.device.type == 'cpu'
@@ -169,22 +165,8 @@ class EncoderLayer(BaseModule):
     In training it computes the GELU a second time instead of keeping it: its output is a quarter of
     what a layer keeps, its computation under a hundredth.
 
-    Args:
-        embed_dims: Channels C of the tokens.
-        num_heads: Heads of the attention.
-        feedforward_channels: Channels inside the feed-forward network.
-        layer_scale_init_value: Start of the layer scale; 0: none.
-        drop_rate: Dropout after the attention and in the feed-forward network.
-        attn_drop_rate: Dropout of the attention weights.
-        drop_path_rate: Share of the images for which training skips a branch.
-        num_fcs: Linear layers of the feed-forward network.
-        qkv_bias: Whether query, key and value have a bias.
-        ffn_type: 'origin' (linear, activation, linear) or 'swiglu_fused' (DINOv2 giant).
-        act_cfg: Activation of the feed-forward network.
-        norm_cfg: Normalisation before each branch.
-
     Raises:
-        ValueError: If ``ffn_type`` is neither of the two.
+        ValueError: If ``ffn_type`` is neither 'origin' nor 'swiglu_fused' (DINOv2 giant).
     """
 
     def __init__(
