@@ -19,7 +19,7 @@ env_cfg = dict(
 # dict(type='WandbVisBackend', init_kwargs=dict(project='mmdpt'))
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer')
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='LogProcessor', by_epoch=False)
 log_level = 'INFO'
 load_from = None
 resume = False

@@ -36,12 +36,7 @@ def prepare_test(
     if show_dir is not None:
         hooks.append(dict(type='ComparisonHook', out_dir=show_dir))
     if out_dir is not None:
-        evaluators = cfg.test_evaluator
-        for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
-            if evaluator.type == 'DepthMetric':
-                hooks.append(dict(type='DepthWriterHook', out_dir=out_dir))
-            else:
-                evaluator.output_dir = out_dir
+        hooks.append(dict(type='PredictionWriterHook', out_dir=out_dir))
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), *hooks]
     if tta:
         _augment(cfg)
@@ -49,7 +44,7 @@ def prepare_test(
 
 def _augment(cfg: Config) -> None:
     if 'tta_pipeline' in cfg and 'tta_model' in cfg:
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        _replace_pipelines(cfg.test_dataloader.dataset, cfg.tta_pipeline)
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
     elif 'flip' in cfg.model.test_cfg:
         cfg.model.test_cfg.flip = True
@@ -58,3 +53,12 @@ def _augment(cfg: Config) -> None:
             f'--tta needs tta_pipeline and tta_model, or model.test_cfg.flip, in config '
             f'{cfg.filename}'
         )
+
+
+def _replace_pipelines(dataset: dict, pipeline: list) -> None:
+    """Give a data set, or those that it joins or repeats, another pipeline."""
+    parts = [dataset['dataset']] if 'dataset' in dataset else dataset.get('datasets', ())
+    for part in parts:
+        _replace_pipelines(part, pipeline)
+    if not parts:
+        dataset['pipeline'] = pipeline

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.dataset import BaseDataset
-from mmengine.fileio import list_dir_or_file
 from mmengine.logging import print_log
 
 from mmdpt.errors import InputError
@@ -12,7 +11,15 @@ from mmdpt.files.list_files import parse_each, read_lines
 from mmdpt.files.paths import path_below
 from mmdpt.registry import DATASETS
 
-from .listed_files import PREPARATION, check_folders, check_images_exist, check_labels_exist
+from .listed_files import (
+    check_folders,
+    check_images_exist,
+    check_labels_exist,
+    correct_suffixes,
+    files_left_out,
+    list_images,
+    suffixes_of,
+)
 
 NO_DEPTH = 'None'
 """Depth file of an image without ground truth, in the Eigen lists of BTS."""
@@ -37,8 +44,10 @@ class DepthDataset(BaseDataset):
             KITTI, 5000 for TUM.
         invalid_values: Values in the files that mean "no depth". Zero, negative, infinite and NaN
             always do.
-        img_suffix: Suffix of the images.
-        depth_map_suffix: Suffix of the depth files.
+        img_suffix: Suffix of the images, in upper or lower case; None: any of ``IMAGE_SUFFIXES``,
+            and '.jpg' in a list.
+        depth_map_suffix: Suffix of the depth files, in upper or lower case.
+        data_prefix: The folders; ``depth_map_path=None`` for a test that only predicts.
         backend_args: Arguments of MMEngine's file backend.
         **kwargs: Arguments of mmengine's ``BaseDataset``: ``data_root``, ``data_prefix``,
             ``ann_file``, ``pipeline``, ``test_mode``, ``indices``, ...
@@ -54,7 +63,7 @@ class DepthDataset(BaseDataset):
         *,
         depth_scale: float,
         invalid_values: Sequence[float] = (),
-        img_suffix: str = '.jpg',
+        img_suffix: str | None = None,
         depth_map_suffix: str = '.png',
         data_prefix: dict | None = None,
         backend_args: dict | None = None,
@@ -64,13 +73,16 @@ class DepthDataset(BaseDataset):
             raise ValueError(f'depth_scale must be positive, got {depth_scale}')
         self.depth_scale = float(depth_scale)
         self.invalid_values = tuple(invalid_values)
-        self.img_suffix = img_suffix
+        self.suffixes = suffixes_of(img_suffix, '.jpg')
+        self.img_suffix = self.suffixes[0]
         self.depth_map_suffix = depth_map_suffix
         self.backend_args = backend_args
         self.num_without_depth = 0
+        self.left_out: list[str] = []
         if data_prefix is None:
             data_prefix = dict(img_path='images', depth_map_path='annotations')
-        super().__init__(data_prefix=data_prefix, **kwargs)
+        prefix = {key: folder for key, folder in data_prefix.items() if folder is not None}
+        super().__init__(data_prefix=prefix, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List images with their depth files.
@@ -82,10 +94,13 @@ class DepthDataset(BaseDataset):
         check_folders(self.data_root, self.data_prefix, self.ann_file)
         if self.ann_file:
             data_list = self._read_list_file()
+            correct_suffixes(data_list, 'img_path', self.img_suffix, self.suffixes)
             check_images_exist(data_list)
         else:
             data_list = self._list_folder()
+        correct_suffixes(data_list, 'depth_map_path', self.depth_map_suffix)
         check_labels_exist(data_list, 'depth_map_path', 'depth file')
+        self.left_out = files_left_out(self.left_out, data_list)
         for info in data_list:
             info['depth_scale'] = self.depth_scale
             info['invalid_values'] = self.invalid_values
@@ -94,18 +109,8 @@ class DepthDataset(BaseDataset):
 
     def _list_folder(self) -> list[dict]:
         folder = self.data_prefix['img_path']
-        names = sorted(
-            list_dir_or_file(
-                folder,
-                list_dir=False,
-                suffix=self.img_suffix,
-                recursive=True,
-                backend_args=self.backend_args,
-            )
-        )
-        if not names:
-            raise InputError(f'no image *{self.img_suffix} in {folder}; {PREPARATION}')
-        return [self._pair(name[: -len(self.img_suffix)]) for name in names]
+        names, self.left_out = list_images(folder, self.suffixes, self.backend_args)
+        return [self._pair(*name) for name in names]
 
     def _read_list_file(self) -> list[dict]:
         listed = parse_each(self.ann_file, read_lines(self.ann_file), self._parse)
@@ -124,18 +129,19 @@ class DepthDataset(BaseDataset):
     def _parse(self, line: str) -> dict | None:
         """Entry of a line; None if it has no ground truth."""
         columns = [column.lstrip('/') for column in line.split()]  # '/scene/file' in BTS's lists
-        if columns[1:2] == [NO_DEPTH]:
+        if columns[1:2] == [NO_DEPTH] and 'depth_map_path' in self.data_prefix:
             return None
         return self._listed_pair(*columns) if columns[1:] else self._pair(columns[0])
 
-    def _pair(self, name: str) -> dict:
+    def _pair(self, name: str, suffix: str | None = None) -> dict:
         """Entry of a name without suffix."""
-        return self._listed_pair(name + self.img_suffix, name + self.depth_map_suffix)
+        return self._listed_pair(name + (suffix or self.img_suffix), name + self.depth_map_suffix)
 
     def _listed_pair(self, image: str, depth: str, focal: str | None = None, *_: str) -> dict:
+        folder = self.data_prefix.get('depth_map_path')
         info: dict = dict(
             img_path=path_below(self.data_prefix['img_path'], image),
-            depth_map_path=path_below(self.data_prefix['depth_map_path'], depth),
+            depth_map_path=None if folder is None else path_below(folder, depth),
         )
         if focal is not None:
             try:

@@ -72,7 +72,7 @@ class SUNRGBDDataset(DepthDataset):
             )
         return [self._pair(scene) for scene in sorted(scenes)]
 
-    def _pair(self, name: str) -> dict:
+    def _pair(self, name: str, suffix: str | None = None) -> dict:
         """Image and depth file of one scene folder."""
         scene = path_below(self.data_prefix['img_path'], name.split(TOOLBOX_ROOT)[-1])
         return dict(

@@ -14,6 +14,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from mmdpt.errors import InputError
+from mmdpt.files.paths import name_some
 from mmdpt.registry import METRICS
 
 from .crops import CROPS, crop_slices
@@ -21,7 +22,9 @@ from .depth_alignment import align_depth, check_alignment
 from .depth_errors import ERRORS, depth_errors
 
 CONFIDENCE = 95  # [%]
-MAX_NAMED = 20
+LEAST_PIXELS = 10
+"""Fewer are not aligned to, as in DepthAnything/Depth-Anything-V2, metric_depth/train.py: scale and
+shift fit two pixels exactly."""
 
 
 def image_name(sample: dict) -> str:
@@ -47,25 +50,25 @@ def read_map(sample: dict, key: str) -> np.ndarray:
     return values
 
 
-def leave_out_empty(results: list[dict], count: str, what: str) -> list[dict]:
-    """Keep the results whose ``count`` is above 0, naming the other images in a warning.
+def leave_out_empty(results: list[dict], count: str, what: str, least: int = 1) -> list[dict]:
+    """Keep the results whose ``count`` is ``least`` or more, naming the others in a warning.
 
     Raises:
         InputError: If none is left.
     """
-    left_out = [result['img_path'] for result in results if not result[count]]
+    left_out = [result['img_path'] for result in results if result[count] < least]
     if len(left_out) == len(results):
-        raise InputError(f'nothing to evaluate: none of {len(results)} images has {what}')
+        number = f'{least} {what}' if least > 1 else what
+        raise InputError(f'nothing to evaluate: none of {len(results)} images has {number}')
     if left_out:
-        names = '\n  '.join(left_out[:MAX_NAMED])
-        more = f'\n  and {len(left_out) - MAX_NAMED} more' if len(left_out) > MAX_NAMED else ''
+        number = f'fewer than {least}' if least > 1 else 'no'
         print_log(
-            f'{len(left_out)} of {len(results)} images have no {what} and are left out '
-            f'of the metrics:\n  {names}{more}',
+            f'{len(left_out)} of {len(results)} images have {number} {what} and are left out of '
+            f'the metrics:{name_some(left_out)}',
             logger='current',
             level=logging.WARNING,
         )
-    return [result for result in results if result[count]]
+    return [result for result in results if result[count] >= least]
 
 
 def _default_output(alignment: str) -> str:
@@ -104,8 +107,9 @@ class DepthMetric(BaseMetric):
     Reads ``pred_depth_map`` and ``gt_depth_map`` of each sample, (1, H, W) or (H, W) of one size.
     Ground truth [m] that is NaN, infinite or <= 0 is invalid; evaluated are the valid pixels inside
     the crop with min_depth < ground truth < max_depth (as BTS and mmseg, both ends excluded). An
-    image without any is named in a warning and left out. The 95 % intervals stand in the log and
-    in ``intervals``.
+    image without any, or with fewer than 10 to align to, is named in a warning and left out. Where
+    ``depth_map_path`` of every sample is None there are no metrics. The 95 % intervals stand in
+    the log and in ``intervals``.
 
     Args:
         min_depth: Lower end of the range [m]; predictions are clamped to the range.
@@ -157,6 +161,7 @@ class DepthMetric(BaseMetric):
         self.max_depth = max_depth
         self.crop = crop
         self.alignment = alignment
+        self.least_pixels = 1 if alignment == 'none' else LEAST_PIXELS
         self.per_image_file = per_image_file
         self.bootstrap = bootstrap
         self.seed = seed
@@ -186,7 +191,10 @@ class DepthMetric(BaseMetric):
             path = Path(self.per_image_file)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(''.join(json.dumps(result) + '\n' for result in results))
-        scored = leave_out_empty(results, 'valid_pixels', 'valid pixels')
+        if all(result.get('without_depth') for result in results):
+            print_log('no image has ground truth: there are no metrics', logger='current')
+            return {}
+        scored = leave_out_empty(results, 'valid_pixels', 'valid pixels', self.least_pixels)
         values = np.array([[result[name] for name in ERRORS] for result in scored])
         metrics = dict(zip(ERRORS, values.mean(axis=0).tolist(), strict=True))
         self.intervals = {}
@@ -202,6 +210,8 @@ class DepthMetric(BaseMetric):
         if not self._counts(name):
             return {'img_path': name}
         output = self._output_of(sample, name)
+        if 'gt_depth_map' not in sample and sample.get('depth_map_path', '') is None:
+            return {'img_path': name, 'valid_pixels': 0, 'without_depth': True}
         pred = read_map(sample, 'pred_depth_map')
         target = read_map(sample, 'gt_depth_map')
         if pred.shape != target.shape:
@@ -210,7 +220,7 @@ class DepthMetric(BaseMetric):
             )
         valid = np.flatnonzero(self._valid_pixels(target, name))
         result = {'img_path': name, 'valid_pixels': len(valid)}
-        if not len(valid):
+        if len(valid) < self.least_pixels:
             return result
         pred, target = pred.ravel().take(valid), target.ravel().take(valid)
         wrong = len(pred) - np.count_nonzero(np.isfinite(pred))

@@ -1,12 +1,16 @@
 """mmseg's segmentation metrics, counted exactly and in a fraction of the time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmseg.evaluation import IoUMetric as MMSegIoUMetric
 from torch import Tensor
 
+from mmdpt.errors import InputError
 from mmdpt.registry import METRICS
 
 
@@ -15,13 +19,58 @@ class IoUMetric(MMSegIoUMetric):
     """mmseg's IoUMetric on whole numbers of pixels.
 
     mmseg counts and adds up in float32, which is exact to 2^24 pixels, 32 images of 1024 x 512:
-    beyond, the sums depend on the order of the images and so on the number of processes.
+    beyond, the sums depend on the order of the images and so on the number of processes. Images
+    whose ``seg_map_path`` is None have no labels and count nothing; without any labelled pixel
+    there are no metrics. ``metrics['IoU']`` has the values of each class by name.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._written: dict[str, str] = {}
         if self.output_dir:  # mmseg's rank 0 alone makes it, and the others may be faster
             Path(self.output_dir).mkdir(parents=True, exist_ok=True)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Count the pixels of a batch, see mmseg.
+
+        Raises:
+            InputError: If the pipeline has not loaded an image's labels, or ``output_dir`` would
+                get two files of one name.
+        """
+        for sample in data_samples:
+            if self.output_dir:  # named by the stem alone, as in mmseg
+                path = str(sample['img_path'])
+                first = self._written.setdefault(Path(path).stem, path)
+                if first != path:
+                    raise InputError(
+                        f'{first} and {path} would be one file in {self.output_dir}; '
+                        'tools/test.py --out keeps both'
+                    )
+            if 'gt_sem_seg' not in sample and not self.format_only:
+                if sample.get('seg_map_path'):
+                    raise InputError(
+                        f'{sample["img_path"]}: the pipeline has not loaded the label '
+                        f'{sample["seg_map_path"]}: it needs LoadAnnotations'
+                    )
+                prediction = sample['pred_sem_seg']['data']
+                ignored = dict(data=torch.full_like(prediction, self.ignore_index))
+                sample = {**sample, 'gt_sem_seg': ignored}
+            super().process(data_batch, [sample])
+
+    def compute_metrics(self, results: list) -> dict[str, Any]:
+        """Give mmseg's metrics and, by the name of each class, those of the classes."""
+        areas = [sum(column) for column in zip(*results, strict=True)]
+        if areas and not areas[-1].any():
+            print_log('no image has a labelled pixel: there are no metrics', logger='current')
+            return {}
+        metrics = super().compute_metrics(results)
+        if areas:
+            rows = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
+            for name, row in rows.items():
+                if name != 'aAcc':
+                    values = (100 * np.asarray(row)).round(2).tolist()
+                    metrics[name] = dict(zip(self.dataset_meta['classes'], values, strict=True))
+        return metrics
 
     @staticmethod
     def intersect_and_union(

@@ -11,7 +11,7 @@ from .runner import Runner
 from .same_buffers_hook import SameBuffersHook
 from .stopping.stop_signal_hook import StopSignalHook
 from .test_outputs.comparison_hook import ComparisonHook, ValidationPictureHook
-from .test_outputs.depth_writer_hook import DepthWriterHook
+from .test_outputs.prediction_writer_hook import PredictionWriterHook
 from .train_loop import IterBasedTrainLoop
 
 __all__ = [
@@ -20,11 +20,11 @@ __all__ = [
     'Bf16OptimWrapper',
     'CheckpointHook',
     'ComparisonHook',
-    'DepthWriterHook',
     'IterBasedTrainLoop',
     'LogProcessor',
     'NonFiniteHook',
     'OptimWrapper',
+    'PredictionWriterHook',
     'Runner',
     'SameBuffersHook',
     'StopSignalHook',

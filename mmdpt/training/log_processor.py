@@ -27,11 +27,19 @@ class LogProcessor(MMEngineLogProcessor):
     def get_log_after_epoch(
         self, runner: Any, batch_idx: int, mode: str, with_non_scalar: bool = False
     ) -> tuple[dict, str]:
-        """Write the line of a validation or test, which averages over all of it; see MMEngine."""
-        line = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
+        """Write the line of a validation or test, which averages over all of it; see MMEngine.
+
+        The values of each class, which metrics give by name, go to the JSON file alone.
+        """
+        tag, line = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
         longest = max(self.window_size, batch_idx + 1)
         self._forget(runner.message_hub.log_scalars, mode, longest)
-        return line
+        for name, values in self._collect_non_scalars(runner, mode).items():
+            if isinstance(values, dict):
+                line = line.replace(f'  {name}: {values}', '')
+                tag.pop(name, None)
+                tag.update({f'{name}/{key}': value for key, value in values.items()})
+        return tag, line
 
     def _forget(self, scalars: dict[str, HistoryBuffer], mode: str, length: int) -> None:
         """Let the scalars of a mode remember ``length`` values, or what ``custom_cfg`` asks for."""

@@ -6,6 +6,7 @@ from PIL import Image
 from tiny_files import CLASSES, write_image, write_map
 
 from mmdpt.datasets import ADE20KDataset, SegDataset
+from mmdpt.datasets.label_values import as_classes, as_file_values
 from mmdpt.errors import InputError
 
 SETTINGS = dict(
@@ -86,11 +87,67 @@ def test_list_file_with_an_image_that_is_not_there(root):
     [
         ([0, 1, 2, 3, 255], dict(reduce_zero_label=True), {0, 1, 2, 255}),
         ([0, 1, 11, 12], dict(ignore_labels=(11, 12)), {0, 1, 255}),
+        ([0, 2, 3, 11], dict(ignore_labels=(11, 2), reduce_zero_label=True), {2, 255}),
+        ([0, 255], dict(label_map={255: 1}), {0, 1}),
+        ([0, 1, 9, 255], dict(label_map={9: 3, 255: 2}, reduce_zero_label=True), {0, 1, 2, 255}),
+        ([0, 2], dict(label_map={0: 2, 2: 0}), {0, 2}),
     ],
 )
-def test_values_are_ignored_on_request(root, values, options, expected):
+def test_labels_are_read_and_written_in_the_values_of_the_files(root, values, options, expected):
+    """What is ignored is 255, whatever its value was."""
     write_label(root / 'labels' / 'p.png', values)
-    assert labels(build(root, **options)) == expected
+    data = build(root, **options)
+    assert labels(data) == expected
+    info = data.get_data_info(0)
+    classes = np.array([[value for value in expected if value != 255]])
+    again = as_classes(as_file_values(classes, info), info)
+    np.testing.assert_array_equal(again, classes)
+
+
+def test_subset_of_the_classes_is_written_in_the_values_of_the_files():
+    """ADE20K's sky is 3 in the files; where it is the one class, its number is 0."""
+    info = dict(label_map={0: 255, 1: 255, 2: 0, 3: 1}, reduce_zero_label=True, num_classes=2)
+    assert as_classes(np.array([[0, 1, 3, 4]], np.uint8), info).tolist() == [[255, 255, 0, 1]]
+    assert as_file_values(np.array([[0, 1]]), info).tolist() == [[3, 4]]
+    values = as_file_values(np.array([[254]]), dict(file_map={1000: 254}))
+    assert values.dtype == np.uint16 and values.tolist() == [[1000]]
+
+
+def test_every_common_suffix_is_read_in_any_case_and_the_rest_is_named(root):
+    for name in ('b.JPG', 'c.jpeg', 'd.PNG'):
+        Image.new('RGB', (8, 6)).save(root / 'images' / name)
+        write_label(root / 'labels' / f'{name[0]}.png', [0])
+    (root / 'labels' / 'c.png').rename(root / 'labels' / 'c.PNG')
+    (root / 'images' / 'x.heic').touch()
+    data = build(root)
+    assert [data[k]['data_samples'].img_path[-6:] for k in range(len(data))] == [
+        '/b.JPG', 'c.jpeg', '/d.PNG', '/p.jpg', '/q.jpg', '/r.jpg'
+    ]  # fmt: skip
+    assert data.left_out == [f'{root}/images/x.heic']
+    one = build(root, img_suffix='.jpg')
+    assert len(one) == 4 and [path[-6:] for path in one.left_out] == ['c.jpeg', '/d.PNG', 'x.heic']
+    (root / 'train.txt').write_text('b\nc\np\n')
+    listed = build(root, ann_file='train.txt')
+    assert [listed.get_data_info(k)['img_path'][-6:] for k in (0, 1)] == ['/b.JPG', 'c.jpeg']
+
+
+def test_images_alone(root):
+    data = build(root, data_prefix=dict(img_path='images', seg_map_path=None))
+    assert 'gt_sem_seg' not in data[0]['data_samples']
+    assert data[0]['data_samples'].seg_map_path is None
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(metainfo=dict(classes=[str(k) for k in range(256)])), 'has 256 classes: .* 1 to 255'),
+        (dict(metainfo={}), 'has 0 classes: metainfo.classes must name'),
+        (dict(label_map={'255': 1}), "whole numbers as in the files, got '255'"),
+    ],
+)
+def test_wrong_settings_are_named(root, options, message):
+    with pytest.raises(InputError, match=message):
+        build(root, **options)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +161,8 @@ def test_values_are_ignored_on_request(root, values, options, expected):
         ),
         # 256 read as 8 bits would be class 0
         (dict(values=[0, 1, 256], dtype=np.uint16), {}, r'holds \[256\]'),
+        (dict(values=[1, 256], dtype=np.uint16), dict(reduce_zero_label=True), r'holds \[256\]'),
+        (dict(values=[9, 7]), dict(label_map={9: 4, 7: 1}), r'holds \[9\]'),
         (dict(values=[0], shape=(6, 8, 3)), {}, r'p\.png has 3 channels: expected one'),
         (dict(values=[0], shape=(6, 8, 4)), {}, r'p\.png has 4 channels: expected one'),
         (

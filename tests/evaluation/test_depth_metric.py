@@ -95,6 +95,30 @@ def test_image_without_a_valid_pixel_is_named_and_left_out(log):
         evaluate(samples[1:])
 
 
+@pytest.mark.parametrize('alignment', ['median', 'lstsq'])
+def test_image_with_too_few_pixels_to_align_to_is_left_out_and_named(log, alignment):
+    """Two pixels are fitted exactly, one scale fits one: their errors would be 0."""
+    samples = [sample(torch.rand(4, 5) + 1, torch.rand(4, 5) + 1, name) for name in 'abc']
+    samples[1]['gt_depth_map']['data'][:2] = torch.nan
+    samples[2]['gt_depth_map']['data'][1, :] = samples[2]['gt_depth_map']['data'][2:] = torch.nan
+    samples[2]['gt_depth_map']['data'][1, :4] = 2
+    settings = dict(alignment=alignment, output='disparity', max_depth=100)
+    metrics = evaluate(samples, **settings)
+    assert '1 of 3 images have fewer than 10 valid pixels' in log() and log().count('c\n')
+    assert metrics == evaluate(samples[:2], **settings)
+    with pytest.raises(InputError, match='none of 1 images has 10 valid pixels'):
+        evaluate(samples[2:], **settings)
+    assert evaluate([constant(3.0, shape=(1, 1))])['abs_rel'] == 0.5
+
+
+def test_without_any_ground_truth_there_are_no_metrics():
+    samples = [constant(3.0), constant(2.0)]
+    for one in samples:
+        del one['gt_depth_map']
+        one['depth_map_path'] = None
+    assert evaluate(samples) == {}
+
+
 @pytest.mark.parametrize(
     ('pred', 'target', 'crop', 'message'),
     [

@@ -5,6 +5,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmseg.evaluation import IoUMetric as MMSegIoUMetric
 
+from mmdpt.errors import InputError
 from mmdpt.evaluation.iou_metric import IoUMetric
 
 
@@ -62,8 +63,38 @@ def test_metrics_are_those_of_mmseg(metrics):
             metric.process({}, [maps])
         results.append(metric.evaluate(3))
     ours, theirs = results
+    classes = {name: ours.pop(name) for name in list(ours) if isinstance(ours[name], dict)}
     assert ours == pytest.approx(theirs, abs=0.01)
     assert 0 < ours['aAcc'] < 100
+    assert set(classes) == {name.removeprefix('m') for name in ours} - {'aAcc'}
+    for name, values in classes.items():
+        assert list(values) == ['a', 'b', 'c']
+        assert sum(values.values()) / 3 == pytest.approx(ours[f'm{name}'], abs=0.01)
+
+
+def image(name, **maps):
+    fields = {key: dict(data=torch.full((1, 2, 3), value)) for key, value in maps.items()}
+    return dict(img_path=name, seg_map_path=None, **fields)
+
+
+def test_images_without_labels_count_nothing():
+    samples = [image('a.jpg', pred_sem_seg=1, gt_sem_seg=1), image('b.jpg', pred_sem_seg=0)]
+    metric = IoUMetric()
+    metric.dataset_meta = dict(classes=('a', 'b'))
+    metric.process({}, samples)
+    assert metric.evaluate(2)['aAcc'] == 100
+    metric.process({}, samples[1:])
+    assert metric.evaluate(1) == {}
+    with pytest.raises(InputError, match=r'b\.jpg: .* has not loaded the label b\.png'):
+        metric.process({}, [dict(samples[1], seg_map_path='b.png')])
+
+
+def test_files_of_one_name_are_refused(tmp_path):
+    metric = IoUMetric(output_dir=str(tmp_path / 'out'))
+    metric.dataset_meta = dict(classes=('a', 'b'))
+    metric.process({}, [image('x/1.jpg', pred_sem_seg=1)] * 2)
+    with pytest.raises(InputError, match=r'x/1\.jpg and y/1\.jpg would be one file'):
+        metric.process({}, [image('y/1.jpg', pred_sem_seg=1)])
 
 
 def test_sums_are_exact_beyond_what_float32_counts():

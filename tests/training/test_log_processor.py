@@ -6,6 +6,7 @@ import pytest
 from mmengine.logging import MessageHub
 from mmengine.runner import LogProcessor as MMEngineLogProcessor
 
+from mmdpt.config import load_config
 from mmdpt.registry import LOG_PROCESSORS
 from mmdpt.training.log_processor import LogProcessor
 
@@ -50,5 +51,19 @@ def test_the_log_is_the_same_and_histories_are_as_long_as_it_looks_back(custom_c
     assert kept == {'train/loss': loss, 'train/lr': WINDOW, 'val/time': VALIDATION}
 
 
-def test_its_name_is_ours():
+def test_values_of_each_class_go_to_the_json_file_alone():
+    hub = MessageHub('classes')
+    runner = SimpleNamespace(
+        message_hub=hub, iter=0, _train_loop=None,
+        val_loop=SimpleNamespace(dataloader=range(VALIDATION)),
+    )  # fmt: skip
+    hub.update_scalar('val/mIoU', 50.0)
+    hub.update_info('val/IoU', dict(sky=40.0, car=60.0))
+    tag, line = LogProcessor(by_epoch=False).get_log_after_epoch(runner, VALIDATION, 'val')
+    assert tag == {'mIoU': 50.0, 'IoU/sky': 40.0, 'IoU/car': 60.0}
+    assert line.split() == ['Iter(val)', '[7/7]', 'mIoU:', '50.0000']
+
+
+def test_its_name_is_ours_and_the_configs_name_it():
     assert LOG_PROCESSORS.get('LogProcessor') is LogProcessor
+    assert load_config('dpt_vit-ti16_scenes').log_processor.type == 'LogProcessor'

@@ -25,6 +25,8 @@ class Images:
             ('drive1/data/1.png', 'drive2/data/1.png'),
         ),
         (('only.jpg',), ('only.png',)),
+        (('d/i.jpg', 'd/i.png', 'd/j.jpg'), ('i.jpg.png', 'i.png.png', 'j.jpg.png')),
+        (('d/a.b.jpg', 'd/a.c.jpg'), ('a.b.png', 'a.c.png')),
     ],
 )
 def test_named_below_the_folder_that_all_share(tmp_path, paths, names):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mmdpt.datasets.seg_dataset import IGNORE_INDEX
+from mmdpt.datasets.label_values import IGNORE_INDEX
 from mmdpt.files.paths import name_some
 
 from .sample_files import Reading

@@ -11,7 +11,7 @@ from mmcv.transforms import LoadAnnotations as MMCVLoadAnnotations
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmengine.dataset import BaseDataset
 
-from mmdpt.datasets.seg_dataset import IGNORE_INDEX
+from mmdpt.datasets.label_values import IGNORE_INDEX
 from mmdpt.datasets.transforms.loading import MEDIAN_SAMPLES, LoadDepth
 from mmdpt.errors import InputError
 

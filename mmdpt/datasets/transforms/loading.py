@@ -10,7 +10,7 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmseg.datasets.transforms import LoadAnnotations as MMSegLoadAnnotations
 
 from mmdpt.datasets.depth_files import read_depth_file
-from mmdpt.datasets.seg_dataset import IGNORE_INDEX
+from mmdpt.datasets.label_values import as_classes
 from mmdpt.errors import InputError
 from mmdpt.files.image_checks import check_image, read_whole
 from mmdpt.registry import TRANSFORMS
@@ -71,44 +71,23 @@ class LoadAnnotations(MMSegLoadAnnotations):
     def _load_seg_map(self, results: dict) -> None:
         """Read ``seg_map_path`` into ``gt_seg_map`` (H, W) uint8 with 255 for ignored pixels.
 
+        See ``as_classes``. Where the path is None, nothing is read.
+
         Raises:
             InputError: If the file is no readable single-channel image, differs in size from the
                 image, or holds a value that is neither a class nor ignored.
         """
         path = results['seg_map_path']
+        if path is None:
+            return
         label = _read_image('label', path, 'unchanged', self).squeeze()
         if label.ndim != 2:
             raise InputError(
                 f'label {path} has {label.shape[-1]} channels: expected one, holding class numbers'
             )
         _check_size('label', path, label, results)
-        if results.get('reduce_zero_label'):
-            ignored = (label == 0) | (label == IGNORE_INDEX)
-            label = np.where(ignored, IGNORE_INDEX, label - 1)
-        mapped = label
-        if results.get('label_map'):
-            mapped = label.copy()
-            for old, new in results['label_map'].items():
-                mapped[label == old] = new
-        self._check_values(mapped, results)
-        results['gt_seg_map'] = mapped.astype(np.uint8)
+        results['gt_seg_map'] = as_classes(label, results)
         results['seg_fields'].append('gt_seg_map')
-
-    @staticmethod
-    def _check_values(label: np.ndarray, results: dict) -> None:
-        num_classes = results.get('num_classes')
-        if num_classes is None:  # the data set has no classes
-            return
-        wrong = (label >= num_classes) & (label != IGNORE_INDEX)
-        if wrong.any():
-            shift = 1 if results.get('reduce_zero_label') else 0
-            values = (np.unique(label[wrong]).astype(int) + shift).tolist()
-            raise InputError(
-                f'label {results["seg_map_path"]} holds {values}: expected '
-                f'{shift}..{num_classes - 1 + shift} for the {num_classes} classes, or '
-                f'{"0 or " if shift else ""}{IGNORE_INDEX} for ignored pixels; '
-                'other values to ignore: dataset.ignore_labels'
-            )
 
 
 @TRANSFORMS.register_module()
@@ -118,6 +97,7 @@ class LoadDepth(BaseTransform):
     A pixel is invalid if its value is <= 0, infinite, NaN or in ``invalid_values``, or if the
     mask, ``depth_mask_path``, is 0 there. The depth is value / depth_scale, or
     depth_scale / value if ``is_disparity``. ``depth_encoding`` is that of ``read_depth_file``.
+    Where the path is None, nothing is read.
 
     Args:
         median_range: Least and greatest plausible median of a depth map [m], to find a wrong
@@ -144,6 +124,8 @@ class LoadDepth(BaseTransform):
                 image; if a depth file has 8 bits, an implausible median, or no valid pixel.
         """
         path = results['depth_map_path']
+        if path is None:
+            return results
         values = read_depth_file(
             path, self.backend_args, results.get('depth_encoding'), results.get('ori_shape')
         )
@@ -151,8 +133,9 @@ class LoadDepth(BaseTransform):
         is_disparity = results.get('is_disparity', False)
         if values.dtype.itemsize == 1 and not is_disparity:
             raise InputError(
-                f'depth file {path} has 8 bits ({values.dtype}): expected 16 bits or more; an '
-                'image for looking at, or saved with the wrong type?'
+                f'depth file {path} has 8 bits ({values.dtype}): expected 16 bits or more. A '
+                'picture of depth holds no metres: write the numbers as 16-bit PNG, TIFF, PFM or '
+                'NPY. DepthListDataset reads 8-bit disparity, in its column disparity'
             )
         valid = np.isfinite(values) & (values > 0)
         for value in results.get('invalid_values', ()):

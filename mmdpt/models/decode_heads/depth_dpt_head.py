@@ -12,7 +12,7 @@ from mmdpt.models.layers.fusion import convolve_upsampled, double_size
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
-from .dpt_head import DPTDecoder, cut_to, in_float32, input_size
+from .dpt_head import DPTDecoder, check_truth, cut_to, in_float32, input_size
 from .parametrisation import UNITS, build_parametrisation
 
 
@@ -178,6 +178,7 @@ class DepthDPTHead(DPTDecoder):
 
     def loss(self, taps: Sequence[Tap], batch_data_samples: list, train_cfg: dict | None) -> dict:
         """Compute the losses against ``gt_depth_map`` [m], inverted for disparity."""
+        check_truth(batch_data_samples, 'gt_depth_map')
         target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
         if self.output != 'depth':
             target = 1 / target

@@ -11,8 +11,10 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.losses import accuracy
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from mmdpt.errors import InputError
 from mmdpt.models.layers import Fusion, Reassemble
 from mmdpt.models.layers.fusion import convolve_upsampled, double_size
 from mmdpt.models.layers.reassemble import Tap
@@ -167,6 +169,7 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
             batch_data_samples: Samples with ``gt_sem_seg`` (1, H, W).
             stride: Image pixels per logit, the head's output stride by default.
         """
+        check_truth(batch_data_samples, 'gt_sem_seg')
         label = self._stack_batch_gt(batch_data_samples)
         stride = stride or self.output_stride
         several = isinstance(self.loss_decode, nn.ModuleList)
@@ -208,6 +211,16 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
         if self.fusion.resized == 'path':
             return padded_size(logits.shape[-2:], stride)
         return [-(-side // self.patch_size) * self.patch_size for side in size]
+
+
+def check_truth(samples: Sequence[SegDataSample], name: str) -> None:
+    """Raise an InputError that names the first sample without the ground truth ``name``."""
+    for sample in samples:
+        if name not in sample:
+            raise InputError(
+                f'{sample.get("img_path", "a sample")} has no {name} to train on: does the data '
+                'set list it, and the pipeline load it?'
+            )
 
 
 def in_float32(x: Tensor) -> Tensor:

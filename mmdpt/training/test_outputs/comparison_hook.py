@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 
 from mmdpt.evaluation import align_depth
+from mmdpt.evaluation.depth_metric import LEAST_PIXELS
 from mmdpt.registry import HOOKS
 from mmdpt.visualization import depth_panel, segmentation_panel
 from mmdpt.visualization.depth import RELATIVE
@@ -96,7 +97,7 @@ def _depth_comparison(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
     truth = _read(sample, 'gt_depth_map')
     output = sample.depth_output
     valid = np.zeros_like(prediction, bool) if truth is None else np.isfinite(truth)
-    if not valid.any():
+    if valid.sum() < (LEAST_PIXELS if output == 'relative' else 1):
         return depth_panel(image, None, prediction, sample.depth_unit or RELATIVE)
     assert truth is not None
     depth = align_depth(

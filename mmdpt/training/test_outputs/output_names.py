@@ -12,6 +12,7 @@ class OutputNames:
     """Name outputs like their images, relative to the folder that all images share.
 
     KITTI has a '0000000069.png' in every drive, so its outputs keep the folders of the drives.
+    Where two images differ in their suffix alone, all outputs keep it: 'a.jpg.png', 'a.png.png'.
 
     Args:
         out_dir: Folder of the outputs.
@@ -20,15 +21,21 @@ class OutputNames:
 
     def __init__(self, out_dir: str | Path, dataset: BaseDataset) -> None:
         self.out_dir = Path(out_dir)
-        folders = {
-            os.path.dirname(os.path.abspath(dataset.get_data_info(index)['img_path']))
-            for index in range(len(dataset))
-        }
-        self.folder = os.path.commonpath(folders)
+        entries = [dataset.get_data_info(index) for index in range(len(dataset))]
+        self._infos = {os.path.abspath(info['img_path']): info for info in entries}
+        self.folder = os.path.commonpath({os.path.dirname(path) for path in self._infos})
+        stems = {os.path.splitext(path)[0] for path in self._infos}
+        self.keeps_suffix = len(stems) < len(self._infos)
+
+    def info(self, img_path: str) -> dict:
+        """Give the data set's entry of an image."""
+        return self._infos[os.path.abspath(img_path)]
 
     def path(self, img_path: str, suffix: str) -> Path:
         """Give the path of an image's output and make its folder."""
-        path = (self.out_dir / os.path.relpath(img_path, self.folder)).with_suffix(suffix)
+        name = os.path.relpath(img_path, self.folder)
+        stem = name if self.keeps_suffix else os.path.splitext(name)[0]
+        path = self.out_dir / (stem + suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 

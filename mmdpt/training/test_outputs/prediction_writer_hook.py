@@ -1,0 +1,38 @@
+"""Write the labels and the depth that a test predicts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.runner import Runner
+from mmseg.structures import SegDataSample
+from PIL import Image
+
+from mmdpt.datasets.label_values import as_file_values
+from mmdpt.registry import HOOKS
+
+from .output_names import OutputHook
+
+
+@HOOKS.register_module(name=['PredictionWriterHook', 'DepthWriterHook'])
+class PredictionWriterHook(OutputHook):
+    """Write the predictions of each image in original pixels.
+
+    Labels become a PNG with the values that the data set's label files have for the classes. Depth
+    becomes .npy, (H, W) float32 in the model's unit.
+
+    Args:
+        out_dir: Folder for the files of each image, named as the image.
+    """
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[SegDataSample]
+    ) -> None:
+        """Write the predictions of a batch."""
+        for sample in outputs:
+            if 'pred_sem_seg' in sample:
+                labels = sample.pred_sem_seg.data[0].cpu().numpy()
+                values = as_file_values(labels, self.names.info(sample.img_path))
+                Image.fromarray(values).save(self.names.path(sample.img_path, '.png'))
+            if 'pred_depth_map' in sample:
+                depth = sample.pred_depth_map.data.squeeze(0).float().cpu().numpy()
+                np.save(self.names.path(sample.img_path, '.npy'), depth)
