@@ -37,10 +37,8 @@ def derived_number(seed: int, stream: str, *place: int) -> int:
 def seed_sample(seed: int, position: int, attempt: int) -> None:
     """Seed Python, NumPy and torch's CPU for one sample of the training.
 
-    Args:
-        seed: Seed of the run.
-        position: Number of the draw among those of all ranks.
-        attempt: Number of bad samples before at this position.
+    The position is the draw's number among those of all ranks; the attempt counts the bad samples
+    before at this position.
     """
     _seed(derived_number(seed, SAMPLE, position, attempt))
 
@@ -79,11 +77,8 @@ class PositionSampler(Sampler):
     """Endless draws of another sampler, each with its position.
 
     Draw k of rank r of W has the position r + k * W. After the end of the other sampler its next
-    epoch begins, so that a batch may hold samples of two epochs.
-
-    Args:
-        sampler: Sampler of this rank, endless or not.
-        start: Number of draws of this rank to skip; nothing is loaded for them.
+    epoch begins, so that a batch may hold samples of two epochs. The first ``start`` draws of this
+    rank are skipped; nothing is loaded for them.
     """
 
     def __init__(self, sampler: Any, start: int = 0) -> None:
@@ -125,11 +120,9 @@ class PositionSampler(Sampler):
 
 
 class LaterBatches(Sampler):
-    """The batches of a batch sampler without the first ones.
+    """The batches of a config's own batch sampler, which may differ in size, from ``start`` on.
 
-    Args:
-        batch_sampler: A config's own batch sampler, whose batches may differ in size.
-        start: Number of batches to skip; nothing is loaded for them.
+    Nothing is loaded for those before.
     """
 
     def __init__(self, batch_sampler: Any, start: int = 0) -> None:
@@ -151,20 +144,14 @@ class TrainingSamples(Dataset):
 
     Before the pipeline runs, Python's, NumPy's and torch's random numbers are seeded from (seed,
     position of the draw). A sample is bad if its pipeline raises an exception. With 'stop' the
-    exception ends the training and names the file. With 'skip' another sample of the same part of
-    a ``ConcatDataset``, chosen by (seed, position, attempt), takes its place. Its meta information
-    ``skipped`` lists file and reason of each bad sample.
+    exception ends the training and names the file. With 'skip' another sample of the same part of a
+    ``ConcatDataset``, chosen by (seed, position, attempt), takes its place. Its meta information
+    ``skipped`` lists file and reason of each bad sample. All ranks have the same seed.
 
     All other attributes are those of the data set.
 
-    Args:
-        dataset: The data set of the training.
-        seed: Seed of the run, the same on all ranks.
-        on_bad_sample: 'stop' or 'skip'.
-        num_workers: Number of the data loader's workers.
-
     Raises:
-        InputError: If ``on_bad_sample`` is another.
+        InputError: If ``on_bad_sample`` is neither 'stop' nor 'skip'.
     """
 
     def __init__(

@@ -23,10 +23,7 @@ def ablation_table(errors: Mapping[str, np.ndarray], base: str) -> str:
 
     The change's 95 % interval is a paired bootstrap over images, so that images which are hard for
     both variants do not widen it. It does not cover what another seed of training would change.
-
-    Args:
-        errors: METRICS of each image, (N, 3), by variant; every variant on the same images.
-        base: The variant that the others are compared with.
+    ``errors`` has METRICS of each image, (N, 3), by variant; every variant on the same images.
     """
     lines = [
         '| variant | AbsRel | change of AbsRel (95 %) | d1 | RMSE [m] |',

@@ -47,15 +47,9 @@ CROPS: dict[str, Callable[[int, int], Slices]] = {
 
 
 def crop_slices(name: str, height: int, width: int) -> Slices:
-    """Look up a crop by name.
+    """Look up the rows and columns of the crop 'nyu', 'garg', 'eigen' or 'kb'.
 
-    Args:
-        name: 'nyu', 'garg', 'eigen' or 'kb'.
-        height: Rows of the ground truth [px].
-        width: Columns of the ground truth [px].
-
-    Returns:
-        Slices of its rows and columns.
+    Height and width [px] are those of the ground truth.
 
     Raises:
         ValueError: If the name is unknown or the crop is not defined for the size.

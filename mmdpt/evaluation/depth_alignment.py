@@ -25,12 +25,8 @@ def check_alignment(alignment: str, output: str) -> None:
 def fit_scale_and_shift(pred: np.ndarray, target: np.ndarray) -> tuple[float, float]:
     """Solve min over (s, t) of sum (s * pred + t - target)^2 (MiDaS, arXiv:1907.01341).
 
-    Args:
-        pred: Disparity up to scale and shift, (M,), M > 0.
-        target: Disparity [1/m], (M,).
-
-    Returns:
-        Scale and shift; of a constant prediction 0 and the target's mean, one of the minima.
+    Both are (M,), M > 0: disparity up to scale and shift, and disparity [1/m]. Gives scale and
+    shift; of a constant prediction 0 and the target's mean, one of the minima.
     """
     pred, target = pred.astype(np.float64, copy=False), target.astype(np.float64, copy=False)
     centred = pred - pred.mean()
@@ -42,12 +38,8 @@ def fit_scale_and_shift(pred: np.ndarray, target: np.ndarray) -> tuple[float, fl
 def fit_median_scale(depth: np.ndarray, target: np.ndarray) -> float:
     """Ratio of medians, target to depth (Zhou et al., arXiv:1704.07813).
 
-    Args:
-        depth: Depth up to scale, (M,), M > 0.
-        target: Depth [m], (M,).
-
-    Returns:
-        The scale; 1 where the predicted median is not positive.
+    Both are (M,), M > 0: depth up to scale, and the target [m]. 1 where the median of the depth is
+    not positive.
     """
     median = float(np.median(depth))
     return float(np.median(target)) / median if median > 0 else 1.0

@@ -76,16 +76,10 @@ class IoUMetric(MMSegIoUMetric):
     def intersect_and_union(
         pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Count the pixels of each class, where the label is not ``ignore_index``.
+        """Count the pixels of each of C classes, where the label is not ``ignore_index``.
 
-        Args:
-            pred_label: (H, W).
-            label: (H, W); values that are no class count as no class.
-            num_classes: C.
-            ignore_index: Label of the pixels that are not evaluated.
-
-        Returns:
-            Intersection, union, predicted, labelled: each (C,) float64 on the CPU, whole numbers.
+        Both maps are (H, W); values of the label that are no class count as no class. Gives
+        intersection, union, predicted, labelled: each (C,) float64 on the CPU, whole numbers.
         """
         # one histogram of pairs; 'no class' is C, 'ignored' C + 1
         ignored = label == ignore_index

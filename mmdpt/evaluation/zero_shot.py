@@ -67,14 +67,9 @@ def zero_shot_table(
 ) -> str:
     """Write this model's row above the published ones, in Markdown.
 
-    Args:
-        model: What to call the model.
-        values: Its figures by name of the set; sets that are absent are shown as '-'.
-        images: How many images each of these figures is the mean of.
-        limit: How many images of each set were looked at, None for all.
-
-    Returns:
-        The table, and below it the source, and where the images are not as many as the paper's.
+    Below the table stand the source, and where the images are not as many as the paper's. Figures
+    and the numbers of their images go by the name of the set; sets that are absent are shown as
+    '-'. ``limit`` is how many images of each set were looked at, None for all.
     """
     own = [_figure(s, values[s.name]) if s.name in values else NOT_EVALUATED for s in SETS]
     rows = [

@@ -33,11 +33,7 @@ class Agreement:
         self._copied: torch.cuda.Event | None = None
 
     def begin(self, loss: Tensor) -> None:
-        """Start the exchange.
-
-        Args:
-            loss: This rank's loss in this iteration, a scalar.
-        """
+        """Start the exchange with this rank's loss in this iteration, a scalar."""
         loss = loss.detach()
         several = _world_size() > 1
         if not several and not loss.is_cuda:

@@ -20,9 +20,7 @@ VARIABLES = {
 def start_process_group_without_cuda(launcher: str, timeout: float = TIMEOUT) -> None:
     """Start gloo before MMEngine does, whose launchers call ``torch.cuda.set_device``.
 
-    Args:
-        launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
-        timeout: How long a collective waits for a rank [s].
+    A collective waits ``timeout`` [s] for a rank.
     """
     if launcher == 'none' or torch.cuda.is_available() or dist.is_initialized():
         return

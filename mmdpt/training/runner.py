@@ -155,15 +155,11 @@ class Runner(MMEngineRunner):
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = ()
     ) -> dict[str, Any]:
-        """Load weights, and return them with ``meta``.
+        """Load weights, and return them with ``meta``; a foreign file is converted.
 
-        A test needs all of the model's weights, a training at least half of them.
-
-        Args:
-            filename: See ``read_checkpoint``; a foreign file is converted.
-            map_location: Not needed: every tensor goes to where the model has it.
-            strict: Whether every key must fit.
-            revise_keys: Pairs of a pattern in the keys and its replacement.
+        A test needs all of the model's weights, a training at least half of them. Every tensor goes
+        to where the model has it. ``revise_keys`` are pairs of a pattern in the keys and its
+        replacement.
 
         Raises:
             InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
@@ -194,11 +190,7 @@ class Runner(MMEngineRunner):
     ) -> None:
         """Continue from a checkpoint that a training wrote. Nothing in the file is executed.
 
-        Args:
-            filename: Path of the checkpoint; only rank 0 needs the file.
-            resume_optimizer: Whether to restore the optimiser.
-            resume_param_scheduler: Whether to restore the schedules.
-            map_location: Ignored; every part goes to the device that the training uses.
+        Only rank 0 needs the file. Every part goes to the device that the training uses.
 
         Raises:
             InputError: If the file is damaged, is not from a training, or does not fit the model.
@@ -244,15 +236,7 @@ class Runner(MMEngineRunner):
     ) -> None:
         """Write a checkpoint. A file under its final name is always complete.
 
-        Args:
-            out_dir: Folder. An address is left to MMEngine's backends, which promise no such thing.
-            filename: Name of the file.
-            file_client_args: Arguments for MMEngine's backends, deprecated there.
-            save_optimizer: Whether to save the optimiser.
-            save_param_scheduler: Whether to save the schedules.
-            meta: Further entries of ``meta``; they replace ``epoch`` and ``iter``.
-            by_epoch: Whether an epoch has ended, not an iteration.
-            backend_args: Arguments for MMEngine's backends.
+        MMEngine's arguments; an address is left to its backends, which promise no such thing.
 
         Raises:
             InputError: For any OSError, such as a full disk. An older file of that name remains.

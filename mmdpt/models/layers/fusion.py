@@ -95,9 +95,7 @@ class Fusion(BaseModule):
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Fuse maps (N, C, H_i, W_i), fine to coarse.
 
-        Returns:
-            The fused map (N, C, 2 H_0, 2 W_0) and the penultimate one (N, C, H_0, W_0), H_0 and W_0
-            rounded up to a multiple of the factor between coarsest and finest map with 'skip'.
+        Gives the fused map (N, C, 2 H_0, 2 W_0) and the penultimate one (N, C, H_0, W_0).
         """
         fused, penultimate = self.fuse_to_finest(maps)
         return upsample(fused, double_size(fused)), penultimate

@@ -55,12 +55,8 @@ READOUTS = {'ignore': ReadoutIgnore, 'add': ReadoutAdd, 'project': ReadoutProjec
 def build_readout(readout_type: str, embed_dims: int) -> nn.Module:
     """Build a readout operation: maps (N, C, h, w) and the token (N, C) to (N, C, h, w).
 
-    Args:
-        readout_type: 'ignore', 'add' or 'project'.
-        embed_dims: Channels C of the tap.
-
     Raises:
-        ValueError: If the type is none of the three.
+        ValueError: If the type is none of 'ignore', 'add' and 'project'.
     """
     if readout_type not in READOUTS:
         raise ValueError(f'readout_type must be one of {list(READOUTS)}, got {readout_type!r}')

@@ -39,17 +39,10 @@ def mean_absolute_deviation(values: Tensor, valid: Tensor, centre: Tensor) -> Te
 def align_median(values: Tensor, valid: Tensor, with_zeros: bool = False) -> Tensor:
     """Bring each map to zero median and unit mean absolute deviation (MiDaS, section 5).
 
-    ``t(d) = median(d)``, ``s(d) = mean |d - t(d)|``, ``(d - t) / s`` (arXiv:1907.01341). A map that
-    is constant to within rounding is only shifted.
-
-    Args:
-        values: Disparity, (N, H, W), arbitrary scale and shift.
-        valid: Bool mask, (N, H, W).
-        with_zeros: Take the median of ``valid * values``, the zeros of the invalid pixels
-            included, as the authors' public gist does.
-
-    Returns:
-        The normalised map, (N, H, W); meaningless at invalid pixels.
+    ``t(d) = median(d)``, ``s(d) = mean |d - t(d)|``, ``(d - t) / s`` (arXiv:1907.01341) of
+    disparities (N, H, W) that are valid. A map that is constant to within rounding is only shifted.
+    Invalid pixels get meaningless numbers. ``with_zeros`` takes the median of ``valid * values``,
+    the zeros of the invalid pixels included, as the authors' public gist does.
     """
     if with_zeros:
         shift = masked_median(torch.where(valid, values, 0), torch.ones_like(valid))
@@ -65,17 +58,10 @@ def align_median(values: Tensor, valid: Tensor, with_zeros: bool = False) -> Ten
 def align_lstsq(pred: Tensor, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     """Align prediction to target by least squares (MiDaS, arXiv:1907.01341, section 5).
 
-    The normal equations in centred form, which single precision solves where the determinant of
-    the plain form has cancelled.
-
-    Args:
-        pred: Disparity, (N, H, W), arbitrary scale and shift.
-        target: Disparity, (N, H, W), the unit of the result.
-        valid: Bool mask, (N, H, W).
-
-    Returns:
-        Scale and shift, each (N,), for ``scale * pred + shift``; zeros where the system is
-        singular: fewer than two valid pixels, or a prediction constant to within rounding.
+    The normal equations in centred form, which single precision solves where the determinant of the
+    plain form has cancelled. Disparities and mask are (N, H, W). Gives scale and shift, each (N,),
+    for ``scale * pred + shift``; zeros where the system is singular: fewer than two valid pixels,
+    or a prediction constant to within rounding.
     """
     pred_mean, target_mean = masked_mean(pred, valid), masked_mean(target, valid)
     centred = pred - per_pixel(pred_mean, pred)

@@ -41,14 +41,9 @@ class DepthLoss(nn.Module):
         self.loss_name = loss_name or self.loss_name
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Compare a prediction with its target.
+        """Compare two maps of depth [m] or disparity, (N, 1, H, W); invalid targets are not finite.
 
-        Args:
-            pred: Depth [m] or disparity, (N, 1, H, W).
-            target: Depth [m] or disparity, (N, 1, H, W), not finite where it is invalid.
-
-        Returns:
-            A scalar, in float32, or in float64 where the prediction is.
+        Gives a scalar, in float32, or in float64 where the prediction is.
 
         Raises:
             ValueError: If the shapes differ or are not (N, 1, H, W).
@@ -153,10 +148,7 @@ class AbsRelLoss(DepthLoss):
 
     Losses on the logarithm weigh twice and half the depth alike; here, as in AbsRel, too far costs
     more than too near, so that an uncertain depth is predicted somewhat nearer. Pixels whose target
-    is not positive count as invalid.
-
-    Args:
-        **kwargs: ``reduction``, ``loss_weight`` and ``loss_name`` of ``DepthLoss``.
+    is not positive count as invalid. The arguments are those of ``DepthLoss``.
     """
 
     loss_name = 'loss_abs_rel'

@@ -151,13 +151,9 @@ class GradientMatchingLoss(DepthLoss):
 def aligned_residual(pred: Tensor, target: Tensor, valid: Tensor, alignment: str) -> Tensor:
     """Difference of prediction and target after alignment, (N, H, W); zero at invalid pixels.
 
-    Args:
-        pred: (N, H, W).
-        target: (N, H, W).
-        valid: Bool mask, (N, H, W).
-        alignment: 'median': both maps normalised by median and mean absolute deviation;
-            'median_zeros': the same with the gist's median; 'lstsq': the prediction moved to the
-            target by least squares; 'none': as they are.
+    Alignments: 'median': both maps normalised by median and mean absolute deviation;
+    'median_zeros': the same with the gist's median; 'lstsq': the prediction moved to the target by
+    least squares; 'none': as they are.
     """
     if alignment == 'lstsq':
         # In units of its own a map has squares, and they gradients, within single precision.

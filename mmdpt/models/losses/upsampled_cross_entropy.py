@@ -28,13 +28,8 @@ def upsampled_cross_entropies(
 ) -> dict[str, Tensor]:
     """Compute mmseg's losses, by name, and accuracy without logits at full resolution.
 
-    Args:
-        criteria: Losses of which ``is_plain`` is true; losses of one name are added.
-        logits: (N, C, h, w).
-        label: (N, H, W).
-        size: See ``upsampled_cross_entropy``.
-        align_corners: See ``upsampled_cross_entropy``.
-        ignore_index: Label without class.
+    For all ``criteria`` ``is_plain`` is true; losses of one name are added. The other arguments are
+    those of ``upsampled_cross_entropy``.
     """
     labelled = label != ignore_index
     losses: dict[str, Tensor] = {}

@@ -141,11 +141,9 @@ class JointEstimator(EncoderDecoder):
         return average_with_mirror_image(predict, inputs, self.test_cfg)
 
     def postprocess_result(self, outputs: Tensor, data_samples: list | None = None) -> list:
-        """Give ``pred_sem_seg`` and ``pred_depth_map`` as the models of one task.
+        """Give ``pred_sem_seg`` and ``pred_depth_map`` as the models of one task do.
 
-        Args:
-            outputs: Logits and depth, (N, classes + 1, H, W).
-            data_samples: Samples to fill, resized to their original images; None for new ones.
+        The outputs are logits and depth, (N, classes + 1, H, W).
         """
         logits, depth = outputs.split((self.out_channels - 1, 1), dim=1)
         samples = super().postprocess_result(logits, data_samples)

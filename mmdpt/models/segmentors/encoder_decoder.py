@@ -60,14 +60,8 @@ class EncoderDecoder(MMSegEncoderDecoder):
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Average the overlapping windows of ``test_cfg`` as mmseg does: the same bits.
 
-        mmseg adds to all pixels for each window. Here there is one map of a class, not three.
-
-        Args:
-            inputs: (N, 3, H, W).
-            batch_img_metas: One an image; the first one's ``img_shape`` becomes the window's.
-
-        Returns:
-            (N, C, H, W) with ``out_channels`` C.
+        mmseg adds to all pixels for each window. Here there is one map of a class, not three. The
+        first image's meta gets the window's ``img_shape``.
         """
         height, width = inputs.shape[-2:]
         total = inputs.new_zeros((len(inputs), self.out_channels, height, width))
@@ -122,14 +116,9 @@ def as_seen(maps: Tensor, meta: dict) -> Tensor:
 def label_map(logits: Tensor, meta: dict, align_corners: bool, threshold: float = 0.5) -> Tensor:
     """Label every pixel of the original image as mmseg does: float32 logits bit for bit.
 
-    Args:
-        logits: (C, H, W) at the size of the network's input.
-        meta: The sample's meta, for padding, flip and ``ori_shape``.
-        align_corners: Whether the head's resizing aligns corners.
-        threshold: Probability above which a pixel is class 1, where C is 1.
-
-    Returns:
-        (H', W') int64; the first of classes that are equally likely.
+    The logits are (C, H, W) at the size of the network's input; the sample's meta tells padding,
+    flip and ``ori_shape``. Where C is 1, a probability above the threshold is class 1. Gives (H',
+    W') int64; the first of classes that are equally likely.
     """
     logits = as_seen(logits.detach()[None], meta)
     size = tuple(meta['ori_shape'][:2])
@@ -153,17 +142,11 @@ def label_map(logits: Tensor, meta: dict, align_corners: bool, threshold: float 
 
 
 def contenders(logits: Tensor, tolerance: Tensor) -> list[int]:
-    """Name the classes that can be the greatest at some point between the logits.
+    """Name the classes that can be the greatest at some point between the logits (C, h, w).
 
     What is interpolated bilinearly lies between the four logits around it. So a class is nowhere
-    the greatest if in every cell of four its greatest is below the least of another class.
-
-    Args:
-        logits: (C, h, w).
-        tolerance: By how much a class must lie below. NaN or infinite: no class is left out.
-
-    Returns:
-        In ascending order.
+    the greatest if in every cell of four its greatest is below the least of another class by more
+    than the tolerance. One that is NaN or infinite leaves no class out.
     """
     margin = logits.new_full((len(logits),), -torch.inf)
     for top in range(0, max(1, logits.shape[1] - 1), ROWS_AT_ONCE):

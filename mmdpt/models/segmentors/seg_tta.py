@@ -20,10 +20,6 @@ class SegTTAModel(MMSegSegTTAModel):
     mmseg holds the full-resolution logits of every augmentation, then adds up: 37 GB for 12 of
     them, 150 classes and a 5 MP photograph. Here it is two such maps, the sum and the next. Where
     one channel stands for two classes, mmseg takes the sigmoid twice, here once.
-
-    Args:
-        *args: Arguments of mmengine's ``BaseTTAModel``.
-        **kwargs: Arguments of mmengine's ``BaseTTAModel``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,9 +29,8 @@ class SegTTAModel(MMSegSegTTAModel):
     def test_step(self, data: dict) -> list[SegDataSample]:
         """Predict a batch that is a list of augmentations under every key.
 
-        Returns:
-            The samples of the last augmentation, with ``pred_sem_seg`` of all, (1, H, W), ground
-            truth and path of the first.
+        Gives the samples of the last augmentation, with ``pred_sem_seg`` of all, (1, H, W), ground
+        truth and path of the first.
         """
         firsts: list[SegDataSample] = []
         totals: list[Tensor] = []

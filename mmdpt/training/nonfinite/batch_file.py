@@ -12,13 +12,10 @@ from mmdpt.training.resume.checkpoint_contents import to_plain
 
 
 def write_batch(path: Path, batch: Mapping[str, Any], **facts: Any) -> None:
-    """Write a batch of a data loader. ``torch.load(path, weights_only=True)`` reads it.
+    """Write a batch of a data loader, and facts. ``torch.load(path, weights_only=True)`` reads it.
 
-    Args:
-        path: File to write; its folder is made.
-        batch: ``inputs``, images (3, H, W) before normalisation, and ``data_samples``, which
-            become dicts of labels and meta information.
-        **facts: Further entries of the file.
+    ``inputs`` are images (3, H, W) before normalisation; ``data_samples`` become dicts of labels
+    and meta information. The file's folder is made.
 
     Raises:
         InputError: For any OSError, such as a full disk.

@@ -46,11 +46,7 @@ def contents_of(
 ) -> dict[str, Any]:
     """Collect a checkpoint, under MMEngine's keys.
 
-    Args:
-        runner: The runner.
-        meta: ``epoch`` and ``iter`` to resume at, and further notes.
-        optimizer: Whether to include the optimiser.
-        schedules: Whether to include the schedules.
+    ``meta`` has ``epoch`` and ``iter`` to resume at, and further notes.
     """
     notes = dict(
         cfg=runner.cfg.pretty_text,

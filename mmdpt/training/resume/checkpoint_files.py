@@ -90,16 +90,11 @@ def durable_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def newest_whole(work_dir: Path, folder: Path, template: str) -> Newest:
-    """Find the checkpoint to resume.
+    """Find the checkpoint to resume, with a name such as the template 'iter_{}.pth'.
 
-    This is the one that ``last_checkpoint`` names, or a later one that was written after it (a kill
-    may come between the two). Damaged ones are skipped in favour of the next older. Checkpoints
-    that an older run left in the same folder are ignored.
-
-    Args:
-        work_dir: Where ``last_checkpoint`` is.
-        folder: Where the checkpoints are.
-        template: Their names, with ``{}`` for the step: 'iter_{}.pth'.
+    This is the one that ``last_checkpoint`` of the work dir names, or a later one that was written
+    after it (a kill may come between the two). Damaged ones are skipped in favour of the next
+    older. Checkpoints that an older run left in the same folder are ignored.
     """
     left_out: list[str] = []
     for path in _newest_first(work_dir, folder, template):

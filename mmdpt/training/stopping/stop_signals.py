@@ -21,10 +21,7 @@ SAME_SIGNAL = 2.0
 
 
 class StopSignals:
-    """Note the first signal. A second one ends the process as if nothing caught it.
-
-    Args:
-        agreement: Gets the number of the signal.
+    """Note the first signal in an agreement. A second one ends the process as if nothing caught it.
     """
 
     def __init__(self, agreement: Agreement) -> None:

@@ -47,9 +47,6 @@ class ValidationPictureHook(Hook):
     """After each validation, write one picture of its first images, drawn as a test draws them.
 
     The picture is ``pictures/iter_N.png`` in the work dir; the log says so.
-
-    Args:
-        images: Number of images.
     """
 
     priority = 'ABOVE_NORMAL'  # before the metrics are logged
