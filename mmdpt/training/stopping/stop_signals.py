@@ -21,8 +21,7 @@ SAME_SIGNAL = 2.0
 
 
 class StopSignals:
-    """Note the first signal in an agreement. A second one ends the process as if nothing caught it.
-    """
+    """Note the first signal for an agreement; a second ends the process as if nothing caught it."""
 
     def __init__(self, agreement: Agreement) -> None:
         self.agreement = agreement
