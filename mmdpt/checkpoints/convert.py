@@ -11,6 +11,13 @@ from mmdpt.errors import InputError
 
 from .detect import LAYOUTS, OURS, detect, is_ours, name_some
 
+TELLING = {
+    'backbone.stem.conv.weight': 'a convolutional stem',
+    'backbone.ln1.weight': 'normed taps',
+    'decode_head.predictor.project.weight': 'a projection before the output',
+}
+"""Keys of ours by which layouts of one task differ, and what they stand for."""
+
 
 @dataclass
 class Report:
@@ -161,19 +168,14 @@ def _layout_for(state_dict: StateDict, target: str) -> Layout:
         raise InputError(
             'only a model of mmdpt can be converted to other names: convert the file to mmdpt first'
         )
-    task, hybrid = task_of(state_dict), 'backbone.stem.conv.weight' in state_dict
-    normed = 'backbone.ln1.weight' in state_dict
+    task, has = task_of(state_dict), [key for key in TELLING if key in state_dict]
     for layout in LAYOUTS:
-        knows_norm = any(pair.ours == 'backbone.ln1.weight' for pair in layout.pairs)
-        if (layout.source, layout.task, layout.hybrid, knows_norm) == (
-            target,
-            task,
-            hybrid,
-            normed,
-        ):
+        known = {pair.ours for pair in layout.pairs}
+        told = [key for key in TELLING if key in known]
+        if (layout.source, layout.task, told) == (target, task, has):
             return layout
-    kind = 'hybrid' if hybrid else 'DINOv2' if normed else 'ViT'
-    raise InputError(f'{target} has no {task} model with a {kind} backbone')
+    kind = ' and '.join(TELLING[key] for key in has) or 'a ViT backbone'
+    raise InputError(f'{target} has no {task} model with {kind}')
 
 
 def _parts_present(

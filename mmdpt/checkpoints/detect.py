@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from mmdpt.checkpoints.layouts.layout import Layout
 from mmdpt.errors import InputError
 
-from .layouts import depth_anything, dinov2, isl_org, mmseg, smp, timm, transformers
+from .layouts import depth_anything, dinov2, dinov2_dpt, isl_org, mmseg, smp, timm, transformers
 
 MAX_NAMED = 8
 OURS = 'mmdpt'
 LAYOUTS: tuple[Layout, ...] = (
     *isl_org.LAYOUTS,
     *transformers.LAYOUTS,
+    *dinov2_dpt.LAYOUTS,
     *depth_anything.LAYOUTS,
     *mmseg.LAYOUTS,
     *smp.LAYOUTS,

@@ -43,8 +43,13 @@ def without_memory(name):
 
 
 def source_of(name):
-    sources = {'dpt': 'isl-org', 'depth': 'depth-anything', 'mmseg': 'mmseg'}
-    return sources[name.partition('-')[0]]
+    sources = {
+        'dpt-dinov2': 'huggingface',
+        'dpt': 'isl-org',
+        'depth-anything': 'depth-anything',
+        'mmseg': 'mmseg',
+    }
+    return next(source for prefix, source in sources.items() if name.startswith(prefix))
 
 
 @pytest.mark.parametrize('name', list_models())
@@ -76,6 +81,10 @@ def test_settings_are_those_of_the_release():
     assert {name: head.parametrised.get('max_depth') for name, head in heads.items()} == DEPTHS
     taps = [without_memory(f'depth-anything-{v}-large').backbone.out_indices for v in ('v1', 'v2')]
     assert taps == [[20, 21, 22, 23], [4, 11, 17, 23]]
+    giant = without_memory('dpt-dinov2-giant-kitti')
+    assert giant.backbone.out_indices == [9, 19, 29, 39]
+    assert giant.decode_head.parametrised == dict(min_depth=1e-3)
+    assert giant.decode_head.clamp == (1e-3, 80.0)
     mmseg = without_memory('mmseg-dpt-base-ade20k')
     assert mmseg.backbone.layers[0].ln1.eps == 1e-5 and not mmseg.decode_head.align_corners
     assert mmseg.backbone.interpolate_mode == 'bicubic' and mmseg.backbone.img_size == (224, 224)
@@ -87,10 +96,12 @@ def test_settings_are_those_of_the_release():
 
 POSITIONS = {
     'isl-org': 'bilinear',  # isl-org/DPT@cd3fe90, dpt/vit.py
+    'huggingface': 'bicubic-offset',  # DINOv2's own code, which trained them
     'depth-anything': 'bicubic-offset',  # both: interpolate_offset = 0.1 in DINOv2's model
     'mmseg': 'bicubic',  # mmseg 1.2.2, models/backbones/vit.py
 }
 RESIZING = {  # of the depth to the image: mode, align_corners
+    'dpt-dinov2': ('bilinear', False),  # facebookresearch/dinov2@b8931f7, encoder_decoder.py
     'dpt': ('bicubic', False),  # isl-org/DPT@cd3fe90, run_monodepth.py
     'depth-anything-v1': ('bilinear', False),  # LiheYoung/Depth-Anything@1d03336, run.py
     'depth-anything-v2': ('bilinear', True),  # Depth-Anything-V2@a561b84, both dpt.py

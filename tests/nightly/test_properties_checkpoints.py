@@ -12,8 +12,7 @@ from mmdpt.checkpoints.detect import LAYOUTS, detect
 from mmdpt.errors import InputError
 
 BY_NAME = {
-    f'{layout.source} {layout.task}{" hybrid" if layout.hybrid else ""} {number}': layout
-    for number, layout in enumerate(LAYOUTS)
+    f'{layout.source} {layout.task} {number}': layout for number, layout in enumerate(LAYOUTS)
 }
 WHOLE_MODELS = [  # SMP's are read alone: ours would need a unit that adds exactly zero
     name for name, layout in BY_NAME.items() if layout.task != 'backbone' and layout.source != 'smp'

@@ -90,7 +90,6 @@ def _layout(task: str, hybrid: bool, scriptable: bool) -> Layout:
         ),
         required=timm.parts(hybrid, 'reassemble', 'fusion', f'{task} head'),
         task=task,
-        hybrid=hybrid,
         dead=(
             *timm.unused('pretrained.model.'),
             *unused_unit('scratch.refinenet4.resConfUnit1', 'conv', 'bn'),

@@ -71,7 +71,6 @@ class Layout:
         pairs: The table.
         required: Parts that no file lacks.
         task: 'depth', 'segmentation', or 'backbone' if there is no head.
-        hybrid: Whether a convolutional stem gives the first two taps.
         either: Parts of which every file has exactly one.
         dead: Parameters that are dropped.
         implied: Parameters of ours that files may lack.
@@ -85,7 +84,6 @@ class Layout:
     pairs: tuple[Pair, ...]
     required: tuple[str, ...]
     task: str
-    hybrid: bool = False
     either: tuple[str, ...] = ()
     dead: tuple[Dead, ...] = ()
     implied: tuple[Implied, ...] = ()

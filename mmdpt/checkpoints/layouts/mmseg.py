@@ -31,16 +31,16 @@ def _encoder() -> list[Pair]:
     ]
 
 
-def _head() -> list[Pair]:
+def neck(reassemble: str, fusion: str) -> list[Pair]:
+    """Pair reassembling and fusion, parts of these names, which DINOv2's depth head has too."""
     theirs, block = 'decode_head.reassemble_blocks', 'decode_head.fusion_blocks.{k}'
-    project = 'decode_head.project'
     return [
         *decoder.reassemble(
             range(NUM_TAPS),
             f'{theirs}.readout_projects.{{k}}.0',
             f'{theirs}.projects.{{k}}.conv',
             f'{theirs}.resize_layers.{{k}}',
-            part='head',
+            part=reassemble,
         ),
         *decoder.fusion(
             'decode_head.convs.{k}.conv',
@@ -48,10 +48,17 @@ def _head() -> list[Pair]:
             f'{block}.res_conv_unit{{u}}',
             'conv{i}.conv',
             'conv{i}.bn',
-            part='head',
+            part=fusion,
             bias_part=None,
             norm_part='norm',
         ),
+    ]
+
+
+def _head() -> list[Pair]:
+    project = 'decode_head.project'
+    return [
+        *neck('head', 'head'),
         *modules(
             'head',
             (f'{project}.conv', f'{project}.conv', WEIGHT),

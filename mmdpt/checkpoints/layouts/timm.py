@@ -88,7 +88,6 @@ LAYOUTS = tuple(
         pairs=tuple(vit('', hybrid)),
         required=parts(hybrid),
         task='backbone',
-        hybrid=hybrid,
         dead=(*unused(''), *pooling_heads()),
         settings="interpolate_mode='bicubic-antialias' is timm's own; "
         "DPT was trained with 'bilinear'",

@@ -92,7 +92,6 @@ def _layout(task: str, hybrid: bool) -> Layout:
         ),
         required=timm.parts(hybrid, 'reassemble', 'fusion', f'{task} head'),
         task=task,
-        hybrid=hybrid,
         dead=(
             *_unused(),
             *isl_org.unused_unit(

@@ -72,6 +72,15 @@ RELEASES = {
     'dpt-large-ade20k': Release('dpt_vit-l16_ade20k', f'{ISL_ORG}dpt_large-ade20k-b12dca68.pt'),
     'dpt-hybrid-ade20k': Release('dpt_hybrid_ade20k', f'{ISL_ORG}dpt_hybrid-ade20k-53898607.pt'),
     **_depth_anything(),
+    # DINOv2's depth heads on its encoders, in one file: facebook's models for transformers
+    **{
+        f'dpt-dinov2-{size}-{data}': Release(
+            f'dpt_dinov2-{size[0]}14_{data}',
+            f'{HUB}facebook/dpt-dinov2-{size}-{data}/resolve/main/model.safetensors',
+        )
+        for size in (*SIZES, 'giant')
+        for data in ('nyu', 'kitti')
+    },
     # mmsegmentation, configs/dpt: its ViT's and head's defaults, ImageNet's mean and std
     'mmseg-dpt-base-ade20k': Release(
         'dpt_vit-b16_ade20k',

@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/models/dpt_dinov2-l14_depth.py',
+    '../_base_/datasets/kitti-depth.py',
+    '../_base_/schedules/depth_adamw_24e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(size=_base_.crop_size),
+    decode_head=dict(clamp=(1e-3, 80.0)),  # as the release's own code
+)

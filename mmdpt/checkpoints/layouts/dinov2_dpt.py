@@ -1,0 +1,74 @@
+"""DINOv2 with DPT's depth head: facebookresearch/dinov2@b8931f7, hub/depth/decode_heads.py, and
+transformers' DPTForDepthEstimation (5.23).
+
+DINOv2's own files hold the head alone.
+"""
+
+from mmdpt.checkpoints.layouts import decoder, dinov2, isl_org, mmseg, timm, transformers
+
+from .layout import AFFINE, NUM_TAPS, Dead, Layout, Pair, modules
+
+FINAL_NORM = 'backbone.ln1'
+HEAD = ('reassemble', 'fusion', 'depth head')
+SETTINGS = (
+    "backbone: interpolate_mode='{}', layer_scale_init_value; decode_head: project=True, "
+    "resized='skip', conv_bias=False{}; ImageNet mean and std"
+)
+
+
+def without_norm(encoder: list[Pair]) -> tuple[Pair, ...]:
+    """Leave out the final norm, which taps do not have here."""
+    return tuple(pair for pair in encoder if not pair.ours.startswith(FINAL_NORM))
+
+
+def _head(project: str, layers: str) -> list[Pair]:
+    return [
+        *modules('depth head', ('decode_head.predictor.project', project, AFFINE)),
+        *decoder.depth_head(layers),
+    ]
+
+
+def _final_norm(name: str) -> list[Dead]:
+    ln1 = 'backbone.layers.0.ln1.weight'
+    return [
+        Dead(f'{name}.weight', timm.UNUSED_NORM, ln1, value=1),
+        Dead(f'{name}.bias', timm.UNUSED_NORM, ln1),
+    ]
+
+
+LAYOUTS = (
+    Layout(
+        source='dinov2',
+        marks=(r'^decode_head\.reassemble_blocks\.', r'^decode_head\.conv_depth\.head\.4\.'),
+        pairs=(
+            *without_norm(dinov2.own('backbone.')),
+            *mmseg.neck('reassemble', 'fusion'),
+            *_head('decode_head.project.conv', 'decode_head.conv_depth.head'),
+        ),
+        required=HEAD,
+        task='depth',
+        dead=(dinov2.masking('backbone.mask_token'), *_final_norm('backbone.norm')),
+        settings=SETTINGS.format('bicubic-offset', ', min_depth=0.001'),
+    ),
+    Layout(
+        source='huggingface',
+        marks=(r'^backbone\.encoder\.layer\.', r'^neck\.fusion_stage\.', r'^head\.projection\.'),
+        pairs=(
+            *without_norm(dinov2.huggingface('backbone.')),
+            *transformers.neck(range(NUM_TAPS)),
+            *_head('head.projection', 'head.head'),
+        ),
+        required=('encoder', *HEAD),
+        either=dinov2.EITHER,
+        task='depth',
+        dead=(
+            dinov2.masking('backbone.embeddings.mask_token'),
+            *_final_norm('backbone.layernorm'),
+            *isl_org.unused_unit(
+                'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
+            ),
+        ),
+        aliases=dinov2.ALIASES,
+        settings=SETTINGS.format('bicubic', ''),
+    ),
+)

@@ -1,0 +1,111 @@
+"""Depth of released families equals transformers' with the same weights, on any grid."""
+
+import pytest
+import tiny
+import torch
+import torch.nn.functional as F
+from transformers import Dinov2Config, DPTConfig, DPTForDepthEstimation
+
+from mmdpt.checkpoints import to_foreign, to_ours
+from mmdpt.models import DepthDPTHead, VisionTransformerDPT
+
+pytestmark = pytest.mark.parity
+DIMS, WIDTHS, TAPS, CHANNELS = 48, (16, 32, 48, 64), (0, 1, 3, 4), 256
+ARCH = dict(embed_dims=DIMS, num_layers=5, num_heads=3, feedforward_channels=4 * DIMS)
+
+
+def dinov2(swiglu=False):
+    """facebook/dpt-dinov2-*: raw taps with class token, a projection before the output."""
+    backbone = Dinov2Config(
+        hidden_size=DIMS,
+        num_hidden_layers=5,
+        num_attention_heads=3,
+        image_size=70,
+        patch_size=14,
+        use_swiglu_ffn=swiglu,
+        out_indices=[tap + 1 for tap in TAPS],
+        apply_layernorm=False,
+        reshape_hidden_states=False,
+    )
+    theirs = DPTForDepthEstimation(
+        DPTConfig(
+            backbone_config=backbone,
+            neck_hidden_sizes=list(WIDTHS),
+            readout_type='project',
+            add_projection=True,
+            use_bias_in_fusion_residual=False,
+            is_hybrid=False,
+        )
+    )
+    ours = dict(
+        backbone=VisionTransformerDPT(
+            ARCH,
+            img_size=70,
+            patch_size=14,
+            out_indices=TAPS,
+            interpolate_mode='bicubic',
+            layer_scale_init_value=1.0,
+            layer_cfgs=dict(ffn_type='swiglu_fused') if swiglu else {},
+        ),
+        decode_head=DepthDPTHead(
+            embed_dims=DIMS,
+            reassemble_channels=WIDTHS,
+            patch_size=14,
+            conv_bias=False,
+            resized='skip',
+            project=True,
+        ),
+    )
+    return theirs, ours
+
+
+FAMILIES = {
+    'DINOv2': (dinov2, 14),
+    'DINOv2 with SwiGLU': (lambda: dinov2(swiglu=True), 14),
+}
+GRIDS = [(5, 5), (8, 8), (4, 7), (3, 6)]
+
+
+@pytest.fixture(scope='module', params=FAMILIES)
+def family(request):
+    """The reference, ours with its weights, and the side of a patch [px]."""
+    build, patch = FAMILIES[request.param]
+    theirs, ours = build()
+    theirs, ours = tiny.draw_weights(theirs), torch.nn.ModuleDict(ours).eval()
+    theirs.head.head[4].weight.data.abs_()  # positive before the ReLU
+    state = theirs.state_dict()
+    converted, _ = to_ours(state)
+    ours.load_state_dict(converted)
+    back, report = to_foreign(ours.state_dict(), 'huggingface')
+    same = [key for key in state if key not in report.filled]
+    assert back.keys() == state.keys() and all(torch.equal(back[k], state[k]) for k in same)
+    return theirs, ours, patch
+
+
+@pytest.mark.parametrize('grid', GRIDS)
+@torch.no_grad()
+def test_depth_equals_transformers(family, grid):
+    theirs, ours, patch = family
+    size = [side * patch for side in grid]
+    image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
+    expected = F.interpolate(theirs(image).predicted_depth[:, None], size, mode='bilinear')
+    depth = ours['decode_head'](ours['backbone'](image))
+    assert expected.std() > 1e-3 * expected.max() > 0
+    assert (depth - expected).abs().max() <= 1e-5 * expected.max()
+
+
+def test_a_head_file_of_dinov2_gives_the_head():
+    """Its names and numbers were compared with facebookresearch/dinov2@b8931f7 itself."""
+    ours = torch.nn.ModuleDict(dinov2()[1])
+    head = {f'decode_head.{key}': v for key, v in ours['decode_head'].state_dict().items()}
+    whole, _ = to_foreign(ours.state_dict(), 'dinov2')
+    file = {key: value for key, value in whole.items() if key.startswith('decode_head.')}
+    assert {
+        'decode_head.reassemble_blocks.readout_projects.3.0.weight',
+        'decode_head.fusion_blocks.0.res_conv_unit2.conv1.conv.weight',
+        'decode_head.project.conv.bias',
+        'decode_head.conv_depth.head.4.weight',
+    } < file.keys()
+    converted, report = to_ours(file)
+    assert report.source == 'dinov2' and converted.keys() == head.keys()
+    assert all(torch.equal(converted[key], head[key]) for key in head)
