@@ -61,9 +61,10 @@ bench: setup ## Measure speed and memory beside the peers, an hour on 2 cores; n
 	done; \
 	$(BIN)/python benchmarks/plot.py $(RESULTS)/inference_$$device.json $(RESULTS)/inference_$$device.png
 
-lint: setup ## Check style and format with ruff
+lint: setup ## Check style and format with ruff, and which package imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pytest -q tests/test_layers.py
 
 types: setup ## Check types with mypy
 	$(BIN)/mypy

@@ -64,8 +64,7 @@ def main() -> None:
         state_dict = merge_updates(model, state_dict)
         print('the updates of LoRA are folded into the weights')
 
-    args.dst.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(args.dst) as part:
+    with atomic_path(args.dst, parents=True) as part:
         if args.to == 'mmdpt':
             torch.save(dict(state_dict=state_dict, meta=_meta(checkpoint.meta, named_by)), part)
         elif args.to == 'isl-org':

@@ -10,6 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.config.utils import MODULE2PACKAGE
 
 from mmdpt.errors import InputError
+from mmdpt.files.paths import check_file
 from mmdpt.files.shipped import shipped
 
 from .names import nearest_names
@@ -43,7 +44,7 @@ def find_config(name_or_path: str) -> Path:
     if path.is_file():
         return path
     if path.suffix or path.parent != Path('.'):
-        raise InputError(f'no config file {path}')
+        return check_file(path, 'config')
     own = own_configs()
     if name_or_path not in own:
         raise InputError(

@@ -56,8 +56,7 @@ def export_model(
     metadata = describe(model)
     if writer is onnx_file:
         onnx_file.check_can_write(module)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as unfinished:
+    with atomic_path(path, parents=True) as unfinished:
         try:
             writer.write(module, torch.randn(example_shape(module)), unfinished, metadata)
         except (InputError, OSError):

@@ -1,5 +1,6 @@
 """Write files atomically: a file is complete under its name, or absent."""
 
+import io
 import os
 import secrets
 import shutil
@@ -7,18 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
+
 from mmdpt.errors import InputError
 
 
 @contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike, parents: bool = False) -> Iterator[Path]:
     """Give a temporary path in the same folder; it is renamed at the end of the block.
 
     Until then an older file of that name stays. If the block ends early, what lies under the
     temporary path is removed.
 
     Args:
-        path: Path of the file, or of a folder that is not there yet; the folder above exists.
+        path: Path of the file, or of a folder that is not there yet.
+        parents: Make the folders above, which otherwise exist.
 
     Yields:
         Hidden path without a file, with the same suffix, which tells some writers the format.
@@ -30,6 +34,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     # without the stem, which an addition could make longer than a name may be
     unfinished = path.with_name(f'.mmdpt-{secrets.token_hex(8)}{path.suffix}')
     try:
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield unfinished
         os.replace(unfinished, path)
     except OSError as error:
@@ -40,7 +46,14 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
 
 
-def write_atomically(path: str | os.PathLike, data: bytes) -> None:
+def write_atomically(path: str | os.PathLike, data: bytes, parents: bool = False) -> None:
     """Write the bytes of a file atomically, see ``atomic_path``."""
-    with atomic_path(path) as unfinished:
+    with atomic_path(path, parents) as unfinished:
         unfinished.write_bytes(data)
+
+
+def write_npy(path: str | os.PathLike, values: np.ndarray, parents: bool = False) -> None:
+    """Write an array as NPY atomically, see ``atomic_path``."""
+    buffer = io.BytesIO()  # into a file, NumPy does not say why it cannot write
+    np.lib.format.write_array(buffer, values, allow_pickle=False)
+    write_atomically(path, buffer.getvalue(), parents)

@@ -1,6 +1,7 @@
 """Check paths: that files exist, and that listed names stay inside their folder."""
 
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,15 +26,33 @@ def check_exists(path: str | os.PathLike, what: str, hint: str = '') -> Path:
     return Path(path)
 
 
-def check_file(path: str | os.PathLike, what: str) -> Path:
-    """Return the path of a file.
+def check_file(path: str | os.PathLike, what: str, hint: str = '') -> Path:
+    """Return the path of a file, such as an 'image', 'video', 'config' or 'checkpoint'.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is none, or a folder of that name.
     """
-    if not Path(path).is_file():
-        raise InputError(f'no {what} file {path}')
-    return Path(path)
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f'{path} is a folder' if path.is_dir() else f'no {what} file {path}{hint}')
+    return path
+
+
+def make_folder(folder: str | os.PathLike) -> None:
+    """Make a folder, with those above it, and try to write a file in it.
+
+    Raises:
+        InputError: For any OSError.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=str(folder)) as file:
+            file.write(bytes(4096))
+            file.flush()
+    except FileExistsError as error:
+        raise InputError(f'{folder} is a file, not a folder to write in') from error
+    except OSError as error:
+        raise InputError(f'cannot write into {folder}: {error.strerror or error}') from error
 
 
 def missing_files(paths: Iterable[str]) -> set[str]:

@@ -20,6 +20,7 @@ from mmdpt.files.image_checks import (
     check_pixels,
     greatest_pixels,
 )
+from mmdpt.files.paths import check_file
 
 ChannelOrder = Literal['rgb', 'bgr']
 
@@ -39,9 +40,7 @@ def read_image(path: str | Path) -> np.ndarray:
         InputError: If the file is missing, empty, cut short or no image; if it has no pixels,
             numbers of an unknown range, or more pixels than ``mmdpt.files.image_checks`` allows.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f'{path} is a folder' if path.is_dir() else f'no image file {path}')
+    path = check_file(path, 'image')
     check_file_size(path)
     try:
         with path.open('rb') as file:

@@ -1,7 +1,6 @@
 """The prediction for one image, in the pixels of that image and with its unit."""
 
 import dataclasses
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mmdpt.errors import InputError
-from mmdpt.files.atomic import write_atomically
+from mmdpt.files.atomic import write_npy
 from mmdpt.visualization.depth import (
     RELATIVE,
     colour_range,
@@ -182,7 +181,7 @@ class Prediction:
             return
         suffix = Path(path).suffix.lower()
         if suffix == '.npy':
-            _write_npy(path, self.map)
+            write_npy(path, self.map)
         elif suffix == '.pfm':
             write_pfm(path, self.map)
         elif suffix == '.png':
@@ -200,7 +199,7 @@ class Prediction:
         """
         labels, suffix = self._labels(), Path(path).suffix.lower()
         if suffix == '.npy':
-            _write_npy(path, labels)
+            write_npy(path, labels)
         elif suffix == '.png':
             write_labels_png(path, labels, self.classes)
         else:
@@ -261,9 +260,3 @@ def _inverse(values: np.ndarray) -> np.ndarray:
 def _metres(disparity: np.ndarray) -> np.ndarray:
     with np.errstate(over='ignore'):  # farther than float32 reaches is infinite
         return _inverse(disparity).astype(np.float32)
-
-
-def _write_npy(path: str | Path, values: np.ndarray) -> None:
-    buffer = io.BytesIO()  # into a file, NumPy does not say why it cannot write
-    np.lib.format.write_array(buffer, values, allow_pickle=False)
-    write_atomically(path, buffer.getvalue())

@@ -22,6 +22,7 @@ import numpy as np
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import atomic_path
 from mmdpt.files.image_checks import check_pixels, greatest_pixels
+from mmdpt.files.paths import check_file
 
 VIDEO_SUFFIXES = ('.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm', '.wmv')
 CODEC = 'libx264'
@@ -118,8 +119,7 @@ class VideoReader:
         yield from self._frames
 
     def _of_file(self, source: str | Path | int, stack: ExitStack) -> Iterator[Frame]:
-        if not os.path.isfile(source):
-            raise InputError(f'there is no {self._what}')
+        check_file(str(source), 'video')
         try:
             # an open file in place of its name, which FFmpeg could take for an address
             file = stack.enter_context(open(source, 'rb'))  # noqa: SIM115

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmdpt.config.check import check_config
 from mmdpt.config.machine import fit_config_to_machine, timeout_of
 from mmdpt.errors import InputError
+from mmdpt.files.paths import make_folder
 from mmdpt.registry import RUNNERS
-from mmdpt.training.resume.checkpoint_files import make_folder
 
 from .process_group import start_process_group_without_cuda
 from .runner import Runner

@@ -20,9 +20,5 @@ def picture_path(out: str | Path, suffixes: Collection[str]) -> Iterator[Path]:
     out = Path(out)
     if out.suffix.lower() not in suffixes:
         raise InputError(f'cannot write {out}: pictures end in {", ".join(sorted(suffixes))}')
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'cannot write {out}: {error.strerror or error}') from error
-    with atomic_path(out) as unfinished:
+    with atomic_path(out, parents=True) as unfinished:
         yield unfinished

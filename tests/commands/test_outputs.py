@@ -1,8 +1,6 @@
 """A prediction becomes the files that were asked for, under names that cannot meet."""
 
-import errno
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -138,31 +136,3 @@ def test_model_that_cannot_give_a_kind_is_refused(tmp_path, kind, output, messag
     outputs(tmp_path).check_model('depth')
     outputs(tmp_path, ['pfm']).check_model('relative')
     outputs(tmp_path, ['png', 'npy']).check_model(None)
-
-
-def test_folder_is_made_with_those_above_unless_a_file_is_there(tmp_path):
-    folder = tmp_path / 'a' / 'b'
-    for _ in range(2):
-        outputs(folder).make_folder()
-    assert os.listdir(folder) == []
-    path = folder / 'out'
-    path.touch()
-    with pytest.raises(InputError, match=f'{path} is a file, not a folder'):
-        outputs(path).make_folder()
-    with pytest.raises(InputError, match=f'cannot make the folder {path}/b: Not a directory'):
-        outputs(path / 'b').make_folder()
-
-
-def test_folder_without_permission_is_named(forbidden_folder):
-    message = f'cannot write in the folder {forbidden_folder}: Permission'
-    with pytest.raises(InputError, match=message):
-        outputs(forbidden_folder).make_folder()
-
-
-def test_full_disk_is_seen_before_the_first_prediction(tmp_path, monkeypatch):
-    def full(dir):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(tempfile, 'TemporaryFile', full)
-    with pytest.raises(InputError, match=f'in the folder {tmp_path}: No space left on device'):
-        outputs(tmp_path).make_folder()

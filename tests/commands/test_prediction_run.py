@@ -276,7 +276,7 @@ def not_loaded():
         (dict(inputs=['none.png']), 'no image, folder or match of a glob'),
         (dict(inputs=['empty']), 'has no image'),
         (dict(inputs=['*.tif']), 'no image matches'),
-        (dict(inputs=['none.mp4']), 'there is no video'),
+        (dict(inputs=['none.mp4']), 'no video file none.mp4'),
         (dict(inputs=['in/a.png', 'a.mp4']), 'is predicted by itself'),
         (dict(out='file'), 'is a file, not a folder'),
         (dict(out='in'), 'all images lie in'),

@@ -216,7 +216,7 @@ def test_a_frame_that_does_not_fit_is_refused(frame, message, tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (None, r'there is no video .*a\.mp4'),
+        (None, r'no video file .*a\.mp4'),
         (lambda data: b'', r'video .*a\.mp4 cannot be opened: it is damaged, or none of AVI'),
         (lambda data: b'no video' * 50, r'video .*a\.mp4 cannot be opened'),
         (lambda data: data[:200], r'video .*a\.mp4 cannot be opened|has no frame'),

@@ -14,7 +14,6 @@ from mmdpt.training.resume import checkpoint_files
 from mmdpt.training.resume.checkpoint_files import (
     POINTER,
     durable_file,
-    make_folder,
     newest_whole,
     point_at,
     remove_unfinished,
@@ -103,8 +102,6 @@ def test_other_errors_of_torch_pass_unchanged(tmp_path, monkeypatch):
 def test_read_only_folder_is_named(forbidden_folder):
     with pytest.raises(InputError, match=r'cannot write .*/iter_2\.pth: Permission denied'):
         write_checkpoint(CHECKPOINT, forbidden_folder / 'iter_2.pth')
-    with pytest.raises(InputError, match=f'cannot write into {forbidden_folder}: Permission'):
-        make_folder(forbidden_folder)
     assert os.listdir(forbidden_folder) == []
 
 
@@ -113,11 +110,6 @@ def test_vanished_folder_is_named_and_not_made_again(tmp_path):
     with pytest.raises(InputError, match=r'gone/iter_2\.pth: No such file or directory'):
         write_checkpoint(CHECKPOINT, path)
     assert os.listdir(tmp_path) == []
-
-
-def test_folder_is_made_with_its_parents_and_left_empty(tmp_path):
-    make_folder(tmp_path / 'a' / 'b')
-    assert os.listdir(tmp_path / 'a' / 'b') == []
 
 
 def test_a_folder_that_cannot_be_synced_is_no_error(tmp_path, monkeypatch):

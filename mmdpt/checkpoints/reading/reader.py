@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mmdpt.errors import InputError
+from mmdpt.files.paths import check_file
 
 from .checksums import check_whole
 from .download import download
@@ -126,10 +127,8 @@ def local_path(source: str | Path) -> Path:
     release = RELEASES.get(str(source))
     address = zoo_address(str(source) if release is None else release.address)
     path = download(address) if '://' in address else Path(address)
-    if not path.is_file():
-        named = '' if path.suffix else ', and list_models() has no release of that name'
-        raise InputError(f'no checkpoint file {source}{named}')
-    return path
+    named = '' if path.suffix else ', and list_models() has no release of that name'
+    return check_file(path, 'checkpoint', named)
 
 
 def _is_safetensors(path: Path) -> bool:

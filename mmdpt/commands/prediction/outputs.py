@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -44,7 +43,7 @@ class Outputs:
     images with different names have different names.
 
     Args:
-        folder: The folder; ``make_folder`` makes it.
+        folder: The folder, see ``make_folder``.
         kinds: Some of ``PICTURES`` and ``NUMBERS``.
         intrinsics: The camera, for a point cloud; or else ``field_of_view``.
         field_of_view: Horizontal field of view [deg], for a point cloud.
@@ -90,26 +89,6 @@ class Outputs:
                 f'{name} predicts relative disparity, which gives no point cloud: align it to '
                 'known points'
             )
-
-    def make_folder(self) -> None:
-        """Make the folder, and try to write a file in it.
-
-        Raises:
-            InputError: If that fails.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise InputError(f'{self.folder} is a file, not a folder to write in') from error
-        except OSError as error:
-            raise InputError(f'cannot make the folder {self.folder}: {error.strerror}') from error
-        try:
-            with tempfile.TemporaryFile(dir=self.folder) as file:
-                file.write(bytes(4096))
-                file.flush()
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f'cannot write in the folder {self.folder}: {reason}') from error
 
     def path(self, name: str, ending: str) -> Path:
         """Give the path of a file for an image."""

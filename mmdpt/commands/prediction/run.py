@@ -17,6 +17,7 @@ from mmdpt.checkpoints.reading.releases import list_models
 from mmdpt.commands.progress import Report, progress_bar
 from mmdpt.config.names import nearest_names
 from mmdpt.errors import InputError
+from mmdpt.files.paths import make_folder
 from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.inference.known_points import KnownPoints, read_known_points
 from mmdpt.inference.prediction import Prediction
@@ -108,7 +109,7 @@ def predict(
             raise InputError(f'{source} is a video, which one process predicts: no --launcher')
         video = stack.enter_context(VideoReader(inputs[0])) if is_video(source) else None
         images = [] if video else _outside(find_images(source), outputs.folder)
-        outputs.make_folder()
+        make_folder(outputs.folder)
         report.remove_lists()
         inferencer = load()
         _check_model(inferencer, outputs, points)

@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 import cv2
-import numpy as np
 from numpy.typing import NDArray
 
 from mmdpt.errors import InputError
@@ -48,25 +47,12 @@ def check_own_data(dataset: Any, path: str | os.PathLike) -> None:
         raise InputError(f'{path} takes numbers from another file: not read')
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file atomically and create its folder; a link of its name is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-
-
 def write_image(path: Path, pixels: NDArray) -> None:
     """Write a BGR image in the format of the suffix, JPEG with OpenCV's quality of 95."""
     encoded, data = cv2.imencode(path.suffix, pixels)
     if not encoded:
         raise OSError(f'OpenCV cannot encode {path}')
-    write_whole(path, data.tobytes())
-
-
-def write_npy(path: Path, values: NDArray) -> None:
-    """Write an array as NPY."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, values, allow_pickle=False)
-    write_whole(path, buffer.getvalue())
+    write_atomically(path, data.tobytes(), parents=True)
 
 
 def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
@@ -82,4 +68,4 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, unless it has the same content already."""
     data = text.encode()
     if not path.exists() or path.read_bytes() != data:
-        write_whole(path, data)
+        write_atomically(path, data, parents=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import write_npy
 from mmdpt.files.paths import check_exists, check_stays_inside, missing_files, name_some
 
-from .kept_files import PREPARATION, Report, write_csv, write_image, write_npy
+from .kept_files import PREPARATION, Report, write_csv, write_image
 from .mix_layouts import LAYOUTS, NO_RECIPE, Converter, Layout
 
 LIST_FILE = 'list.csv'
@@ -126,5 +127,5 @@ def _convert(converter: Converter, root: Path, truth: str) -> tuple[str, bool]:
     if values.dtype.kind == 'u':
         write_image(check_stays_inside(root / f'{stem}.png', root), values)
         return f'{stem}.png', True
-    write_npy(check_stays_inside(root / f'{stem}.npy', root), values)
+    write_npy(check_stays_inside(root / f'{stem}.npy', root), values, parents=True)
     return f'{stem}.npy', True

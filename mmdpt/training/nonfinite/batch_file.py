@@ -22,8 +22,7 @@ def write_batch(path: Path, batch: Mapping[str, Any], **facts: Any) -> None:
     """
     samples = [_as_dict(sample) for sample in batch.get('data_samples', ())]
     contents = to_plain({**facts, **batch, 'data_samples': samples}, 'batch')
-    with atomic_path(path) as unfinished:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path, parents=True) as unfinished:
         torch.save(contents, unfinished)
 
 

@@ -6,7 +6,6 @@ is updated last.
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import IO, Any, NamedTuple
 import torch
 
 from mmdpt.checkpoints.reading.checksums import damage
-from mmdpt.errors import InputError
 from mmdpt.files.atomic import atomic_path
 
 POINTER = 'last_checkpoint'
@@ -33,20 +31,6 @@ class Newest(NamedTuple):
 def is_local(folder: str | Path) -> bool:
     """Tell whether this is a local folder, not an address for MMEngine's backends."""
     return '://' not in str(folder)
-
-
-def make_folder(folder: str | Path) -> None:
-    """Make the folder of a run and check that it can be written.
-
-    Raises:
-        InputError: For any OSError.
-    """
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=str(folder)) as file:
-            file.write(b'.')
-    except OSError as error:
-        raise InputError(f'cannot write into {folder}: {error.strerror or error}') from error
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:

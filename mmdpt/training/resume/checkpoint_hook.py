@@ -14,12 +14,12 @@ from mmengine.runner import Runner
 
 from mmdpt.checkpoints.reading.reader import unpickle
 from mmdpt.errors import InputError
+from mmdpt.files.paths import make_folder
 from mmdpt.registry import HOOKS
 
 from .checkpoint_files import (
     Newest,
     is_local,
-    make_folder,
     newest_whole,
     point_at,
     remove_unfinished,

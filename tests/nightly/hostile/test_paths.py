@@ -12,7 +12,7 @@ import scipy.io
 
 from mmdpt.commands.tool import report_input_errors
 from mmdpt.datasets.conversion import mix, nyu
-from mmdpt.datasets.conversion.kept_files import check_own_data, write_whole
+from mmdpt.datasets.conversion.kept_files import check_own_data
 from mmdpt.datasets.conversion.mix import convert_mix
 from mmdpt.datasets.conversion.nyu import open_labeled, read_splits
 from mmdpt.datasets.conversion.tum import convert_tum
@@ -22,6 +22,7 @@ from mmdpt.datasets.diw import DIWDataset
 from mmdpt.datasets.seg_dataset import SegDataset
 from mmdpt.datasets.sun_rgbd import SUNRGBDDataset
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import write_atomically
 from mmdpt.inference.sources import find_images
 from mmdpt.training.test_outputs.output_names import OutputNames
 from mmdpt.visualization.logs import read_run
@@ -189,7 +190,7 @@ def test_a_file_is_not_written_through_a_link(tmp_path):
     folder.mkdir()
     for name in ('list.csv', '.list.csv.tmp', 'list.csv.tmp', '.mmdpt-.csv'):
         (folder / name).symlink_to(victim)
-    write_whole(folder / 'list.csv', b'new')
+    write_atomically(folder / 'list.csv', b'new', parents=True)
     assert victim.read_text() == 'as it was'
     assert (folder / 'list.csv').read_text() == 'new' and not (folder / 'list.csv').is_symlink()
 
