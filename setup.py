@@ -14,8 +14,9 @@ MIM = ('configs', 'tools', 'model-index.yml')
 
 DOCS = ['furo', 'myst-nb', 'nbclient', 'sphinx']
 ONNX = ['onnx', 'onnxruntime', 'onnxscript']
-PEERS = ['segmentation-models-pytorch', 'timm', 'transformers']
+PEERS = ['segmentation-models-pytorch', 'transformers']
 TENSORBOARD = ['tensorboard']
+TIMM = ['timm>=1.0.31']
 TOOLS = [
     *('build', 'hypothesis', 'mypy', 'pytest', 'pytest-timeout', 'pytest-xdist', 'ruff'),
     'setuptools>=77',
@@ -97,7 +98,8 @@ setup(
         'docs': DOCS,
         'onnx': ONNX,
         'tensorboard': TENSORBOARD,
-        'bench': PEERS,
-        'tests': TOOLS + DOCS + ONNX + PEERS + TENSORBOARD,
+        'timm': TIMM,
+        'bench': PEERS + TIMM,
+        'tests': TOOLS + DOCS + ONNX + PEERS + TENSORBOARD + TIMM,
     },
 )

@@ -16,6 +16,21 @@ TAPS = (0, 1, 2, 3)
 ENCODER = dict(type='mmdpt.VisionTransformerDPT', arch=LAYERS, img_size=64, out_indices=TAPS)
 BACKBONE = dict(arch=ARCH, img_size=SIZE[::-1], out_indices=TAPS)
 HEAD = dict(embed_dims=24, reassemble_channels=(4, 8, 12, 16), channels=8)
+_VIT = dict(embed_dim=24, depth=4, num_heads=2)
+TIMM = {
+    'vit': ('vit_tiny_patch16_224', dict(_VIT, img_size=64)),
+    'dinov3': ('vit_small_patch16_dinov3_qkvb', _VIT),
+    'dinov3-gated': ('vit_small_plus_patch16_dinov3_qkvb', _VIT),
+    'eva02': ('eva02_tiny_patch14_224', dict(_VIT, img_size=56)),
+    'beit': ('beit_base_patch16_224', dict(_VIT, img_size=64)),
+    'convnext': ('convnext_atto', dict(dims=(8, 12, 16, 24), depths=(1, 1, 2, 1))),
+    'swinv2': (
+        'swinv2_tiny_window8_256',
+        dict(embed_dim=8, depths=(2, 1, 1, 1), num_heads=(1, 2, 2, 4), window_size=2, img_size=64),
+    ),
+    'hiera': ('sam2_hiera_tiny', dict(embed_dim=8, num_heads=1, stages=(1, 1, 2, 1))),
+}
+"""Models of timm in miniature: name and arguments."""
 BASES = {
     'segmentation': 'dpt_vit-ti16_scenes',
     'depth': 'dpt_vit-ti16_scenes-depth',

@@ -13,7 +13,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('dst', type=Path, help='.pth file to write; a folder for huggingface')
     parser.add_argument(
         '--source',
-        choices=['auto', 'isl-org', 'huggingface', 'mmseg', 'timm', 'smp', 'depth-anything'],
+        choices=[
+            'auto',
+            'isl-org',
+            'huggingface',
+            'mmseg',
+            'timm',
+            'smp',
+            'depth-anything',
+            'dinov3',
+        ],
         default='auto',
         help='code base that src comes from; auto: by its keys',
     )

@@ -86,7 +86,7 @@ def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tens
     if source in ('auto', OURS) and is_ours(state_dict):
         return dict(state_dict), Report(OURS, task_of(state_dict), {k: (k,) for k in state_dict})
     layout = detect(state_dict, source)
-    current = {layout.current_name(key): value for key, value in state_dict.items()}
+    current = layout.prepare({layout.current_name(k): v for k, v in state_dict.items()})
     if layout.check is not None:
         layout.check(current)
     report = Report(layout.source, layout.task, settings=layout.settings)

@@ -5,7 +5,17 @@ from collections.abc import Iterable
 from mmdpt.checkpoints.layouts.layout import Layout
 from mmdpt.errors import InputError
 
-from .layouts import depth_anything, dinov2, dinov2_dpt, isl_org, mmseg, smp, timm, transformers
+from .layouts import (
+    depth_anything,
+    dinov2,
+    dinov2_dpt,
+    dinov3,
+    isl_org,
+    mmseg,
+    smp,
+    timm,
+    transformers,
+)
 
 MAX_NAMED = 8
 OURS = 'mmdpt'
@@ -16,6 +26,7 @@ LAYOUTS: tuple[Layout, ...] = (
     *depth_anything.LAYOUTS,
     *mmseg.LAYOUTS,
     *smp.LAYOUTS,
+    *dinov3.LAYOUTS,
     *dinov2.LAYOUTS,  # before timm's, whose marks it has too
     *timm.LAYOUTS,
 )

@@ -3,10 +3,15 @@
 import torch.nn as nn
 from mmengine.logging import print_log
 from mmengine.model import PretrainedInit as MMEnginePretrainedInit
+from torch import Tensor
 
+from mmdpt.checkpoints.layouts import dinov3
+from mmdpt.checkpoints.reading.reader import read_checkpoint
 from mmdpt.errors import InputError
+from mmdpt.models.backbones import TimmDPTBackbone
 from mmdpt.registry import WEIGHT_INITIALIZERS
 
+from .convert import to_ours
 from .load import load_weights, read_weights
 
 
@@ -14,11 +19,12 @@ from .load import load_weights, read_weights
 class PretrainedInit(MMEnginePretrainedInit):
     """mmengine's ``Pretrained``, which executes nothing in the file and checks that it fits.
 
-    A foreign file (timm's, DINOv2's, a released DPT, ...) gives its encoder.
+    A foreign file (timm's, DINOv2's, a released DPT, ...) gives its encoder. A
+    ``TimmDPTBackbone`` loads what timm loads, and DINOv3's files.
 
     Args:
         checkpoint: Local path, https address, or a name that MMEngine knows, such as
-            'torchvision://resnet50'.
+            'torchvision://resnet50' or 'timm://convnext_base'.
         prefix: Load only the keys below this prefix, without it. A foreign file needs none.
         map_location: An argument of mmengine's; a file is always read on the CPU.
     """
@@ -31,7 +37,7 @@ class PretrainedInit(MMEnginePretrainedInit):
                 of the module, or a tensor has another shape.
         """
         try:
-            state_dict, _, report = read_weights(self.checkpoint)
+            state_dict = self._read(module)
         except InputError as error:
             raise InputError(
                 f'cannot read the initial weights {self.checkpoint} ({error}). '
@@ -39,12 +45,20 @@ class PretrainedInit(MMEnginePretrainedInit):
                 '--cfg-options model.backbone.init_cfg.checkpoint=PATH, '
                 'or train without it: --cfg-options model.backbone.init_cfg=None'
             ) from error
-        prefix = self.prefix if report is None else 'backbone'
-        if prefix is not None:
-            prefix = prefix.rstrip('.') + '.'
-            state_dict = {
-                k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)
-            }
         mismatch = load_weights(module, state_dict, self.checkpoint, fit='part')
         name = type(module).__name__
         print_log(f'Initial weights of {name} from {self.checkpoint}: {mismatch}', 'current')
+
+    def _read(self, module: nn.Module) -> dict[str, Tensor]:
+        """Read the file, under the module's own names."""
+        if isinstance(module, TimmDPTBackbone):
+            state_dict = read_checkpoint(self.checkpoint).state_dict
+            if any(layout.recognises(state_dict) for layout in dinov3.LAYOUTS):
+                state_dict, _ = to_ours(state_dict)
+            return module.own_names(state_dict)
+        state_dict, _, report = read_weights(self.checkpoint)
+        prefix = self.prefix if report is None else 'backbone'
+        if prefix is None:
+            return state_dict
+        prefix = prefix.rstrip('.') + '.'
+        return {k.removeprefix(prefix): v for k, v in state_dict.items() if k.startswith(prefix)}

@@ -2,7 +2,7 @@
 
 from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 
-from .backbones import ResNetV2, VisionTransformerDPT
+from .backbones import ResNetV2, TimmDPTBackbone, VisionTransformerDPT
 from .decode_heads import DepthDPTHead, DPTDecoder, DPTHead
 from .layers import Fusion, Reassemble
 from .losses import (
@@ -41,5 +41,6 @@ __all__ = [
     'SSITrimmedLoss',
     'SegTTAModel',
     'SiLogLoss',
+    'TimmDPTBackbone',
     'VisionTransformerDPT',
 ]

@@ -69,6 +69,7 @@ MINIMAL = {
     ),
     'smp': ('encoder.model.blocks.0.norm1.weight', 'decoder.fusion_blocks.0.project.weight'),
     'timm': ('blocks.0.attn.qkv.weight', 'patch_embed.proj.weight'),
+    'dinov3': ('storage_tokens', 'blocks.0.mlp.fc1.weight', 'blocks.0.attn.qkv.weight'),
 }
 
 

@@ -76,6 +76,7 @@ class Layout:
         implied: Parameters of ours that files may lack.
         aliases: Regular expressions and replacements from older names to those of the table.
         check: Raises InputError if our model could not give the same numbers.
+        prepare: Brings the tensors into the form of the table, on the way in.
         settings: What a config must say for equal numbers.
     """
 
@@ -89,6 +90,7 @@ class Layout:
     implied: tuple[Implied, ...] = ()
     aliases: tuple[tuple[str, str], ...] = ()
     check: Callable[[StateDict], None] | None = None
+    prepare: Callable[[StateDict], dict[str, Tensor]] = dict
     settings: str = ''
 
     def recognises(self, keys: Iterable[str]) -> bool:

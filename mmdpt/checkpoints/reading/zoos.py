@@ -12,10 +12,10 @@ BACKBONE = 'backbone.'
 def zoo_address(source: str) -> str:
     """Give the address that MMEngine knows for a name; other addresses and paths stay.
 
-    Names begin with torchvision://, open-mmlab:// or mmcls://.
+    Names begin with torchvision://, open-mmlab://, mmcls:// or timm://.
 
     Raises:
-        InputError: If MMEngine knows no such name.
+        InputError: If MMEngine, or timm, knows no such name.
     """
     zoo, _, name = source.partition('://')
     if zoo in ('torchvision', 'modelzoo'):
@@ -25,6 +25,8 @@ def zoo_address(source: str) -> str:
         addresses = mmengine_checkpoint.get_external_models()
     elif zoo == 'mmcls':
         addresses = mmengine_checkpoint.get_mmcls_models()
+    elif zoo == 'timm':
+        return _address_of_timm(name)
     else:
         return source
     address = addresses.get(name)
@@ -33,6 +35,21 @@ def zoo_address(source: str) -> str:
     if '://' in address:
         return address
     return str(Path(mmengine_checkpoint._get_mmengine_home()) / address)
+
+
+def _address_of_timm(name: str) -> str:
+    """Give the address of what ``timm.create_model(name, pretrained=True)`` loads."""
+    try:
+        import timm
+    except ImportError as error:
+        raise InputError(f"timm://{name} needs timm: pip install 'mmdpt[timm]'") from error
+    cfg = timm.get_pretrained_cfg(name)
+    if cfg is not None and cfg.hf_hub_id:
+        file = cfg.hf_hub_filename or 'model.safetensors'
+        return f'https://huggingface.co/{cfg.hf_hub_id}/resolve/main/{file}'
+    if cfg is not None and cfg.url:
+        return str(cfg.url)
+    raise InputError(f'timm {timm.__version__} publishes no weights of {name!r}')
 
 
 def of_zoo(source: str, state_dict: dict) -> dict:

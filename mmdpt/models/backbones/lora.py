@@ -13,8 +13,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-ADAPTED = ('attn.qkv', 'attn.proj')
-"""The layers of each block that are adapted, as in mmpretrain's example of LoRAModel."""
+ADAPTED = ('attn.qkv', 'attn.proj', 'attn.q_proj', 'attn.k_proj', 'attn.v_proj')
+"""The layers of each block that are adapted, as in mmpretrain's example of LoRAModel.
+
+Some networks of timm have query, key and value apart.
+"""
 
 
 class LoRALinear(nn.Linear):
@@ -62,13 +65,19 @@ def adapt(backbone: nn.Module, rank: int, alpha: float | None = None) -> None:
     Names of these layers end as in ``ADAPTED``. Updates have the factor alpha / rank, by default 1.
 
     Raises:
-        ValueError: If the rank is not positive.
+        ValueError: If the rank is not positive, or the backbone has no such layer.
     """
     if rank < 1:
         raise ValueError(f'the rank of LoRA must be positive, got {rank}')
+    layers = {
+        name: layer
+        for name, layer in backbone.named_modules()
+        if name.endswith(ADAPTED) and isinstance(layer, nn.Linear)
+    }
+    if not layers:
+        raise ValueError(f'LoRA adapts {", ".join(ADAPTED)}; the backbone has no such layer')
     backbone.requires_grad_(False)
-    for name, layer in list(backbone.named_modules()):
-        if name.endswith(ADAPTED):
-            parent, _, child = name.rpartition('.')
-            adapted = LoRALinear(layer, rank, rank if alpha is None else alpha)
-            setattr(backbone.get_submodule(parent), child, adapted)
+    for name, layer in layers.items():
+        parent, _, child = name.rpartition('.')
+        adapted = LoRALinear(layer, rank, rank if alpha is None else alpha)
+        setattr(backbone.get_submodule(parent), child, adapted)

@@ -16,7 +16,7 @@ from mmdpt.models.decode_heads import DepthDPTHead
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
-from .encoder_decoder import EncoderDecoder, as_seen
+from .encoder_decoder import EncoderDecoder, as_seen, fit_head
 
 RESIZE_MODES = ('bilinear', 'bicubic')
 
@@ -101,7 +101,7 @@ class JointEstimator(EncoderDecoder):
 
     def __init__(self, backbone: dict, decode_head: dict, depth_head: dict, **kwargs: Any) -> None:
         super().__init__(backbone, decode_head, **kwargs)
-        self.depth_head = MODELS.build(depth_head)
+        self.depth_head = MODELS.build(fit_head(depth_head, self.backbone))
         # of encode_decode; mmseg's slide inference adds up as many channels
         self.out_channels = self.decode_head.out_channels + self.depth_head.out_channels
 

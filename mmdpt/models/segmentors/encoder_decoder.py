@@ -1,8 +1,10 @@
 """mmseg's EncoderDecoder with frugal inference: windows, and labels in an image's own pixels."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder as MMSegEncoderDecoder
@@ -43,6 +45,10 @@ class EncoderDecoder(MMSegEncoderDecoder):
         For ``constructor='mmpretrain.LearningRateDecayOptimWrapperConstructor'``.
         """
         return self.backbone.get_layer_depth(param_name, 'backbone.')
+
+    def _init_decode_head(self, decode_head: dict) -> None:
+        normalise_for(self.data_preprocessor, self.backbone)
+        super()._init_decode_head(fit_head(decode_head, self.backbone))
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Predict (N, C, H, W) at the size of the inputs (N, 3, H, W), whole or by windows.
@@ -92,6 +98,30 @@ class EncoderDecoder(MMSegEncoderDecoder):
                 labels = labels.to(logits)
             sample.set_data(dict(pred_sem_seg=PixelData(data=labels[None])))
         return data_samples
+
+
+def fit_head(head: dict, backbone: nn.Module) -> dict:
+    """Complete the config of a head by what follows from the backbone's taps.
+
+    Raises:
+        ValueError: If the config says that the taps have other widths.
+    """
+    settings = getattr(backbone, 'head_cfg', {})
+    taps, said = settings.get('embed_dims'), head.get('embed_dims')
+    if taps is not None and said is not None:
+        widths = [said] * len(taps) if isinstance(said, int) else list(said)
+        if widths != list(taps):
+            raise ValueError(f"a head's embed_dims are {said}, but the backbone's taps have {taps}")
+    return {**settings, **head}
+
+
+def normalise_for(preprocessor: Any, backbone: nn.Module) -> None:
+    """Take the pixels' mean and deviation from the backbone, where the config gives none."""
+    if hasattr(backbone, 'mean') and not preprocessor._enable_normalize:
+        for name in ('mean', 'std'):
+            value = torch.tensor(getattr(backbone, name)).view(-1, 1, 1)
+            preprocessor.register_buffer(name, value, persistent=False)
+        preprocessor._enable_normalize = True
 
 
 def windows(size: int, window: int, stride: int) -> list[slice]:

@@ -1,0 +1,63 @@
+"""BEiT's attention of timm for any grid of patches, by MiDaS 3.1's interpolation."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from timm.models.beit import Attention, Beit, gen_relative_position_index
+from torch import Tensor
+
+NUM_OF_CLASS_TOKEN = 3
+"""Rows of the table that are no distance: class token to patch, patch to it, and to itself."""
+
+
+class AnySizeAttention(Attention):
+    """Attention whose relative positions are interpolated to the grid of the image.
+
+    timm's ``set_input_size`` does so once and for all, with a new parameter, by other numbers.
+    """
+
+    image_grid: tuple[int, int] | None = None
+    """Patches of the image (h, w)."""
+
+    def _get_rel_pos_bias(self) -> Tensor:
+        grid = self.image_grid
+        if grid is None or grid == tuple(self.window_size):
+            return super()._get_rel_pos_bias()
+        table = resize_table(self.relative_position_bias_table, self.window_size, grid)
+        index = relative_positions(grid, table.device)
+        return table[index].permute(2, 0, 1)[None]
+
+
+def take_any_size(model: nn.Module) -> nn.Module:
+    """Let a BEiT take images of any size, in place; other models stay as they are."""
+    if isinstance(model, Beit):
+        model.patch_embed.strict_img_size = False
+        for block in model.blocks:
+            block.attn.__class__ = AnySizeAttention
+    return model
+
+
+def resize_table(table: Tensor, source: Sequence[int], grid: Sequence[int]) -> Tensor:
+    """Interpolate the biases of a grid's distances: isl-org/MiDaS@4545977, midas/backbones/beit.py.
+
+    Args:
+        table: ((2h - 1)(2w - 1) + 3, heads), the last three rows of the class token.
+        source: Its grid (h, w).
+        grid: The grid (h', w') asked for.
+
+    Returns:
+        ((2h' - 1)(2w' - 1) + 3, heads).
+    """
+    old, new = (tuple(2 * side - 1 for side in sides) for sides in (source, grid))
+    distances = table[:-NUM_OF_CLASS_TOKEN].unflatten(0, old).permute(2, 0, 1)[None]
+    resized = F.interpolate(distances, new, mode='bilinear')[0].flatten(1).mT
+    return torch.cat((resized, table[-NUM_OF_CLASS_TOKEN:]))
+
+
+@lru_cache(maxsize=2)
+def relative_positions(grid: tuple[int, int], device: torch.device) -> Tensor:
+    """Give the row of the table for each pair of tokens, (1 + h * w, 1 + h * w)."""
+    return gen_relative_position_index(grid, device)
