@@ -40,7 +40,10 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         """What huggingface_hub asks for before it downloads."""
-        self.send_response(200)
+        gated = '/gated/' in self.path and not self.headers.get('Authorization')
+        self.send_response(401 if gated else 200)
+        if gated:
+            self.send_header('X-Error-Code', 'GatedRepo')
         for name, value in (('ETag', '"1"'), ('X-Repo-Commit', 'c' * 40)):
             self.send_header(name, value)
         self.send_header('Content-Length', str(len(CONTENT)))
@@ -241,6 +244,15 @@ def test_without_hugging_face_the_error_says_where_to_put_the_file(hub, monkeypa
     hub.server_close()
     with pytest.raises(InputError, match=message):
         download(address, pytest.fail)
+
+
+def test_a_gated_file_needs_the_users_token(hub, monkeypatch):
+    address = 'https://huggingface.co/facebook/gated/resolve/main/vit.pth'
+    conditions = r'accept the conditions at https://huggingface\.co/facebook/gated, .*HF_TOKEN'
+    with pytest.raises(InputError, match=conditions):
+        download(address, pytest.fail)
+    monkeypatch.setenv('HF_TOKEN', 'hf_mine')
+    assert download(address, pytest.fail).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,11 @@ def _from_hub(kind: str | None, repository: str, revision: str, file: str) -> Pa
         if size is not None and size > GREATEST_DOWNLOAD:
             raise OSError(f'it has more than the {GREATEST_DOWNLOAD} bytes that are fetched')
         return Path(huggingface_hub.hf_hub_download(repository, **wanted))
+    except huggingface_hub.errors.GatedRepoError as error:
+        raise OSError(
+            f'its owner gates it: accept the conditions at https://huggingface.co/{repository}, '
+            'then log in with `hf auth login` or set HF_TOKEN'
+        ) from error
     except Exception as error:  # of its own, of its HTTP client and of Xet
         raise OSError(error) from error
 
