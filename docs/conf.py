@@ -74,6 +74,7 @@ INCLUDED = {
     '../CONTRIBUTING.md': 'contributing.md',
     '../SECURITY.md': 'security.md',
     '../configs/depth_anything/README.md': 'configs/depth_anything.md',
+    '../configs/dinov3/README.md': 'configs/dinov3.md',
     '../configs/dpt/README.md': 'configs/dpt.md',
 }
 
