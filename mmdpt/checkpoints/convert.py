@@ -15,6 +15,7 @@ TELLING = {
     'backbone.stem.conv.weight': 'a convolutional stem',
     'backbone.ln1.weight': 'normed taps',
     'decode_head.predictor.project.weight': 'a projection before the output',
+    'decode_head.predictor.sky.0.weight': 'a sky branch',
 }
 """Keys of ours by which layouts of one task differ, and what they stand for."""
 

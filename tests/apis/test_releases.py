@@ -104,6 +104,7 @@ RESIZING = {  # of the depth to the image: mode, align_corners
     'dpt-dinov2': ('bilinear', False),  # facebookresearch/dinov2@b8931f7, encoder_decoder.py
     'dpt': ('bicubic', False),  # isl-org/DPT@cd3fe90, run_monodepth.py
     'depth-anything-v1': ('bilinear', False),  # LiheYoung/Depth-Anything@1d03336, run.py
+    'depth-anything-3': ('bilinear', False),  # its own code leaves the network's size
     'depth-anything-v2': ('bilinear', True),  # Depth-Anything-V2@a561b84, both dpt.py
 }
 

@@ -1,9 +1,11 @@
-"""Images are resized to the bit as by the image processors of exported models."""
+"""Images are resized to the bit as by the image processors of exported models, and others' code."""
 
+import cv2
 import numpy as np
 import pytest
 from transformers import DPTImageProcessor
 
+from mmdpt.datasets.transforms import ResizeAsDepthAnything3
 from mmdpt.datasets.transforms.resize_as_transformers import ResizeAsTransformers
 
 
@@ -47,3 +49,23 @@ def test_sizes_by_hand():
 def test_a_float_image_is_refused():
     with pytest.raises(ValueError, match='expected a uint8 image, got float32'):
         ResizeAsTransformers(70).transform(dict(img=picture(9, 9).astype(np.float32)))
+
+
+@pytest.mark.parametrize(
+    ('size', 'steps'),  # of (height, width); width, height and interpolation, as in its own run
+    [
+        ((480, 640), [(504, 378, cv2.INTER_AREA)]),
+        ((375, 1242), [(504, 152, cv2.INTER_AREA), (504, 154, cv2.INTER_CUBIC)]),
+        ((1080, 1920), [(504, 284, cv2.INTER_AREA), (504, 280, cv2.INTER_AREA)]),
+        ((504, 371), [(378, 504, cv2.INTER_CUBIC)]),
+        ((99, 131), [(504, 381, cv2.INTER_CUBIC), (504, 378, cv2.INTER_AREA)]),
+    ],
+)
+def test_depth_anything_3_resizes_twice(size, steps):
+    """Compared with Depth-Anything-3@2c21ea8 itself: every pixel of these sizes is equal."""
+    image = expected = picture(*size)
+    for width, height, interpolation in steps:
+        expected = cv2.resize(expected, (width, height), interpolation=interpolation)
+    results = ResizeAsDepthAnything3().transform(dict(img=image))
+    np.testing.assert_array_equal(results['img'], expected)
+    assert results['scale_factor'] == (steps[-1][0] / size[1], steps[-1][1] / size[0])

@@ -64,6 +64,7 @@ def raw_output(head):
             'm',
         ),
         (dict(output='depth', min_depth=0.25), lambda x: x.clamp(min=0) + 0.25, 'm'),
+        (dict(output='relative', median_depth=4.0), lambda x: (-x).exp() / 4, ''),
     ],
     ids=lambda kwargs: next(reversed(kwargs), 'relative') if isinstance(kwargs, dict) else '',
 )
@@ -175,7 +176,7 @@ def test_clamp_bounds_predictions():
         (dict(output='metric'), "one of .*'metric'"),
         (dict(output='relative', max_depth=10.0), "output is 'relative'"),
         (dict(output='disparity', inversion=(1.0, 0.0)), "output is 'disparity'"),
-        (dict(output='relative', median_depth=5.0), "output is 'relative'"),
+        (dict(output='relative', canonical_focal=300.0), "output is 'relative'"),
         (dict(output='depth', max_depth=1.0, inversion=(1.0, 0.0)), 'exclude each other'),
         (dict(output='depth', max_depth=1.0, median_depth=5.0), 'exclude each other'),
         (dict(output='depth', median_depth=0.0), 'median_depth must be positive, got 0.0'),

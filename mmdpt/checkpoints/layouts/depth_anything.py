@@ -1,17 +1,25 @@
-"""Depth Anything: its own files (Depth-Anything-V2 @a561b84, depth_anything_v2/dpt.py; V1 has the
-same names) and transformers' (5.23, models/depth_anything), relative and metric."""
+"""Depth Anything, relative and metric: its own files (Depth-Anything-V2 @a561b84,
+depth_anything_v2/dpt.py, whose names V1 has too; Depth-Anything-3 @2c21ea8, model/dpt.py) and
+transformers' (5.23, models/depth_anything)."""
 
 from mmdpt.checkpoints.layouts import decoder, dinov2, isl_org, transformers
 
 from .layout import AFFINE, NUM_TAPS, Layout, Pair, modules
 
 REQUIRED = ('encoder', 'reassemble', 'fusion', 'depth head')
+SKY = 'decode_head.predictor.sky'
 MODE = "backbone: interpolate_mode='{}'; "
 SETTINGS = 'metric models need decode_head.max_depth (20 indoor, 80 outdoor); ImageNet mean and std'
 
 
-def _own_head() -> list[Pair]:
-    theirs = 'depth_head'
+SETTINGS_3 = (
+    "backbone: interpolate_mode='bicubic-offset', norm_cfg eps=1e-5 for the final norm, "
+    'layer_cfgs norm_cfg eps=1e-6; decode_head.median_depth=1.0, sky=True; the metric model needs '
+    'decode_head.canonical_focal=300; ImageNet mean and std'
+)
+
+
+def _own_head(theirs: str) -> list[Pair]:
     return [
         *isl_org.fusion(f'{theirs}.scratch'),
         *modules(
@@ -33,7 +41,7 @@ LAYOUTS = (
     Layout(
         source='depth-anything',
         marks=(r'^pretrained\.blocks\.', r'^depth_head\.scratch\.'),
-        pairs=(*dinov2.own('pretrained.'), *_own_head()),
+        pairs=(*dinov2.own('pretrained.'), *_own_head('depth_head')),
         required=REQUIRED,
         either=dinov2.EITHER,
         task='depth',
@@ -42,6 +50,26 @@ LAYOUTS = (
             *isl_org.unused_unit('depth_head.scratch.refinenet4.resConfUnit1', 'conv', 'bn'),
         ),
         settings=MODE.format('bicubic-offset') + SETTINGS,
+    ),
+    Layout(
+        source='depth-anything',
+        marks=(r'backbone\.pretrained\.blocks\.', r'head\.scratch\.sky_output_conv2\.'),
+        pairs=(
+            *dinov2.own('model.backbone.pretrained.'),
+            *_own_head('model.head'),
+            *modules(
+                'sky',
+                *(
+                    (f'{SKY}.{i}', f'model.head.scratch.sky_output_conv2.{i}', AFFINE)
+                    for i in (0, 2)
+                ),
+            ),
+        ),
+        required=(*REQUIRED, 'sky'),
+        either=dinov2.EITHER,
+        task='depth',
+        aliases=((r'^(backbone\.pretrained|head)\.', r'model.\1.'),),
+        settings=SETTINGS_3,
     ),
     Layout(
         source='huggingface',

@@ -72,6 +72,15 @@ RELEASES = {
     'dpt-large-ade20k': Release('dpt_vit-l16_ade20k', f'{ISL_ORG}dpt_large-ade20k-b12dca68.pt'),
     'dpt-hybrid-ade20k': Release('dpt_hybrid_ade20k', f'{ISL_ORG}dpt_hybrid-ade20k-53898607.pt'),
     **_depth_anything(),
+    # Depth-Anything-3's README
+    **{
+        f'depth-anything-3-{kind}-large': Release(
+            f'depth-anything-3_vitl14_{kind}',
+            f'{HUB}depth-anything/DA3{kind.upper()}-LARGE/resolve/main/model.safetensors',
+            options,
+        )
+        for kind, options in (('mono', ()), ('metric', ('model.decode_head.focal=None',)))
+    },
     # DINOv2's depth heads on its encoders, in one file: facebook's models for transformers
     **{
         f'dpt-dinov2-{size}-{data}': Release(

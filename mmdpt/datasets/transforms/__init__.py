@@ -10,6 +10,7 @@ from .as_mmseg import (
 from .depth_geometry import KBCrop, NYUCrop, RandomCropDepth, RandomRotateDepth, ResizeDepth
 from .depth_zoom import RandomZoomDepth
 from .loading import LoadAnnotations, LoadDepth, LoadImageFromFile
+from .resize_as_depth_anything_3 import ResizeAsDepthAnything3
 from .resize_as_transformers import ResizeAsTransformers
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     'RandomFlip',
     'RandomRotateDepth',
     'RandomZoomDepth',
+    'ResizeAsDepthAnything3',
     'ResizeAsTransformers',
     'ResizeDepth',
 ]

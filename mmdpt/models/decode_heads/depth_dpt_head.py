@@ -8,66 +8,13 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmdpt.models.layers.fusion import convolve_upsampled, double_size
+from mmdpt.errors import InputError
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
-from .dpt_head import DPTDecoder, check_truth, cut_to, in_float32, input_size
+from .depth_output import DepthOutput, fill_sky
+from .dpt_head import DPTDecoder, check_truth, cut_to, input_size
 from .parametrisation import UNITS, build_parametrisation
-
-
-class DepthOutput(nn.Module):
-    """Predict ``out_channels`` from the fused map, upsampled before each 3x3 convolution but one.
-
-    Args:
-        channels: Channels of the fused map.
-        out_channels: Output channels.
-        hidden_channels: Channels before the last convolution. None: nothing but that convolution.
-        project: Whether a 3x3 convolution and a ReLU come first (DINOv2, TIPSv2).
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        out_channels: int = 1,
-        hidden_channels: int | None = 32,
-        project: bool = False,
-    ) -> None:
-        super().__init__()
-        self.project = nn.Conv2d(channels, channels, 3, padding=1) if project else None
-        self.conv1: nn.Conv2d | None = None
-        if hidden_channels is not None:
-            self.conv1 = nn.Conv2d(channels, channels // 2, kernel_size=3, padding=1)
-            self.conv2 = nn.Conv2d(channels // 2, hidden_channels, kernel_size=3, padding=1)
-        self.conv3 = nn.Conv2d(hidden_channels or channels, out_channels, kernel_size=1)
-
-    def forward(self, fused: Tensor, size: Sequence[int] | None = None) -> Tensor:
-        """Predict (N, out_channels, H, W) from the last fusion map before its upsampling.
-
-        Args:
-            fused: (N, C, h, w).
-            size: H and W, by default 4 h and 4 w; without hidden channels always 2 h and 2 w.
-        """
-        x, doubled = fused, double_size(fused)
-        if self.project is not None:
-            x = F.relu(convolve_upsampled(self.project, x, doubled))
-        if self.conv1 is not None:
-            x = convolve_upsampled(self.conv1, x, doubled) if x is fused else self.conv1(x)
-            x = convolve_upsampled(self.conv2, x, size or double_size(x))
-        return convolve_in_float32(self.conv3, F.relu(in_float32(x)))
-
-
-def convolve_in_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """Convolve float32 maps in float32, under autocast and with weights stored in half precision.
-
-    Of 140,000 depths, an output in bfloat16 leaves a few thousand: layers in a point cloud. At one
-    output channel the convolution takes no longer in float32.
-    """
-    if conv.weight.dtype == x.dtype and not torch.is_autocast_enabled(x.device.type):
-        return conv(x)
-    with torch.autocast(x.device.type, enabled=False):
-        weight, bias = (parameter.to(x.dtype) for parameter in conv.parameters())
-        return F.conv2d(x, weight, bias)
 
 
 @MODELS.register_module()
@@ -85,7 +32,8 @@ class DepthDPTHead(DPTDecoder):
     - ``max_depth``: ``sigmoid(x) * max_depth``, as Depth Anything's metric models. Near depths lie
       in the flat foot of the curve.
     - ``median_depth``: ``exp(x) * median_depth``: x is a logarithm, so that a step of x is the same
-      ratio of depths near and far, and an untrained head predicts about the median.
+      ratio of depths near and far, and an untrained head predicts about the median. A head of
+      disparity gives the inverse.
     - ``log_range=(low, high)``: such a logarithm between two depths, by a sigmoid.
     - ``inversion=(scale, shift)``: ``1 / max(scale * relu(x) + shift, 1e-8)``, as the NYU and
       KITTI checkpoints of isl-org/DPT.
@@ -102,6 +50,13 @@ class DepthDPTHead(DPTDecoder):
         bins: Arguments of ``Bins``.
         project: Whether the output begins with a 3x3 convolution and a ReLU.
         hidden_channels: Channels before the last convolution. None: it follows ``project``.
+        sky: Whether a branch finds the sky and puts it far away, as Depth Anything 3. It does not
+            train.
+        canonical_focal: Focal length [px of the network's input] for which the layers predict. The
+            depth of an image is that times its own focal length over this (Depth Anything 3's
+            metric model: 300). None: depth does not depend on the camera.
+        focal: Focal length [px of the image file] of images whose sample has no ``focal`` or
+            ``intrinsics``; for ``canonical_focal``.
         clamp: Least and greatest prediction, in its unit; None for no bound. Not in training.
         loss_decode: One or several losses, called as ``loss(pred, target)`` on (N, 1, H, W) with
             NaN where the target is invalid.
@@ -131,6 +86,9 @@ class DepthDPTHead(DPTDecoder):
         bins: dict | None = None,
         project: bool = False,
         hidden_channels: int | None = 32,
+        sky: bool = False,
+        canonical_focal: float | None = None,
+        focal: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -151,8 +109,11 @@ class DepthDPTHead(DPTDecoder):
         if hidden_channels is None and not project:
             raise ValueError('hidden_channels=None needs project=True')
         self.predictor = DepthOutput(
-            self.channels, self.parametrisation.channels, hidden_channels, project
+            self.channels, self.parametrisation.channels, hidden_channels, project, sky
         )
+        if canonical_focal is not None and output != 'depth':
+            raise ValueError(f'canonical_focal gives depth [m]: output is {output!r}')
+        self.canonical_focal, self.focal = canonical_focal, focal
         losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
         self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
 
@@ -171,10 +132,23 @@ class DepthDPTHead(DPTDecoder):
         fused, _ = self.fuse(taps)
         grid = taps[0] if isinstance(taps[0], Tensor) else taps[0][0]
         size = [side * self.patch_size for side in grid.shape[-2:]]
-        if self.fusion.resized == 'path' and self.predictor.conv1 is not None:
-            return self.parametrisation(self.predictor(fused, size))
-        pred = self.parametrisation(self.predictor(fused))
-        return F.interpolate(pred, size=size, mode='bilinear')
+        fits = self.fusion.resized == 'path' and self.predictor.conv1 is not None
+        x = self.predictor(fused, size if fits else None)
+        if self.predictor.sky is not None and not self.training:
+            x, sky = x.split((self.parametrisation.channels, 1), dim=1)
+            pred = fill_sky(self.parametrisation(x), sky)
+        else:
+            pred = self.parametrisation(x)
+        if self.output != 'depth' and self.parametrisation.gives_inverse:
+            pred = 1 / pred
+        return pred if fits else F.interpolate(pred, size=size, mode='bilinear')
+
+    def _camera_factors(self, metas: Sequence[dict], like: Tensor) -> Tensor:
+        """Give each image's focal length over the canonical one, (N, 1, 1, 1); 1 without one."""
+        if self.canonical_focal is None:
+            return like.new_ones(1, 1, 1, 1)
+        factors = [focal_length(meta, self.focal) / self.canonical_focal for meta in metas]
+        return like.new_tensor(factors)[:, None, None, None]
 
     def loss(self, taps: Sequence[Tap], batch_data_samples: list, train_cfg: dict | None) -> dict:
         """Compute the losses against ``gt_depth_map`` [m], inverted for disparity."""
@@ -182,6 +156,8 @@ class DepthDPTHead(DPTDecoder):
         target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
         if self.output != 'depth':
             target = 1 / target
+        metas = [sample.metainfo for sample in batch_data_samples]
+        target = target / self._camera_factors(metas, target)
         pred = cut_to(self(taps), target.shape[-2:])
         losses: dict[str, Tensor] = {}
         for criterion in self.loss_decode:
@@ -194,5 +170,29 @@ class DepthDPTHead(DPTDecoder):
     ) -> Tensor:
         """Predict (N, 1, H, W) at the size of the network's input, in ``unit``."""
         pred = cut_to(self(taps), input_size(batch_img_metas[0]))
+        if self.canonical_focal is not None:
+            pred = pred * self._camera_factors(batch_img_metas, pred)
         low, high = self.clamp
         return pred if low is None and high is None else pred.clamp(low, high)
+
+
+def focal_length(meta: dict, default: float | None) -> float:
+    """Give the focal length [px of the network's input], the mean of both directions.
+
+    Args:
+        meta: An image's, with ``intrinsics`` (fx, fy, cx, cy) or ``focal`` [px of the file], and
+            ``scale_factor`` (w, h) if it was resized.
+        default: Focal length of a file that says none.
+
+    Raises:
+        InputError: If there is none.
+    """
+    fx, fy = meta['intrinsics'][:2] if 'intrinsics' in meta else (meta.get('focal', default),) * 2
+    if fx is None:
+        raise InputError(
+            f'{meta.get("img_path", "this image")}: depth in metres needs the focal length of the '
+            'camera: list it with the image (intrinsics), or set model.decode_head.focal to it, in '
+            'pixels of the image'
+        )
+    width, height = meta.get('scale_factor', (1, 1))
+    return (fx * width + fy * height) / 2

@@ -19,9 +19,11 @@ class Parametrisation(nn.Module):
     Attributes:
         channels: Output channels of the last convolution.
         bounds: The least and the greatest number that can come out, in the prediction's unit.
+        gives_inverse: Whether a head of disparity may invert the depth that comes out.
     """
 
     channels = 1
+    gives_inverse = False
     bounds: tuple[float, float] = (0.0, inf)
 
 
@@ -52,6 +54,8 @@ class Sigmoid(Parametrisation):
 
 class Exponential(Parametrisation):
     """``exp(x) * median_depth``: x is a logarithm; Depth Anything 3 has a median of 1."""
+
+    gives_inverse = True
 
     def __init__(self, median_depth: float) -> None:
         super().__init__()
@@ -134,7 +138,7 @@ class Bins(Parametrisation):
         return weighted.sum(dim=1, keepdim=True) / shares.sum(dim=1, keepdim=True)
 
 
-PARAMETRISATIONS = {
+PARAMETRISATIONS: dict[str, type[Parametrisation]] = {
     'min_depth': Rectified,
     'max_depth': Sigmoid,
     'median_depth': Exponential,
@@ -158,11 +162,11 @@ def build_parametrisation(output: str, options: dict[str, Any]) -> Parametrisati
     """
     check_choice('output', output, tuple(UNITS))
     given = {name: value for name, value in options.items() if value is not None}
-    if output != 'depth' and given:
-        raise ValueError(f'{next(iter(given))} gives depth [m]: output is {output!r}')
     if len(given) > 1:
         raise ValueError(f'{" and ".join(given)} exclude each other')
     for name, value in given.items():
+        if output != 'depth' and not PARAMETRISATIONS[name].gives_inverse:
+            raise ValueError(f'{name} gives depth [m]: output is {output!r}')
         if isinstance(value, dict):
             return PARAMETRISATIONS[name](**value)
         return PARAMETRISATIONS[name](*(value if isinstance(value, (tuple, list)) else (value,)))

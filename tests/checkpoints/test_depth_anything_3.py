@@ -1,0 +1,141 @@
+"""Depth Anything 3's files become ours without remainder and give its own network's depth."""
+
+import json
+import runpy
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+from mmdpt.checkpoints import to_foreign, to_ours
+from mmdpt.checkpoints.reading.releases import RELEASES
+from mmdpt.config import load_config
+from mmdpt.errors import InputError
+from mmdpt.registry import MODELS
+
+REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_depth_anything_3.py')))
+MONO, METRIC = (f'depth-anything-3-{kind}-large' for kind in ('mono', 'metric'))
+
+
+@pytest.fixture(scope='module')
+def record():
+    """Shapes by key, and outputs by size."""
+    with np.load(REFERENCE['OUTPUTS']) as file:
+        about = json.loads(zlib.decompress(file['about'].tobytes()))
+        return about['shapes'], {name: file[name] for name in file if name != 'about'}
+
+
+def build(name, record, **changed):
+    """Build a release's config, narrow, with the recorded run's weights."""
+    release = RELEASES[name]
+    cfg = load_config(release.config, release.options)
+    init_default_scope(cfg.default_scope)
+    backbone, head = cfg.model.backbone, cfg.model.decode_head
+    dims = REFERENCE['DIMS']
+    backbone.arch = dict(
+        embed_dims=dims,
+        num_layers=24,
+        num_heads=REFERENCE['HEADS'],
+        feedforward_channels=4 * dims,
+    )
+    backbone.img_size, backbone.init_cfg = REFERENCE['SIDE'], None
+    head.embed_dims, head.reassemble_channels = dims, REFERENCE['WIDTHS']
+    head.channels = REFERENCE['CHANNELS']
+    cfg.merge_from_dict({f'model.{option}': value for option, value in changed.items()})
+    model = MODELS.build(cfg.model).eval()
+    theirs = {key: REFERENCE['fill'](key, tuple(shape)) for key, shape in record[0].items()}
+    converted, report = to_ours(theirs)
+    assert (report.source, report.dropped) == ('depth-anything', {})
+    model.load_state_dict(converted)
+    back, _ = to_foreign(converted, 'depth-anything')
+    assert back.keys() == theirs.keys()
+    assert all(torch.equal(back[key], theirs[key]) for key in theirs)
+    return model
+
+
+def deviation(model, record):
+    """Give the greatest deviation of depth, relative to the greatest depth, of all sizes."""
+    errors, stride = [], REFERENCE['STRIDE']
+    for size in REFERENCE['SIZES']:
+        with torch.no_grad():
+            image = REFERENCE['REFERENCE']['image'](size)
+            depth = model.decode_head(model.backbone(image))[0, :, ::stride, ::stride]
+        if model.decode_head.output == 'relative':
+            depth = 1 / depth
+        expected = torch.from_numpy(record[1][str(size)])
+        errors.append(((depth - expected).abs().max() / expected.max()).item())
+    return max(errors)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize('name', [MONO, METRIC])
+def test_depth_equals_its_own(record, name):
+    """The sky, too: a fifth to a half of the recorded pixels."""
+    assert deviation(build(name, record), record) <= 1e-5
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(
+    ('option', 'value'),
+    [
+        ('backbone.out_indices', (5, 11, 17, 23)),
+        ('backbone.interpolate_mode', 'bicubic'),
+        ('backbone.norm_cfg', dict(type='LN', eps=1e-3)),
+        ('decode_head.median_depth', 1.001),
+    ],
+)
+def test_the_record_tells_a_change_apart(record, option, value):
+    assert deviation(build(METRIC, record, **{option: value}), record) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ('meta', 'focal'),
+    [
+        (dict(focal=450.0), 450),
+        (dict(focal=900.0, scale_factor=(0.5, 0.4)), 405),
+        (dict(intrinsics=(400, 500, 30, 30)), 450),
+        (dict(), 600),
+    ],
+    ids=['listed', 'resized', 'intrinsics', 'set'],
+)
+def test_metres_are_of_the_camera_s_focal_length(record, meta, focal):
+    """Its README and utils/alignment.py: output x focal / 300; in training the target's inverse."""
+    model = build(METRIC, record, **{'decode_head.focal': 600.0})
+    head, size = model.decode_head, (70, 98)
+    with torch.no_grad():
+        taps = model.backbone(REFERENCE['REFERENCE']['image'](size))
+        depth = head.predict(taps, [dict(meta, img_shape=size)], None)
+        torch.testing.assert_close(depth, head(taps) * focal / 300)
+        sample = SegDataSample(metainfo=meta, gt_depth_map=PixelData(data=head.train()(taps)[0]))
+        head.loss_decode = torch.nn.ModuleList([MeanRatio()])
+        assert head.loss(taps, [sample], None)['loss'].item() == pytest.approx(focal / 300)
+
+
+class MeanRatio(torch.nn.Module):
+    """Mean of prediction over target."""
+
+    loss_name = 'loss'
+
+    def forward(self, pred, target):
+        return (pred / target).mean()
+
+
+def test_an_image_without_focal_length_is_named(record):
+    head = build(METRIC, record).decode_head  # the release's, which has no default
+    meta = dict(img_path='a.jpg', img_shape=(70, 70))
+    with pytest.raises(InputError, match=r'a\.jpg: depth in metres needs the focal length'):
+        head.predict([torch.zeros(1, 32, 5, 5)] * 4, [meta], None)
+
+
+def test_the_sky_does_not_train(record):
+    model = build(MONO, record).train()
+    depth = model.decode_head(model.backbone(torch.zeros(1, 3, 70, 70)))
+    depth.sum().backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None]
+    assert without and all('predictor.sky' in name for name in without)
+    assert not any(p.requires_grad for p in model.decode_head.predictor.sky.parameters())
