@@ -22,6 +22,7 @@ def parse_args() -> argparse.Namespace:
         action='store_false',
         help='do not compare the file with the model',
     )
+    parser.add_argument('--opset', type=int, help='operator set of ONNX, 18 or above')
     add_overrides(
         parser, 'keys of the config; model.test_cfg.flip=False leaves out the mirror image'
     )
@@ -41,7 +42,7 @@ def main() -> None:
     if args.checkpoint is None and args.config not in RELEASES:
         raise InputError(f'{args.config} is not the name of a released model: give a checkpoint')
     model = init_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
-    comparisons = export_model(model, args.format, args.out, args.verify)
+    comparisons = export_model(model, args.format, args.out, args.verify, args.opset)
     for comparison in comparisons:
         print(f'{comparison} of the greatest value')
     state = 'equal to the model' if comparisons else 'not compared with the model'

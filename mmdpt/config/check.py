@@ -10,6 +10,8 @@ from mmengine.registry import Registry
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
+from .classes import check_classes
+
 BUILT_ELSEWHERE = ('_cfg', 'sampler')
 """Endings of keys that other registries build: mmcv's layers, mmseg's pixel samplers."""
 
@@ -25,6 +27,7 @@ def check_config(cfg: Mapping) -> None:
     """
     for path, component, registry in _components(cfg):
         _check_component(path, component, registry)
+    check_classes(cfg)
 
 
 def _components(cfg: Mapping) -> Iterator[Component]:
@@ -74,7 +77,8 @@ def _check_component(path: str, component: Mapping, registry: Registry) -> None:
         if accepted is not None and key not in accepted and key not in ('type', '_scope_'):
             raise InputError(
                 f'{path}.{key}: {cls.__name__} takes no argument {key!r}'
-                f'{_nearest(key, accepted) or f"; it takes {sorted(accepted)}"}'
+                f'{_nearest(key, accepted) or f"; it takes {sorted(accepted)}"}. If it comes from '
+                f'_base_, {path}=dict(_delete_=True, ...) leaves out all that _base_ says'
             )
 
 

@@ -18,7 +18,7 @@ def fit_config_to_machine(cfg: Config) -> None:
     """Without CUDA, change a config in place to what runs on the CPU, and log the changes."""
     if torch.cuda.is_available():
         return
-    changes = ['no CUDA: training on the CPU']
+    changes = ['no CUDA: running on the CPU']
     if use_batch_norm_without_cuda(cfg):
         changes.append('BN for SyncBN')
     if cfg.get('launcher', 'none') != 'none':

@@ -4,6 +4,7 @@ from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 
 from . import transforms
 from .balanced_sampler import BalancedSampler
+from .concat_dataset import ConcatDataset
 from .depth_dataset import DepthDataset
 from .depth_list import DepthListDataset
 from .diw import DIWDataset
@@ -26,6 +27,7 @@ __all__ = [
     'ADE20KDataset',
     'BalancedSampler',
     'CityscapesDataset',
+    'ConcatDataset',
     'DIWDataset',
     'DepthDataset',
     'DepthListDataset',

@@ -191,7 +191,8 @@ class DepthMetric(BaseMetric):
             path = Path(self.per_image_file)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(''.join(json.dumps(result) + '\n' for result in results))
-        if all(result.get('without_depth') for result in results):
+        results = [result for result in results if not result.get('without_depth')]
+        if not results:
             print_log('no image has ground truth: there are no metrics', logger='current')
             return {}
         scored = leave_out_empty(results, 'valid_pixels', 'valid pixels', self.least_pixels)
@@ -210,7 +211,8 @@ class DepthMetric(BaseMetric):
         if not self._counts(name):
             return {'img_path': name}
         output = self._output_of(sample, name)
-        if 'gt_depth_map' not in sample and sample.get('depth_map_path', '') is None:
+        listed_without = sample.get('depth_map_path', '') is None or 'gt_sem_seg' in sample
+        if 'gt_depth_map' not in sample and listed_without:
             return {'img_path': name, 'valid_pixels': 0, 'without_depth': True}
         pred = read_map(sample, 'pred_depth_map')
         target = read_map(sample, 'gt_depth_map')

@@ -17,6 +17,8 @@ from .metadata import as_strings
 from .module import INPUT, ExportableModel
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
+LEAST_OPSET = 18
+"""What torch's exporter writes; to lower ones it only tries to convert."""
 GREATEST_FILE = 2**31
 """Size that protobuf allows for one file [bytes]."""
 
@@ -37,7 +39,11 @@ def check_can_write(module: ExportableModel) -> None:
 
 
 def write(
-    module: ExportableModel, example: Tensor, path: Path, metadata: Mapping[str, Any]
+    module: ExportableModel,
+    example: Tensor,
+    path: Path,
+    metadata: Mapping[str, Any],
+    opset: int | None = None,
 ) -> None:
     """Write a model and let ``onnx.checker`` check it; ``metadata_props`` also hold the opset."""
     import onnx
@@ -47,6 +53,7 @@ def write(
             module,
             (example,),
             dynamo=True,
+            opset_version=opset,
             input_names=[INPUT],
             output_names=module.output_names,
             dynamic_shapes={INPUT: {0: 'batch', 2: 'height', 3: 'width'}},

@@ -1,5 +1,6 @@
 """Write a file, compare it with the model, and only then give it its name."""
 
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -32,7 +33,11 @@ def check_out(path: Path, format_name: str) -> None:
 
 
 def export_model(
-    model: BaseSegmentor, format_name: str, out: str | Path, verified: bool = True
+    model: BaseSegmentor,
+    format_name: str,
+    out: str | Path,
+    verified: bool = True,
+    opset: int | None = None,
 ) -> list[Comparison]:
     """Export a model to a file that takes normalised images (N, 3, H, W) of any size.
 
@@ -41,6 +46,7 @@ def export_model(
         format_name: A key of ``FORMATS``.
         out: The file to write; it must not exist.
         verified: Whether to load the file and compare it with the model at four shapes.
+        opset: Operator set of ONNX, 18 or above; None: torch's.
 
     Returns:
         The comparisons; none without ``verified``.
@@ -52,13 +58,19 @@ def export_model(
     path = Path(out)
     check_out(path, format_name)
     writer = FORMATS[format_name][1]
+    if opset is not None and (writer is not onnx_file or opset < onnx_file.LEAST_OPSET):
+        raise InputError(
+            f'opset is the operator set of ONNX, {onnx_file.LEAST_OPSET} or above: got {opset} for '
+            f'{format_name}'
+        )
+    write = writer.write if opset is None else partial(onnx_file.write, opset=opset)
     module = ExportableModel(model).eval()
     metadata = describe(model)
     if writer is onnx_file:
         onnx_file.check_can_write(module)
     with atomic_path(path, parents=True) as unfinished:
         try:
-            writer.write(module, torch.randn(example_shape(module)), unfinished, metadata)
+            write(module, torch.randn(example_shape(module)), unfinished, metadata)
         except (InputError, OSError):
             raise
         except Exception as error:  # exporters pass on errors of any layer

@@ -14,11 +14,13 @@ from urllib import request
 from urllib.parse import quote, unquote
 
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image
 from torch import Tensor
 
 from mmdpt.errors import InputError
 from mmdpt.files.addresses import check_address, open_address
+from mmdpt.files.paths import name_some
 
 from .images import ChannelOrder, as_rgb, decode_image, read_image
 from .video import is_video
@@ -144,7 +146,9 @@ def _find_by_name(name: str) -> Iterator[_Found]:
     if is_video(name):
         raise InputError(f'{name} is a video, not an image; it is predicted by itself')
     if os.path.isdir(name):
-        paths = list(_images_below(name))
+        files = list(_files_below(name))
+        paths = [path for path in files if _is_image(path)]
+        _name_left_out(name, sorted({*files} - {*paths}))
         lacking = f'the folder {name} has no image ({", ".join(IMAGE_SUFFIXES)})'
     elif _is_glob(name):
         paths = [path for path in glob.iglob(name, recursive=True) if _is_image(path)]
@@ -179,13 +183,23 @@ def _is_glob(name: str) -> bool:
     return glob.has_magic(name) and not os.path.exists(name)
 
 
-def _images_below(folder: str) -> Iterator[str]:
+def _files_below(folder: str) -> Iterator[str]:
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith('.')]
         for name in files:
             path = os.path.join(place, name)
-            if not name.startswith('.') and _is_image(path):
+            if not name.startswith('.') and not os.path.isdir(path):
                 yield path
+
+
+def _name_left_out(folder: str, paths: list[str]) -> None:
+    if paths:
+        suffixes = ', '.join(sorted({Path(path).suffix or 'no suffix' for path in paths}))
+        print_log(
+            f'{len(paths)} files in {folder} have no suffix of an image ({suffixes}) and are left '
+            f'out:{name_some(paths)}',
+            'current',
+        )
 
 
 def _refuse(error: OSError) -> None:

@@ -11,6 +11,10 @@ from .tiling import below, beside
 ALPHA = 0.7
 """Share of the class colour in an overlay."""
 IGNORED = (0, 0, 0)
+STRIPES = (IGNORED, (255, 255, 255))
+"""Ignored pixels where classes have colours; one of them may be black or white."""
+STRIPE = 4
+"""Width of a stripe along a row [px]."""
 WRONG = (230, 30, 60)
 FADED = 0.35
 """Share of the image, mixed with white, where a prediction is right."""
@@ -18,10 +22,11 @@ UNNAMED_COLOURS = 'tab20'
 
 
 def colourise(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Colour a label map (H, W) by a palette of RGB; ignored values, beyond it, are black."""
-    table = np.array([*palette, IGNORED], np.uint8)
+    """Colour a label map (H, W) by a palette of RGB; ignored values, beyond it, are striped."""
+    table = np.array([*palette, *STRIPES], np.uint8)
     known = (labels >= 0) & (labels < len(palette))
-    return table[np.where(known, labels, len(palette))]
+    rows, columns = np.ogrid[: labels.shape[0], : labels.shape[1]]
+    return table[np.where(known, labels, len(palette) + (rows + columns) // STRIPE % 2)]
 
 
 def overlay(
@@ -41,7 +46,7 @@ def overlay_with_classes(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        labels: (H, W); ignored values, beyond the classes, are black and not named.
+        labels: (H, W); ignored values, beyond the classes, are striped.
         classes: Names; if empty, the values serve as names.
         palette: RGB of every class; if empty, twenty colours take turns.
 
@@ -52,6 +57,8 @@ def overlay_with_classes(
     names = classes or [str(value) for value in range(255)]
     palette = palette or default_palette(len(names))
     legend = [(names[k], palette[k]) for k in seen if 0 <= k < len(names)]
+    if len(legend) < len(seen):
+        legend.append(('ignored: striped', IGNORED))
     picture = overlay(image, labels, palette)
     return below([picture, class_legend(legend, image.shape[1])], gap=0)
 

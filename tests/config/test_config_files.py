@@ -115,3 +115,46 @@ def test_arguments_of_host_components_pass():
         ],
     )
     check_config(cfg)
+
+
+CAMVID = 'dpt_vit-ti16_camvid'
+
+
+def test_a_key_of_the_base_is_said_to_stay():
+    hint = r'If it comes from _base_, model\.backbone=dict\(_delete_=True, \.\.\.\) leaves out all'
+    with pytest.raises(InputError, match=hint):
+        check_config(load_config(CAMVID, ['model.backbone.type=mmseg.ResNet']))
+
+
+@pytest.mark.parametrize(
+    ('name', 'option', 'message'),
+    [
+        (
+            *(CAMVID, 'model.decode_head.num_classes=3'),
+            r'decode_head\.num_classes is 3, but train_dataloader\.dataset has 11 classes',
+        ),
+        (
+            *('dpt_vit-ti16_scenes-joint', 'model.decode_head.num_classes=2'),
+            r'is 2, but train_dataloader\.dataset\.datasets\[0\] has 12 classes',
+        ),
+        (
+            *(CAMVID, f'val_dataloader.dataset.metainfo.classes={[str(k) for k in range(256)]}'),
+            r'val_dataloader\.dataset has 256 classes: at most 255',
+        ),
+    ],
+)
+def test_classes_that_the_head_has_not_are_named(name, option, message):
+    with pytest.raises(InputError, match=message):
+        check_config(load_config(name, [option]))
+
+
+def test_more_classes_than_the_data_and_other_names_are_warnings(capfd, forget_runs):
+    names = [str(k) for k in range(11)]
+    options = ['model.decode_head.num_classes=20']
+    check_config(
+        load_config(CAMVID, [*options, f'val_dataloader.dataset.metainfo.classes={names}'])
+    )
+    said = ''.join(capfd.readouterr())
+    assert said.count('num_classes is 20, but train_dataloader.dataset has 11 classes') == 1
+    assert said.count('is 20') == 1
+    assert 'the classes of val_dataloader.dataset have other names than those of train' in said

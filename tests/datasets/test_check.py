@@ -8,6 +8,7 @@ from mmengine.config import ConfigDict
 from tiny_files import CLASSES, LabelsAndDepth, write_image, write_map
 
 from mmdpt.datasets.checking import check_splits, format_report
+from mmdpt.datasets.checking.label_guess import guess_values
 from mmdpt.datasets.checking.splits import entries, spread
 from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.errors import InputError
@@ -137,6 +138,14 @@ def test_class_that_is_nowhere_is_a_note(root):
     assert not reports[0].troubles
 
 
+def test_files_beside_the_images_are_a_note(root):
+    (root / 'images' / 'train' / 'z.heic').touch()
+    for dataset in (segmentation(root), depth(root)):
+        text = format_report(check(dataset))
+        assert '1 files have another suffix than the images and are left out:' in text
+        assert 'z.heic' in text
+
+
 def test_depth_file_of_two_images_is_a_note(root):
     (root / 'list.txt').write_text('p.jpg p.png\nq.jpg p.png\n')
     reports = check(depth(root, ann_file='list.txt'))
@@ -181,6 +190,53 @@ def test_one_bad_file_is_the_only_trouble(root, file, content, trouble):
     damage(root / file, content)
     build = depth if file.startswith('depth') else segmentation
     assert re.match(trouble, ': '.join(only_trouble(build(root))))
+
+
+def test_masks_of_0_and_255_are_a_trouble_until_they_are_mapped(root):
+    metainfo = dict(classes=('background', 'road'), palette=[[0, 0, 0], [9, 9, 9]])
+    for name in NAMES:
+        write_label(root, name, [0, 255, 255, 255])
+    kind, text = only_trouble(segmentation(root, metainfo=metainfo))
+    assert kind == 'values in the files'
+    assert text.endswith('ignored: if it stands for road, set label_map={255: 1}')
+    rows = lines(check(segmentation(root, metainfo=metainfo)))
+    assert rows['values in the files'] == ['0 (25.0%), 255 (75.0%)']
+    (report,) = check(segmentation(root, metainfo=metainfo, label_map={255: 1}))
+    assert not report.troubles and lines([report])['labels seen'] == ['0..1']
+
+
+@pytest.mark.parametrize(
+    ('values', 'reduced', 'advice'),
+    [
+        ([0, 255], True, None),
+        ([1, 255], True, 'if it stands for b, set label_map={255: 2}'),
+        ([0, 1, 255], False, None),
+        ([0, 1, 2, 3], False, 'if classes count from 1, and 0 is to ignore'),
+        ([1, 2, 3], False, 'set reduce_zero_label=True'),
+        ([0, 127, 254], False, 'in their order, set label_map={127: 1, 254: 2}'),
+        ([0, 5, 9, 13], False, None),
+    ],
+)
+def test_values_are_guessed(values, reduced, advice):
+    guess = guess_values(values, CLASSES['classes'], reduced)
+    assert (guess is None) == (advice is None) and (advice or '') in (guess or '')
+
+
+def test_wrong_values_are_one_trouble_with_advice(root):
+    for name in NAMES:
+        write_label(root, name, [1, 2, 3])
+    (report,) = check(segmentation(root))
+    assert {kind for kind, _ in report.troubles} == {'label values'}
+    assert 'note: train: the labels read hold 1, 2, 3: if classes' in format_report([report])
+
+
+def test_training_without_labels_is_a_trouble_and_a_test_is_none(root):
+    prefix = dict(img_path='images/val', seg_map_path=None)
+    dataset = segmentation(root, data_prefix=prefix)
+    train, val = check(dataset, dict(dataset, test_mode=True))
+    assert [kind for kind, _ in train.troubles] == ['no target'] * 2
+    assert {kind for kind, _ in val.troubles} == {'leak'}
+    assert lines([val])['paired with'] == ['no target 2']
 
 
 def test_wrong_depth_scale_unless_there_is_no_unit(root):

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
+from mmdpt.errors import InputError
 from mmdpt.export import FORMATS, export_model
 from mmdpt.export.metadata import as_strings, describe
 
@@ -107,6 +108,15 @@ def test_onnx_names_its_inputs_outputs_and_axes(exported, kind, outputs):
 
     assert [(v.name, axes(v)) for v in graph.input] == [('image', ['batch', 3, 'height', 'width'])]
     assert [(v.name, axes(v)[:2]) for v in graph.output] == outputs
+
+
+@pytest.mark.parametrize(
+    ('format_name', 'opset'), [('onnx', 17), ('torchscript', 18)], ids=['low', 'no ONNX']
+)
+def test_opset_that_cannot_be_is_refused(tmp_path, format_name, opset):
+    out = tmp_path / ('a.onnx' if format_name == 'onnx' else 'a.pt')
+    with pytest.raises(InputError, match=f'18 or above: got {opset} for {format_name}'):
+        export_model(None, format_name, out, opset=opset)
 
 
 def test_onnx_says_how_to_prepare_the_image_and_what_comes_out(exported):

@@ -10,8 +10,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import tiny
 from mmengine.registry import init_default_scope
 from PIL import Image
+from tiny_files import write_image, write_map
 
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.commands.cli import find_tools
@@ -163,6 +165,31 @@ def test_own_data_as_the_page_configures_it(tmp_path):
         labels = dataset[0]['data_samples'].gt_sem_seg.data
         assert set(labels.unique().tolist()) <= {0, 1, 2, 255}
         assert dataset.metainfo['classes'] == ('background', 'crop', 'weed')
+
+
+def test_labels_and_depth_are_joined_as_the_page_does_it(succeed, tmp_path):
+    """Trained and evaluated by a tiny model."""
+    (block,) = python_blocks('docs/own-data.md')
+    mine = tmp_path / 'data/mine'
+    for split in ('train', 'val'):
+        write_image(mine / f'images/{split}/a.jpg', (64, 48))
+        write_map(mine / f'annotations/{split}/a.png', [0, 1, 2, 255], (48, 64), np.uint8)
+        write_image(mine / f'rooms/{split}.jpg', (64, 48))
+        write_map(mine / f'rooms/{split}.png', [2000, 4000], (48, 64), np.uint16)
+        line = f'rooms/{split}.jpg,rooms/{split}.png,1000'
+        (mine / f'{split}.csv').write_text(f'image,depth,scale\n{line}\n')
+    block = block.replace('data/mine', str(mine)).replace("'./", f"'{REPO}/configs/dpt/")
+    head = dict(**tiny.HEAD, num_classes=3)
+    path = tmp_path / 'joined.py'
+    path.write_text(f"""{block}
+model = dict(backbone={tiny.BACKBONE}, decode_head={head}, depth_head={tiny.HEAD})
+for loader in (train_dataloader, val_dataloader):
+    loader.update(batch_size=1, num_workers=0, persistent_workers=False)
+train_cfg = dict(max_iters=2, val_interval=2)
+""")
+    done = succeed('train.py', path, '--work-dir', tmp_path / 'work')
+    assert re.search(r'mIoU: [\d.]+ .*abs_rel: [\d.]+', done.stdout)
+    assert 'WARNING' not in done.stdout
 
 
 def test_experiment_of_the_page(tmp_path):

@@ -10,6 +10,7 @@ from mmseg.models.losses import accuracy
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from mmdpt.errors import InputError
 from mmdpt.models import DPTHead, Fusion
 from mmdpt.models.decode_heads.dpt_head import cut_to, padded_size, stride_of
 from mmdpt.models.layers.fusion import convolve_upsampled
@@ -48,6 +49,29 @@ def test_taps_that_do_not_fit_are_refused():
         build()(taps()[:3])
 
 
+def test_accuracy_of_one_logit_is_by_its_threshold():
+    """Probability 0.5 everywhere: of class 1 for a threshold of 0.4, of class 0 for 0.6."""
+    labels = torch.ones(1, 1, 32, 48, dtype=torch.long)
+    labels[..., 12:] = 0
+    labels[..., 24:] = 255
+    labels[..., :3] = 0
+    for threshold, expected in ((0.4, 37.5), (0.6, 62.5)):
+        head = build(
+            num_classes=2,
+            out_channels=1,
+            threshold=threshold,
+            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
+        )
+        losses = head.loss_by_feat(torch.zeros(1, 1, 16, 24), samples(32, 48, 1, labels))
+        assert losses['acc_seg'].item() == pytest.approx(expected)
+
+
+def test_labels_that_are_missing_are_named():
+    sample = SegDataSample(metainfo=dict(img_path='x/a.jpg'))
+    with pytest.raises(InputError, match=r'x/a\.jpg has no gt_sem_seg to train on'):
+        build().loss(taps(batch=1), [sample], None)
+
+
 def test_ignore_readout_takes_plain_maps():
     head = build(readout_type='ignore').eval()
     with_tokens = taps()
@@ -61,6 +85,7 @@ def test_ignore_readout_takes_plain_maps():
         *((dict(reassemble_scales=(4, 2, 1, s)), f'integer s, got {s}') for s in (1.5, 0.4, 0, -1)),
         (dict(reassemble_scales=(4, 2, 1)), '4 channels, 3 scales'),
         (dict(auxiliary_weight=-0.2), r'got -0\.2'),
+        (dict(num_classes=2, out_channels=1), r'loss_decode\.use_sigmoid=True'),
         (dict(dropout_ratio=-0.1), r'in 0..1, got -0\.1'),
         (dict(dropout_ratio=1.1), r'in 0..1, got 1\.1'),
     ],

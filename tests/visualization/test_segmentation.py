@@ -10,20 +10,21 @@ from mmdpt.visualization.tiling import GAP
 PALETTE = [[255, 0, 0], [0, 255, 0]]
 
 
-def test_classes_take_their_colour_and_other_values_black():
-    """Also beyond 256 classes, and below zero."""
+def test_classes_take_their_colour_and_other_values_stripes():
+    """Also beyond 256 classes, and below zero: neither a black nor a white class looks so."""
     palette = [[255, 0, 0], [0, 255, 0], *[[0, 0, 0]] * 297, [9, 8, 7]]
     picture = colourise(np.array([[0, 1, 255, 299, -1, 300, 65535]]), palette)
-    assert picture.tolist() == [[*palette[:2], [0] * 3, [9, 8, 7], [0] * 3, [0] * 3, [0] * 3]]
+    stripes = [[0] * 3, [9, 8, 7], *[[255] * 3] * 3]
+    assert picture.tolist() == [[*palette[:2], *stripes]]
 
 
 def test_classes_of_an_overlay_are_those_in_it():
     labels = np.array([[0, 0, 255]]).repeat(40, axis=0).repeat(40, axis=1)
     image = np.full((40, 120, 3), 100, np.uint8)
     picture = overlay_with_classes(image, labels, ('first', 'second'), PALETTE)
-    assert picture.shape == (40 + LINE_HEIGHT, 120, 3)
+    assert picture.shape == (40 + 2 * LINE_HEIGHT, 120, 3)
     assert picture[0, 0].tolist() == [int(0.7 * 255 + 0.3 * 100), 30, 30]
-    assert picture[0, 119].tolist() == [30, 30, 30]
+    assert [picture[0, x].tolist() for x in (119, 114)] == [[208] * 3, [30] * 3]
     legend = picture[40:].reshape(-1, 3).tolist()
     assert PALETTE[0] in legend and PALETTE[1] not in legend
 

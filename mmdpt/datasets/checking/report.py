@@ -1,5 +1,6 @@
 """Format what was found in the splits as a table, notes and troubles."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -62,7 +63,20 @@ def _label_rows(report: SplitReport) -> dict[str, str]:
     if counts.any():
         values = _ranges([k for k in np.flatnonzero(counts).tolist() if k != IGNORE_INDEX])
         share = f'{1 - counts[IGNORE_INDEX] / counts.sum():.1%}'
-    return {'labels seen': values or NONE, 'labels not ignored': share}
+    held: Counter[int] = sum((reading.file_values for reading in report.readings), Counter())
+    return {
+        'values in the files': _shares(held) or NONE,
+        'labels seen': values or NONE,
+        'labels not ignored': share,
+    }
+
+
+def _shares(counts: Counter[int]) -> str:
+    """Write sorted values; up to three with their shares of the pixels."""
+    if len(counts) > 3:
+        return _ranges(sorted(counts))
+    total = sum(counts.values())
+    return ', '.join(f'{value} ({counts[value] / total:.1%})' for value in sorted(counts))
 
 
 def _depth_rows(report: SplitReport) -> dict[str, str]:
@@ -93,6 +107,11 @@ def _notes(report: SplitReport) -> Iterator[str]:
         unseen = [name for name, count in zip(classes, counts, strict=False) if not count]
         names = name_some([f'{classes.index(name)} {name}' for name in unseen])
         yield f'{len(unseen)} of {len(classes)} classes are not in the samples read:{names}'
+    if report.advice:
+        yield report.advice
+    if report.left_out:
+        text = f'{len(report.left_out)} files have another suffix than the images'
+        yield f'{text} and are left out:{name_some(report.left_out)}'
     if report.shared_targets:
         yield f'{report.shared_targets} label or depth files belong to several images'
 

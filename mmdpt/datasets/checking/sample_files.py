@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmengine.dataset import BaseDataset
 
 from mmdpt.datasets.label_values import IGNORE_INDEX
-from mmdpt.datasets.transforms.loading import MEDIAN_SAMPLES, LoadDepth
+from mmdpt.datasets.transforms.loading import MEDIAN_SAMPLES, LoadDepth, read_image
 from mmdpt.errors import InputError
 
 LOADERS = (MMCVLoadImageFromFile, MMCVLoadAnnotations, LoadDepth)
@@ -30,13 +31,15 @@ class Reading:
     """Content of one sample's files.
 
     ``size`` is the image's (width, height) [px]. ``labels`` counts the pixels of each label value
-    after the loader's mapping, (256,). ``depth_values`` are some of the valid depths [m], including
-    the least and the greatest; ``depth_in_metres`` is false if the loader expects no unit.
+    after the loader's mapping, (256,); ``file_values`` those of each value in the file, unless the
+    data set maps them. ``depth_values`` are some of the valid depths [m], including the least and
+    the greatest; ``depth_in_metres`` is false if the loader expects no unit.
     """
 
     path: str
     size: tuple[int, int] | None = None
     labels: np.ndarray | None = None
+    file_values: Counter[int] = field(default_factory=Counter)
     depth_values: np.ndarray | None = None
     depth_share: float = 0.0
     depth_in_metres: bool = True
@@ -74,6 +77,8 @@ def read_files(dataset: BaseDataset, index: int) -> Reading:
             loaded, troubles = _load(step, results)
             reading.troubles += troubles
             _describe(step, loaded, troubles, reading)
+            if isinstance(step, MMCVLoadAnnotations) and not results.get('file_map'):
+                reading.file_values = _count_values(step, results)
             if 'ori_shape' in loaded:
                 results['ori_shape'] = loaded['ori_shape']
     return reading
@@ -108,6 +113,16 @@ def _attempt(step: Any, results: dict) -> tuple[dict, str | None]:
     if loaded is None:  # mmcv's way of leaving a sample out
         return {}, f'{results["img_path"]}: {type(step).__name__} leaves it out'
     return loaded, None
+
+
+def _count_values(step: Any, results: dict) -> Counter[int]:
+    """Count the pixels of each value in a label file; none if it cannot be read."""
+    try:
+        label = read_image('label', results['seg_map_path'], 'unchanged', step)
+    except (InputError, KeyError, TypeError):
+        return Counter()
+    values, counts = np.unique(label, return_counts=True)
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
 
 def _describe(step: Any, loaded: dict, troubles: list[Trouble], reading: Reading) -> None:

@@ -1,7 +1,7 @@
 """Check every split of a config: its listing, a spread sample of its files, its pipeline."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from mmengine.dataset import BaseDataset
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
+from .label_guess import guess_values
 from .sample_files import Reading, Trouble, message, read_files
 
 SPLITS = ('train', 'val', 'test')
@@ -32,7 +33,9 @@ class SplitReport:
     """Findings in one split.
 
     ``num_samples`` counts repetitions, ``num_entries`` distinct entries. ``pairs`` counts the
-    entries with 'labels', 'depth' or 'no target'. ``samples`` are a few outputs of the complete
+    entries with 'labels', 'depth' or 'no target'. ``left_out`` are files beside the images.
+    ``advice`` is what wrong label values may mean.
+    ``samples`` are a few outputs of the complete
     pipeline with their image's path; ``image_paths`` are the images of all entries.
     """
 
@@ -41,6 +44,8 @@ class SplitReport:
     num_entries: int = 0
     pairs: dict[str, int] = field(default_factory=dict)
     shared_targets: int = 0
+    left_out: list[str] = field(default_factory=list)
+    advice: str | None = None
     metainfo: Mapping[str, Any] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
     samples: list[tuple[str, dict]] = field(default_factory=list)
@@ -122,6 +127,7 @@ def _check_split(name: str, config: Mapping, num_samples: int) -> SplitReport:
     for k in spread(len(listed), num_samples):
         report.readings.append(read_files(listed[k].dataset, listed[k].dataset_index))
         report.troubles += report.readings[-1].troubles
+    _look_at_values(report)
     for k in spread(len(listed), PIPELINE_SAMPLES):
         _run_pipeline(dataset, listed[k].position, report.image_paths[k], report)
     return report
@@ -140,8 +146,25 @@ def _look_at_pairs(listed: Sequence[Entry], report: SplitReport) -> None:
                 images[info[key]].add(info['img_path'])
         if not any(info.get(key) for key in TARGETS):
             pairs['no target'] += 1
+            if report.name == 'train':
+                text = f'{info["img_path"]} has neither labels nor depth to train on'
+                report.troubles.append(Trouble('no target', text))
+    datasets = {id(entry.dataset): entry.dataset for entry in listed}.values()
+    report.left_out = [path for part in datasets for path in getattr(part, 'left_out', ())]
     report.pairs = dict(pairs)
     report.shared_targets = sum(len(paths) > 1 for paths in images.values())
+
+
+def _look_at_values(report: SplitReport) -> None:
+    """Compare the values in all label files read, which one file does not tell."""
+    values = sorted(sum((reading.file_values for reading in report.readings), Counter()))
+    meta = report.metainfo
+    if meta.get('classes'):
+        text = guess_values(values, meta['classes'], bool(meta.get('reduce_zero_label')))
+        if text is not None and any(trouble.kind == 'label values' for trouble in report.troubles):
+            report.advice = text
+        elif text is not None:
+            report.troubles.append(Trouble('values in the files', text))
 
 
 def _run_pipeline(dataset: Any, position: int, path: str, report: SplitReport) -> None:

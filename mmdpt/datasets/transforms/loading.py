@@ -21,7 +21,7 @@ MEDIAN_SAMPLES = 4096
 """Pixels of a depth map whose median is checked."""
 
 
-def _read_image(what: str, path: str, flag: str, step: Any) -> np.ndarray:
+def read_image(what: str, path: str, flag: str, step: Any) -> np.ndarray:
     """Decode an image file with the settings of mmcv's loading step."""
     try:
         data = read_whole(path, step.backend_args)
@@ -54,7 +54,7 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
             InputError: If the file is missing, empty, cut short or no readable image.
         """
         try:
-            image = _read_image('image', results['img_path'], self.color_type, self)
+            image = read_image('image', results['img_path'], self.color_type, self)
         except InputError:
             if self.ignore_empty:
                 return None
@@ -80,7 +80,7 @@ class LoadAnnotations(MMSegLoadAnnotations):
         path = results['seg_map_path']
         if path is None:
             return
-        label = _read_image('label', path, 'unchanged', self).squeeze()
+        label = read_image('label', path, 'unchanged', self).squeeze()
         if label.ndim != 2:
             raise InputError(
                 f'label {path} has {label.shape[-1]} channels: expected one, holding class numbers'

@@ -97,17 +97,20 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
     """Reassemble the taps, fuse them coarse to fine, classify every pixel.
 
     Args:
-        num_classes: Number of classes.
+        num_classes: Number of classes. Two may share one logit: ``out_channels=1``, a loss with
+            ``use_sigmoid=True``, and ``threshold``, the probability above which a pixel is of
+            class 1 (0.3 by default, as in mmseg).
         dropout_ratio: Element-wise dropout before the classifier.
         auxiliary_weight: Weight of the loss on the penultimate fusion map. 0: no such output.
         align_corners: Whether upsampling to the image aligns corners.
         **kwargs: Arguments of ``DPTDecoder`` (``embed_dims``, ``reassemble_channels``,
             ``readout_type``, ``channels``, ...), whose ``norm_cfg`` is the output's, too; and
-            ``loss_decode``, ``sampler``, ``ignore_index``, ``out_channels``, ``threshold`` and
-            ``init_cfg`` of mmseg's ``BaseDecodeHead``.
+            ``loss_decode``, ``sampler``, ``ignore_index`` and ``init_cfg`` of mmseg's
+            ``BaseDecodeHead``.
 
     Raises:
         ValueError: If ``auxiliary_weight`` is negative, or a reassemble setting does not fit.
+        InputError: If a loss takes the softmax of one logit.
     """
 
     def __init__(
@@ -127,6 +130,11 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
             align_corners=align_corners,
             **kwargs,
         )
+        if self.out_channels == 1 and any(is_plain(loss) for loss in self._criteria()):
+            raise InputError(
+                'out_channels=1 needs a loss of probabilities: loss_decode.use_sigmoid=True; the '
+                'softmax of one logit is 1 everywhere'
+            )
         channels, norm_cfg = self.channels, self.norm_cfg
         self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
         self.dropout = ReLUDropout(dropout_ratio)
@@ -159,6 +167,10 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
                 losses[f'aux_{name}'] = weight * value
         return losses
 
+    def _criteria(self) -> list[Any]:
+        several = isinstance(self.loss_decode, nn.ModuleList)
+        return list(self.loss_decode) if several else [self.loss_decode]
+
     def loss_by_feat(
         self, seg_logits: Tensor, batch_data_samples: list, stride: Fraction | None = None
     ) -> dict:
@@ -172,8 +184,7 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
         check_truth(batch_data_samples, 'gt_sem_seg')
         label = self._stack_batch_gt(batch_data_samples)
         stride = stride or self.output_stride
-        several = isinstance(self.loss_decode, nn.ModuleList)
-        criteria: list[Any] = list(self.loss_decode) if several else [self.loss_decode]
+        criteria = self._criteria()
         if self.sampler is None and all(is_plain(criterion) for criterion in criteria):
             size = self.padded_size(seg_logits, label.shape[-2:], stride)
             return upsampled_cross_entropies(
@@ -187,6 +198,9 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
             value = criterion(logits, label, weight=weight, ignore_index=self.ignore_index)
             name = str(criterion.loss_name)
             losses[name] = losses.get(name, 0) + value
+        if logits.shape[1] == 1:  # the logit of class 0 is where the threshold is
+            limit = torch.logit(torch.tensor(float(self.threshold)))
+            logits = torch.cat((limit.to(logits).expand_as(logits), logits), dim=1)
         losses['acc_seg'] = accuracy(logits, label, ignore_index=self.ignore_index)
         return losses
 

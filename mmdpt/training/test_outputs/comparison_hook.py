@@ -81,7 +81,7 @@ def _comparison(sample: SegDataSample, metainfo: dict) -> np.ndarray:
     image = mmcv.imfrombytes(get(sample.img_path), channel_order='rgb')
     panels = []
     if 'pred_sem_seg' in sample:
-        labels = sample.pred_sem_seg.data.squeeze().cpu().numpy()
+        labels = sample.pred_sem_seg.data[0].long().cpu().numpy()
         truth = _read(sample, 'gt_sem_seg')
         panels.append(segmentation_panel(image, truth, labels, metainfo['palette']))
     if 'pred_depth_map' in sample:
@@ -90,7 +90,7 @@ def _comparison(sample: SegDataSample, metainfo: dict) -> np.ndarray:
 
 
 def _depth_comparison(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
-    prediction = sample.pred_depth_map.data.squeeze().float().cpu().numpy()
+    prediction = sample.pred_depth_map.data[0].float().cpu().numpy()
     truth = _read(sample, 'gt_depth_map')
     output = sample.depth_output
     valid = np.zeros_like(prediction, bool) if truth is None else np.isfinite(truth)
@@ -110,7 +110,7 @@ def _depth_comparison(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
 
 
 def _read(sample: SegDataSample, name: str) -> np.ndarray | None:
-    return sample.get(name).data.squeeze().cpu().numpy() if name in sample else None
+    return sample.get(name).data[0].cpu().numpy() if name in sample else None
 
 
 def _write(panels: Sequence[np.ndarray], path: Path) -> None:

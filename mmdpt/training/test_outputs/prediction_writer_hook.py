@@ -30,9 +30,9 @@ class PredictionWriterHook(OutputHook):
         """Write the predictions of a batch."""
         for sample in outputs:
             if 'pred_sem_seg' in sample:
-                labels = sample.pred_sem_seg.data[0].cpu().numpy()
+                labels = sample.pred_sem_seg.data[0].long().cpu().numpy()
                 values = as_file_values(labels, self.names.info(sample.img_path))
                 Image.fromarray(values).save(self.names.path(sample.img_path, '.png'))
             if 'pred_depth_map' in sample:
-                depth = sample.pred_depth_map.data.squeeze(0).float().cpu().numpy()
+                depth = sample.pred_depth_map.data[0].float().cpu().numpy()
                 np.save(self.names.path(sample.img_path, '.npy'), depth)

@@ -1,0 +1,70 @@
+"""Compare the numbers of classes in a config before anything is built."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mmengine.logging import print_log
+
+from mmdpt.errors import InputError
+from mmdpt.registry import DATASETS
+
+MOST_CLASSES = 255
+
+
+def check_classes(cfg: Mapping) -> None:
+    """Compare the classes of every data set with those of every head, and with one another.
+
+    A head with more classes than the data, and other names than the first data set's, are warnings.
+
+    Raises:
+        InputError: If a head has fewer classes than the data, or the data more than labels hold.
+    """
+    datasets = [
+        found
+        for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader')
+        for found in _datasets(f'{loader}.dataset', (cfg.get(loader) or {}).get('dataset'))
+    ]
+    warnings: dict[tuple, str] = {}
+    for path, names in datasets:
+        if len(names) > MOST_CLASSES:
+            raise InputError(
+                f'{path} has {len(names)} classes: at most {MOST_CLASSES}, since labels are 8-bit '
+                f'and {MOST_CLASSES} is ignored'
+            )
+        for head, number in _heads('model', cfg.get('model')):
+            text = f'{head}.num_classes is {number}, but {path} has {len(names)} classes'
+            if number < len(names):
+                raise InputError(text)
+            if number > len(names):
+                warnings.setdefault((head, len(names)), text)
+        first_path, first = datasets[0]
+        if len(names) == len(first) and list(names) != list(first):
+            warnings[path,] = f'the classes of {path} have other names than those of {first_path}'
+    for text in warnings.values():
+        print_log(text, logger='current', level=logging.WARNING)
+
+
+def _heads(path: str, model: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(model, (list, tuple)):
+        for index, part in enumerate(model):
+            yield from _heads(f'{path}[{index}]', part)
+    elif isinstance(model, Mapping):
+        if isinstance(model.get('num_classes'), int):
+            yield path, model['num_classes']
+        for key in ('module', 'decode_head', 'auxiliary_head'):
+            yield from _heads(f'{path}.{key}', model.get(key))
+
+
+def _datasets(path: str, dataset: Any) -> Iterator[tuple[str, Sequence[str]]]:
+    """Give the names of the classes of a data set, or of those that it joins or repeats."""
+    if not isinstance(dataset, Mapping):
+        return
+    yield from _datasets(f'{path}.dataset', dataset.get('dataset'))
+    for index, part in enumerate(dataset.get('datasets') or ()):
+        yield from _datasets(f'{path}.datasets[{index}]', part)
+    kind = dataset.get('type')
+    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+    known = {**getattr(cls, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    if isinstance(known.get('classes'), (list, tuple)):
+        yield path, known['classes']
