@@ -193,6 +193,31 @@ def test_settings_that_do_not_fit_are_refused(kwargs, message):
         build(**kwargs)
 
 
+@pytest.mark.parametrize(
+    ('kwargs', 'beyond', 'end'),
+    [
+        (dict(max_depth=80.0), 150.0, 80.0),
+        (dict(log_range=(0.5, 80.0)), 150.0, 80.0),
+        (dict(log_range=(0.5, 80.0)), 0.4, 0.5),
+        (dict(min_depth=0.5), 0.4, 0.5),
+        (dict(inversion=(0.1, 1 / 64)), 70.0, 64.0),
+    ],
+)
+def test_depth_that_cannot_be_predicted_does_not_train(kwargs, beyond, end):
+    """As metric_depth/train.py of Depth Anything V2 masks it; the ends themselves count."""
+    head = build(output='depth', loss_decode=dict(type='SiLogLoss'), **kwargs)
+    depth = torch.full((2, 1, 64, 96), 40.0)
+    depth[:, :, 0] = end
+    losses = []
+    for value in (beyond, torch.nan):
+        depth[..., -20:] = value
+        samples = [SegDataSample(gt_depth_map=PixelData(data=d)) for d in depth]
+        losses.append(head.loss(taps(), samples, None)['loss_silog'])
+    depth[:, :, 0] = torch.nan
+    others = head.loss(taps(), samples, None)['loss_silog']
+    assert losses[0] == losses[1] != others
+
+
 @pytest.mark.parametrize(('output', 'inverted'), [('depth', False), ('disparity', True)])
 def test_target_is_depth_or_its_inverse_on_valid_pixels(output, inverted):
     head = build(output=output, loss_decode=dict(type='MeanAbsoluteErrorForTest'))

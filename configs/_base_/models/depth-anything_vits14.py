@@ -22,6 +22,8 @@ model = dict(
         readout_type='ignore',
         patch_size=14,
         channels=64,
+        # as metric_depth/train.py
+        loss_decode=dict(_delete_=True, type='SiLogLoss', reduction='batch'),
     ),
     test_cfg=dict(resize_align_corners=True),  # V2's infer_image; V1's run.py: False
 )

@@ -10,6 +10,7 @@ model = dict(
         resized='skip',
         project=True,
         min_depth=1e-3,
+        loss_decode=dict(variance_weight=0.85, warmup=100),
     ),
     test_cfg=dict(resize_align_corners=False),
 )

@@ -12,7 +12,8 @@ model = dict(
         patch_size=4,
         readout_type='project',
         channels=256,
-        loss_decode=dict(type='SiLogLoss'),
+        # the Monocular Depth Estimation Toolbox's SigLoss
+        loss_decode=dict(type='SiLogLoss', variance_weight=0.85, reduction='batch', warmup=100),
     ),
     test_cfg=dict(
         flip=False,  # True: averaged with the mirror image, as tools/test.py --tta

@@ -40,6 +40,8 @@ class DepthDPTHead(DPTDecoder):
     - ``min_depth``: ``relu(x) + min_depth``, as DINOv2's depth heads.
     - ``bins=dict(low=..., high=...)``: a weighted mean of fixed depths, see ``Bins``.
 
+    Ground truth [m] that cannot come out does not train.
+
     Args:
         output: 'relative', 'disparity' or 'depth'.
         max_depth: Upper end of the sigmoid [m].
@@ -151,10 +153,17 @@ class DepthDPTHead(DPTDecoder):
         return like.new_tensor(factors)[:, None, None, None]
 
     def loss(self, taps: Sequence[Tap], batch_data_samples: list, train_cfg: dict | None) -> dict:
-        """Compute the losses against ``gt_depth_map`` [m], inverted for disparity."""
+        """Compute the losses against ``gt_depth_map`` [m], inverted for disparity.
+
+        Depth [m] that the head cannot predict is invalid: a pixel whose error cannot vanish would
+        draw the others away, through the mean of SiLog.
+        """
         check_truth(batch_data_samples, 'gt_depth_map')
         target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
-        if self.output != 'depth':
+        if self.output == 'depth':
+            low, high = self.parametrisation.bounds
+            target = target.where((target >= low) & (target <= high), torch.nan)
+        else:
             target = 1 / target
         metas = [sample.metainfo for sample in batch_data_samples]
         target = target / self._camera_factors(metas, target)

@@ -4,11 +4,14 @@ from typing import Any
 
 import torch
 import torch.nn as nn
+from mmengine.logging import MessageHub
 from torch import Tensor
 
 from mmdpt.registry import MODELS
 
 REDUCTIONS = ('image', 'batch')
+WARMUP_OFFSET = 0.1
+"""Added to both depths [m] during SiLog's warm-up, as the toolbox named there does."""
 
 
 def check_option(name: str, value: str, allowed: tuple[str, ...]) -> str:
@@ -80,10 +83,15 @@ class SiLogLoss(DepthLoss):
     """``sqrt(E[d^2] - variance_weight E[d]^2)`` with ``d = log pred - log target``.
 
     The scale-invariant logarithmic loss of Eigen et al. (arXiv:1406.2283, section 3.2), on depth
-    [m]. With ``reduction='batch'`` the expectation is over all pixels.
+    [m]. With ``reduction='batch'`` the expectation is over all pixels: with ``variance_weight``
+    0.85 and ``warmup`` 100 this is the Monocular Depth Estimation Toolbox's SigLoss
+    (depth/models/losses/sigloss.py, whose variance divides by one pixel less), with 0.5 the loss of
+    Depth-Anything-V2's metric training (metric_depth/util/loss.py).
 
     Args:
         variance_weight: In [0, 1]. 0: plain error in the logarithm; 1: blind to a global factor.
+        warmup: Iterations of the training, from its first, in which the mean alone counts:
+            ``sqrt((1 - variance_weight) E[d]^2)``, with 0.1 m added to both depths.
         eps: Smallest depth [m] that has a logarithm here: smaller predictions count as it, without
             a gradient; pixels whose target is not positive count as invalid.
         **kwargs: ``reduction``, ``loss_weight`` and ``loss_name`` of ``DepthLoss``.
@@ -94,23 +102,33 @@ class SiLogLoss(DepthLoss):
 
     loss_name = 'loss_silog'
 
-    def __init__(self, variance_weight: float = 0.5, *, eps: float = 1e-3, **kwargs: Any) -> None:
+    def __init__(
+        self, variance_weight: float = 0.5, *, warmup: int = 0, eps: float = 1e-3, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 <= variance_weight <= 1:
             raise ValueError(f'variance_weight must be in [0, 1], got {variance_weight}')
         self.variance_weight = variance_weight
+        self.warmup = warmup
         self.eps = check_eps(eps)
 
     def compare(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         """Compare depths [m]."""
         valid = valid & (target > 0)
-        log_ratio = pred.clamp_min(self.eps).log() - target.clamp_min(self.eps).log()
+        # the runner's count, which a resumed run continues; without a runner there is no warm-up
+        iteration = MessageHub.get_current_instance().get_info('iter', self.warmup)
+        warm = iteration >= self.warmup
+        pred, target = (depth.clamp_min(self.eps) for depth in (pred, target))
+        if not warm:
+            pred, target = pred + WARMUP_OFFSET, target + WARMUP_OFFSET
+        log_ratio = pred.log() - target.log()
         if self.reduction == 'batch':
             log_ratio, valid = log_ratio.reshape(1, -1), valid.reshape(1, -1)
         mean = masked_mean(log_ratio, valid)
         # E[d^2] - w E[d]^2, in the form that cannot become negative by rounding.
-        variance = masked_mean((log_ratio - per_pixel(mean, log_ratio)).square(), valid)
-        square = variance + (1 - self.variance_weight) * mean.square()
+        square = (1 - self.variance_weight) * mean.square()
+        if warm:
+            square = square + masked_mean((log_ratio - per_pixel(mean, log_ratio)).square(), valid)
         return safe_sqrt(square).sum() / max(len(square), 1)
 
 

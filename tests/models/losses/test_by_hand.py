@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub
 
 from mmdpt.evaluation import DepthMetric
 from mmdpt.models.losses import (
@@ -144,6 +145,34 @@ def test_reduction_of_silog(reduction, expected):
     weight = 0.75 if reduction == 'image' else 0.625
     value = SiLogLoss(variance_weight=weight, reduction=reduction)(pred, target).item()
     assert value == pytest.approx(expected)
+
+
+TOOLBOX = SiLogLoss(variance_weight=0.85, reduction='batch', warmup=100)
+
+
+@pytest.mark.parametrize(
+    ('loss', 'iteration', 'source'),
+    [
+        # zhyever/Monocular-Depth-Estimation-Toolbox, depth/models/losses/sigloss.py
+        (TOOLBOX, 99, lambda p, t: abs(0.15**0.5 * np.mean(np.log((p + 0.1) / (t + 0.1))))),
+        (TOOLBOX, 100, lambda p, t: (np.var(g := np.log(p / t)) + 0.15 * np.mean(g) ** 2) ** 0.5),
+        # DepthAnything/Depth-Anything-V2, metric_depth/util/loss.py
+        (
+            SiLogLoss(reduction='batch'),
+            0,
+            lambda p, t: (np.mean((g := np.log(t / p)) ** 2) - 0.5 * np.mean(g) ** 2) ** 0.5,
+        ),
+    ],
+    ids=['toolbox, warming up', 'toolbox', 'Depth Anything'],
+)
+def test_silog_of_a_batch_as_the_sources_write_it(loss, iteration, source):
+    MessageHub.get_current_instance().update_info('iter', iteration)
+    rng = np.random.default_rng(0)
+    pred, target = rng.random((2, 2, 1, 4, 5)) + 0.1
+    target[0, 0, 1:] = np.nan
+    valid = np.isfinite(target)
+    value = loss(torch.tensor(pred), torch.tensor(target)).item()
+    assert value == pytest.approx(source(pred[valid], target[valid]))
 
 
 def test_log_l1():
