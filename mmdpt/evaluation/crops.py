@@ -38,16 +38,27 @@ def kb_crop(height: int, width: int) -> Slices:
     return slice(height - rows, height), slice(left, left + columns)
 
 
+def kb_garg_crop(height: int, width: int) -> Slices:
+    """Garg's fractions of the KITTI benchmark's crop, not of the frame."""
+    whole, part = kb_crop(height, width), garg_crop(*KB_SIZE)
+    rows, columns = (
+        slice(outer.start + inner.start, outer.start + inner.stop)
+        for outer, inner in zip(whole, part, strict=True)
+    )
+    return rows, columns
+
+
 CROPS: dict[str, Callable[[int, int], Slices]] = {
     'nyu': nyu_crop,
     'garg': garg_crop,
     'eigen': eigen_crop,
     'kb': kb_crop,
+    'kb-garg': kb_garg_crop,
 }
 
 
 def crop_slices(name: str, height: int, width: int) -> Slices:
-    """Look up the rows and columns of the crop 'nyu', 'garg', 'eigen' or 'kb'.
+    """Look up the rows and columns of a crop, one of ``CROPS``.
 
     Height and width [px] are those of the ground truth.
 

@@ -114,7 +114,7 @@ class DepthMetric(BaseMetric):
     Args:
         min_depth: Lower end of the range [m]; predictions are clamped to the range.
         max_depth: Upper end of the range [m]: NYU and TUM 10, KITTI 80, ETH3D and Sintel 72.
-        crop: 'nyu', 'garg', 'eigen' or 'kb' (see ``crops``), None for the whole image.
+        crop: 'nyu', 'garg', 'eigen', 'kb' or 'kb-garg' (see ``crops``), None for the whole image.
         alignment: 'none', 'median' or 'lstsq', fitted for each image to the pixels evaluated (see
             ``align_depth``).
         output: What is predicted: 'relative', 'disparity' [1/m] or 'depth' [m]. None means what
@@ -270,7 +270,10 @@ class DepthMetric(BaseMetric):
         return valid & inside
 
     def _table(self, metrics: dict[str, float], images: int) -> str:
-        lines = [f'depth errors, mean over {images} images ({CONFIDENCE} % bootstrap interval):']
+        where = f', crop {self.crop}' if self.crop else ''
+        lines = [
+            f'depth errors, mean over {images} images{where} ({CONFIDENCE} % bootstrap interval):'
+        ]
         for name, mean in metrics.items():
             interval = ''
             if self.intervals:

@@ -19,6 +19,8 @@ from mmdpt.evaluation.crops import crop_slices
         ('kb', (375, 1242), (23, 375), (13, 1229)),
         ('kb', (376, 1241), (24, 376), (12, 1228)),
         ('kb', (352, 1216), (0, 352), (0, 1216)),
+        ('kb-garg', (375, 1242), (166, 372), (56, 1185)),
+        ('kb-garg', (352, 1216), (143, 349), (43, 1172)),
     ],
 )
 def test_exact_at_reference_sizes(name, size, rows, columns):
@@ -33,7 +35,7 @@ def test_slices_index_a_map():
 @pytest.mark.parametrize(
     ('name', 'size', 'message'),
     [
-        ('nyu_crop', (480, 640), "one of nyu, garg, eigen, kb, got 'nyu_crop'"),
+        ('nyu_crop', (480, 640), "one of nyu, garg, eigen, kb, kb-garg, got 'nyu_crop'"),
         ('nyu', (240, 320), 'nyu is defined for 480 x 640 pixels, got 240 x 320'),
         ('kb', (351, 1216), 'kb needs at least 352 x 1216 pixels, got 351 x 1216'),
         ('kb', (352, 1215), 'kb needs at least 352 x 1216 pixels, got 352 x 1215'),

@@ -333,4 +333,5 @@ def test_protocol_of_each_set(zero_shot_set):
     else:
         assert cfg.test_evaluator.max_depth == CAPS[zero_shot_set.name]
         assert cfg.test_evaluator.alignment == 'lstsq'
-        assert cfg.test_evaluator.crop is None
+        crop = 'kb' if zero_shot_set.name == 'kitti' else None
+        assert cfg.test_evaluator.crop == crop

@@ -16,7 +16,7 @@ test_pipeline = _base_.test_pipeline
 # leaves the crop as it is; pictures that are not cropped come to its size: isl-org/DPT@cd3fe90
 # run_monodepth.py
 test_pipeline[2] = dict(type='ResizeDepth', scale=(1216, 352), image_only=True)
-test_pipeline.insert(2, dict(type='KBCrop'))
+test_pipeline.insert(2, dict(type='KBCrop', image_only=True))
 train_dataloader = dict(
     dataset=dict(
         type=dataset_type,
@@ -35,5 +35,10 @@ val_dataloader = dict(
     )
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='DepthMetric', min_depth=1e-3, max_depth=80.0, crop='garg')
+val_evaluator = [
+    # BTS's eval_with_pngs.py --garg_crop --do_kb_crop, as isl-org/DPT EVALUATION.md: of the frame
+    dict(type='DepthMetric', min_depth=1e-3, max_depth=80.0, crop='garg'),
+    # the Monocular Depth Estimation Toolbox's depth/datasets/kitti.py: of the benchmark's crop
+    dict(type='DepthMetric', min_depth=1e-3, max_depth=80.0, crop='kb-garg', prefix='kb-garg'),
+]
 test_evaluator = val_evaluator

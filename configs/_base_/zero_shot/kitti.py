@@ -7,7 +7,7 @@ _base_ = './protocol.py'
 test_pipeline = [
     _base_.test_pipeline[0],
     _base_.test_pipeline[1],
-    dict(type='KBCrop'),
+    dict(type='KBCrop', image_only=True),
     _base_.test_pipeline[2],
     _base_.test_pipeline[3],
 ]
@@ -20,5 +20,5 @@ test_dataloader = dict(
     )
 )
 test_evaluator = dict(
-    type='DepthMetric', prefix='kitti', max_depth=80.0, crop=None, alignment='lstsq'
+    type='DepthMetric', prefix='kitti', max_depth=80.0, crop='kb', alignment='lstsq'
 )

@@ -27,6 +27,7 @@ META_KEYS = (
     'seg_map_path',
     'depth_map_path',
     'ori_shape',
+    'crop_box',
     'img_shape',
     'pad_shape',
     'scale_factor',

@@ -122,10 +122,19 @@ class KBCrop(BaseTransform):
 
     Use it after ``LoadDepth`` and before any resizing. The crop becomes the original
     (``ori_shape``): predictions are resized to it and evaluated on it.
+
+    Args:
+        image_only: Crop the image alone, for the network. The frame remains the original: a depth
+            model's prediction gets the size and place of the crop in it, with NaN around it.
     """
 
+    def __init__(self, image_only: bool = False) -> None:
+        self.image_only = image_only
+
     def transform(self, results: dict) -> dict:
-        """Crop ``img`` and every map in ``seg_fields``.
+        """Crop ``img`` and every map in ``seg_fields``, or note the ``crop_box`` of the image.
+
+        ``crop_box`` is (top, bottom, left, right) in pixels of the frame.
 
         Raises:
             InputError: If the image is smaller than the crop.
@@ -135,13 +144,17 @@ class KBCrop(BaseTransform):
             rows, columns = kb_crop(height, width)
         except ValueError as error:
             raise InputError(f'image {results.get("img_path")}: {error}') from error
-        for key in ('img', *results.get('seg_fields', [])):
+        for key in ('img', *(() if self.image_only else results.get('seg_fields', []))):
             results[key] = results[key][rows, columns]
-        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+        results['img_shape'] = results['img'].shape[:2]
+        if self.image_only:
+            results['crop_box'] = (rows.start, rows.stop, columns.start, columns.stop)
+        else:
+            results['ori_shape'] = results['img_shape']
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
+        return f'{type(self).__name__}(image_only={self.image_only})'
 
 
 @TRANSFORMS.register_module()

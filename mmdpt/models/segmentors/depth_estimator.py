@@ -201,19 +201,23 @@ def _as_original(depth: Tensor, meta: dict, head: DepthDPTHead, test_cfg: dict) 
     """Bring (1, H, W) to the original image.
 
     The reference, isl-org/DPT@cd3fe90 run_monodepth.py, keeps the cubic's overshoot. Here it ends
-    at 0 or the head's ``clamp``: no depth is negative, a NaN stays one.
+    at 0 or the head's ``clamp``: no depth is negative, a NaN stays one. Outside ``crop_box``, the
+    part of the image that the network saw, the depth is NaN.
     """
     mode = test_cfg.get('resize_mode', 'bilinear')
     if mode not in RESIZE_MODES:
         raise ValueError(f'test_cfg.resize_mode must be one of {list(RESIZE_MODES)}, got {mode!r}')
     align_corners = test_cfg.get('resize_align_corners', head.align_corners)
-    size = meta['ori_shape'][:2]
+    height, width = meta['ori_shape'][:2]
+    top, bottom, left, right = meta.get('crop_box') or (0, height, 0, width)
+    size = (bottom - top, right - left)
     depth = as_seen(depth, meta)
     depth = F.interpolate(depth[None], size, mode=mode, align_corners=align_corners)[0]
     if mode == 'bicubic':
         low, high = head.clamp
         depth = depth.clamp(0 if low is None else low, high)
-    return depth
+    around = (left, width - right, top, height - bottom)
+    return F.pad(depth, around, value=torch.nan) if any(around) else depth
 
 
 def labelled_part(

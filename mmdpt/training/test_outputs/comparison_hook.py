@@ -93,7 +93,7 @@ def _depth_comparison(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
     prediction = sample.pred_depth_map.data[0].float().cpu().numpy()
     truth = _read(sample, 'gt_depth_map')
     output = sample.depth_output
-    valid = np.zeros_like(prediction, bool) if truth is None else np.isfinite(truth)
+    valid = np.zeros_like(prediction, bool) if truth is None else np.isfinite(truth + prediction)
     if valid.sum() < (LEAST_PIXELS if output == 'relative' else 1):
         return depth_panel(image, None, prediction, sample.depth_unit or RELATIVE)
     assert truth is not None
