@@ -4,7 +4,9 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2),
+    checkpoint=dict(
+        type='CheckpointHook', by_epoch=False, interval=2000, max_keep_ckpts=2, save_best='auto'
+    ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     nonfinite=dict(type='NonFiniteHook', skip_up_to=0),
     same_buffers=dict(type='SameBuffersHook'),

@@ -154,18 +154,19 @@ def test_best_checkpoint_is_removed_after_the_better_one_is_whole(run, hook_of, 
     ('arguments', 'best'),
     [
         (dict(save_best='mIoU'), ['best_mIoU_iter_4.pth']),  # a worse one changes nothing
-        (dict(save_best='auto', rule='greater'), ['best_mIoU_iter_4.pth']),  # the first metric
+        (dict(save_best='auto'), ['best_room_abs_rel_iter_6.pth']),  # the first that is known
+        (dict(save_best='auto', rule='less'), ['best_room_abs_rel_iter_6.pth']),
         (
-            dict(save_best=['mIoU', 'abs_rel'], rule=['greater', 'less']),
-            ['best_abs_rel_iter_6.pth', 'best_mIoU_iter_4.pth'],
+            dict(save_best=['mIoU', 'room/abs_rel'], rule=['greater', 'less']),
+            ['best_mIoU_iter_4.pth', 'best_room_abs_rel_iter_6.pth'],
         ),
     ],
 )
 def test_best_by_one_or_two_metrics_with_their_own_rules(run, hook_of, arguments, best):
     hook = hook_of(**arguments)
-    for iterations, scores in ((2, (0.1, 0.5)), (4, (0.2, 0.6)), (6, (0.2, 0.4))):
+    for iterations, scores in ((2, (1, 0.5, 0.1)), (4, (2, 0.6, 0.2)), (6, (3, 0.4, 0.2))):
         train(hook, run, iterations)
-        hook.after_val_epoch(run, dict(zip(('mIoU', 'abs_rel'), scores, strict=True)))
+        hook.after_val_epoch(run, dict(zip(('aAcc', 'room/abs_rel', 'mIoU'), scores, strict=True)))
     assert [name for name in files(run) if name.startswith('best')] == best
 
 

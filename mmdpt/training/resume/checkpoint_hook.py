@@ -27,6 +27,8 @@ from .checkpoint_files import (
 )
 
 POLICIES = ('stop', 'continue')
+BEST = dict(mIoU='greater', abs_rel='less', whdr='less')
+"""Metrics that ``save_best='auto'`` looks for, and which values of them are better."""
 VALIDATED = 'last_validation'
 """Key in the message hub (saved in checkpoints) of the iteration of the last validation."""
 
@@ -37,7 +39,9 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     It first writes the new checkpoint, then updates ``last_checkpoint``, then removes older ones.
     So for a moment there is one more than ``max_keep_ckpts``. The best checkpoints are written in
-    the same order. With accumulated gradients, a checkpoint waits until the update is made.
+    the same order; ``save_best='auto'`` goes by the first of mIoU, AbsRel and WHDR that a
+    validation has, or else by its first metric. With accumulated gradients, a checkpoint waits
+    until the update is made.
 
     Args:
         on_save_error: What to do when a checkpoint cannot be written (full disk, read-only or
@@ -158,7 +162,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         if not self.save_best:
             return
         if 'auto' in self.key_indicators:
-            self._init_rule(self.rules, [next(iter(metrics))])
+            metric = next((name for name in metrics if _last_part(name) in BEST), '')
+            metric = metric or next(iter(metrics))
+            self._init_rule([self.rules[0] or BEST.get(_last_part(metric))], [metric])
         step, unit = (runner.epoch, 'epoch') if self.by_epoch else (runner.iter, 'iter')
         meta = dict(epoch=runner.epoch, iter=runner.iter)
         outdated = []
@@ -274,6 +280,11 @@ class CheckpointHook(MMEngineCheckpointHook):
                 digest.update(chunk)
         published = unnamed.rename(path.with_name(f'{path.stem}-{digest.hexdigest()[:8]}.pth'))
         runner.logger.info(f'{path} is published as {published}')
+
+
+def _last_part(name: str) -> str:
+    """Give a metric's name without the prefix of its evaluator."""
+    return name.rpartition('/')[2]
 
 
 def _is_updated(runner: Runner) -> bool:
