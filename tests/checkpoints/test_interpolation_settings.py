@@ -1,13 +1,15 @@
-"""What the reports say of the position embedding's interpolation is what each code base computes.
+"""The settings of a report: modes of the position embedding by numbers, and options that paste.
 
-By numbers, away from the pretraining size, where every mode is another.
+The modes are compared away from the pretraining size, where every mode is another.
 """
 
 import re
+import shlex
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from mmseg.models.backbones import VisionTransformer as MMSegVisionTransformer
 from timm.layers import resample_abs_pos_embed
 from transformers import Dinov2Config, Dinov2WithRegistersConfig
@@ -17,14 +19,18 @@ from transformers.models.dinov2_with_registers.modeling_dinov2_with_registers im
 )
 from transformers.models.dpt.modeling_dpt import DPTViTEmbeddings, DPTViTHybridEmbeddings
 
+from mmdpt.checkpoints.detect import LAYOUTS
 from mmdpt.checkpoints.layouts import depth_anything, dinov2, mmseg, smp, timm, transformers
+from mmdpt.config import check_config, load_config
+from mmdpt.config.machine import use_batch_norm_without_cuda
 from mmdpt.models.backbones.vit_blocks import INTERPOLATIONS, resize_position_embedding
+from mmdpt.registry import MODELS
 
 SIDE, PATCH, DIMS = 6, 14, 24
 CONFIG = dict(hidden_size=DIMS, image_size=SIDE * PATCH, patch_size=PATCH)
-NAMED = re.compile(r"interpolate_mode='([\w-]+)'")
+NAMED = re.compile(r'interpolate_mode=([\w-]+)')
 WITH_REGISTERS = re.compile(r"'([\w-]+)' with registers")
-AS_TIMM = re.compile(r"\('([\w-]+)' with registers, and as timm")
+AS_TIMM = re.compile(r"; '([\w-]+)' with registers, and as timm")
 
 
 def of_dpt(embeddings):
@@ -91,3 +97,31 @@ def test_the_offset_of_their_own_code_is_named():
     """parity/test_dinov2.py checks its numbers."""
     settings = (of_source(depth_anything.LAYOUTS, 'depth-anything'), dinov2.LAYOUTS[0].settings)
     assert {NAMED.search(text)[1] for text in settings} == {'bicubic-offset'}
+
+
+FITTING = {  # configs by task and stem
+    ('depth', False): 'dpt_vit-b16_mix6',
+    ('depth', True): 'dpt_hybrid_mix6',
+    ('segmentation', False): 'dpt_vit-b16_ade20k',
+    ('segmentation', True): 'dpt_hybrid_ade20k',
+    ('backbone', False): 'dpt_vit-b16_mix6',
+    ('backbone', True): 'dpt_hybrid_mix6',
+}
+
+
+@pytest.mark.parametrize('layout', LAYOUTS, ids=lambda x: f'{x.source}-{x.task}-{x.hybrid}')
+def test_the_options_of_a_report_can_be_pasted(layout):
+    """Behind a config that has the file's parts; a remark follows after a semicolon."""
+    pasted = re.findall(r'--cfg-options ([^;]+)', layout.settings)
+    assert pasted or not layout.settings
+    with_norm = any(pair.ours == 'backbone.ln1.weight' for pair in layout.pairs)
+    config = FITTING[layout.task, layout.hybrid]
+    for line in pasted:
+        options = shlex.split(line)
+        assert all(re.fullmatch(r'model(\.\w+)+=\S+', option) for option in options)
+        cfg = load_config('depth-anything_vits14_relative' if with_norm else config, options)
+        check_config(cfg)
+        init_default_scope(cfg.default_scope)
+        use_batch_norm_without_cuda(cfg)
+        with torch.device('meta'):
+            MODELS.build(cfg.model)

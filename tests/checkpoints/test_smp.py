@@ -44,7 +44,7 @@ def test_masks_equal_smp_where_its_coarsest_unit_adds_nothing(build_model, train
     reference = build_reference(trained, dynamic_img_size=trained != size)
     converted, report = to_ours(silence_coarsest_unit(reference).state_dict())
     assert (report.source, report.task) == ('smp', 'segmentation')
-    assert "interpolate_mode='bicubic-antialias'" in report.settings
+    assert 'interpolate_mode=bicubic-antialias;' in report.settings
     backbone = dict(arch='deit-tiny', out_indices=OUT_INDICES, interpolate_mode='bicubic-antialias')
     model = build_model(
         'segmentation',

@@ -8,14 +8,20 @@ from .layout import AFFINE, NUM_TAPS, Layout, Pair, modules
 
 REQUIRED = ('encoder', 'reassemble', 'fusion', 'depth head')
 SKY = 'decode_head.predictor.sky'
-MODE = "backbone: interpolate_mode='{}'; "
-SETTINGS = 'metric models need decode_head.max_depth (20 indoor, 80 outdoor); ImageNet mean and std'
-
-
+SETTINGS = (
+    '--cfg-options model.backbone.interpolate_mode={0}; of a metric model '
+    '--cfg-options model.backbone.interpolate_mode={0} model.decode_head.output=depth '
+    'model.decode_head.max_depth=20.0; outdoors 80.0'
+)
+MODEL_3 = (
+    '--cfg-options model.backbone.interpolate_mode=bicubic-offset '
+    'model.backbone.norm_cfg.type=LN model.backbone.norm_cfg.eps=1e-5 '
+    'model.backbone.layer_cfgs.norm_cfg.type=LN model.backbone.layer_cfgs.norm_cfg.eps=1e-6 '
+    'model.decode_head.median_depth=1.0 model.decode_head.sky=True'
+)
 SETTINGS_3 = (
-    "backbone: interpolate_mode='bicubic-offset', norm_cfg eps=1e-5 for the final norm, "
-    'layer_cfgs norm_cfg eps=1e-6; decode_head.median_depth=1.0, sky=True; the metric model needs '
-    'decode_head.canonical_focal=300; ImageNet mean and std'
+    f'{MODEL_3}; of the metric model {MODEL_3} model.decode_head.output=depth '
+    'model.decode_head.canonical_focal=300.0'
 )
 
 
@@ -49,7 +55,7 @@ LAYOUTS = (
             dinov2.masking('pretrained.mask_token'),
             *isl_org.unused_unit('depth_head.scratch.refinenet4.resConfUnit1', 'conv', 'bn'),
         ),
-        settings=MODE.format('bicubic-offset') + SETTINGS,
+        settings=SETTINGS.format('bicubic-offset'),
     ),
     Layout(
         source='depth-anything',
@@ -92,6 +98,6 @@ LAYOUTS = (
             ),
         ),
         aliases=dinov2.ALIASES,
-        settings=MODE.format('bicubic') + SETTINGS,
+        settings=SETTINGS.format('bicubic'),
     ),
 )

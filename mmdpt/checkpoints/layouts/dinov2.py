@@ -13,8 +13,10 @@ LAYER = 'backbone.layers.{n}'
 SCALES = (f'{LAYER}.attn.gamma1.weight', f'{LAYER}.ffn.gamma2.weight')
 EITHER = ('mlp', 'swiglu', f'swiglu {OLDER}')
 SETTINGS = (
-    "backbone: interpolate_mode='{}' ('bicubic-antialias' with registers{}), norm_taps=True, "
-    'layer_scale_init_value; ImageNet mean and std'
+    '--cfg-options model.backbone.interpolate_mode={} model.backbone.norm_taps=True '
+    'model.backbone.layer_scale_init_value=1.0 '
+    'model.data_preprocessor.mean=123.675,116.28,103.53 '
+    "model.data_preprocessor.std=58.395,57.12,57.375; 'bicubic-antialias' with registers{}"
 )
 # The names of the released files and of transformers before its 5th version.
 ALIASES = (

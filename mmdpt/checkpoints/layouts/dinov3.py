@@ -13,8 +13,8 @@ TIMM = 'backbone.timm_model'
 BLOCK = f'{TIMM}.blocks.{{n}}'
 BIAS = 'query and value bias'
 SETTINGS = (
-    'backbone: a model_name that ends in dinov3_qkvb (7B: dinov3), norm_taps=True; mean and std '
-    'of the published weights, which timm knows by their tag'
+    '--cfg-options model.backbone.norm_taps=True; model.backbone.model_name ends in dinov3_qkvb '
+    '(7B: dinov3); mean and std are those of the published weights, which timm knows by their tag'
 )
 
 

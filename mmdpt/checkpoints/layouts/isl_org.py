@@ -98,8 +98,10 @@ def _layout(task: str, hybrid: bool, scriptable: bool) -> Layout:
         settings=''
         if task == 'segmentation'
         else (
-            'the NYU and KITTI models need decode_head.inversion: (0.000305, 0.1378) and '
-            '(0.00006016, 0.00579)'
+            'of the NYU model --cfg-options model.decode_head.output=depth '
+            'model.decode_head.max_depth=None model.decode_head.inversion=0.000305,0.1378; '
+            'of the KITTI model --cfg-options model.decode_head.output=depth '
+            'model.decode_head.max_depth=None model.decode_head.inversion=0.00006016,0.00579'
         ),
     )
 

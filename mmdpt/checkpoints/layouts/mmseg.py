@@ -96,7 +96,8 @@ LAYOUTS = (
             ),
         ),
         check=_check,
-        settings="backbone: norm_cfg=dict(type='LN', eps=1e-5), interpolate_mode='bicubic'; "
-        'decode_head: align_corners=False, conv_bias=False; mean and std of its own config',
+        settings='--cfg-options model.backbone.norm_cfg.type=LN model.backbone.norm_cfg.eps=1e-5 '
+        'model.backbone.interpolate_mode=bicubic model.decode_head.align_corners=False '
+        'model.decode_head.conv_bias=False; mean and std of its own config',
     ),
 )

@@ -65,6 +65,7 @@ LAYOUTS = (
             *isl_org.unused_unit(COARSEST_UNIT, 'conv_', 'batch_norm_'),
         ),
         check=_check,
-        settings="backbone: img_size of its encoder, interpolate_mode='bicubic-antialias' as timm",
+        settings='--cfg-options model.backbone.interpolate_mode=bicubic-antialias; '
+        'model.backbone.img_size is that of its encoder',
     ),
 )

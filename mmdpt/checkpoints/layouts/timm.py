@@ -89,7 +89,7 @@ LAYOUTS = tuple(
         required=parts(hybrid),
         task='backbone',
         dead=(*unused(''), *pooling_heads()),
-        settings="interpolate_mode='bicubic-antialias' is timm's own; "
+        settings='--cfg-options model.backbone.interpolate_mode=bicubic-antialias; '
         "DPT was trained with 'bilinear'",
     )
     for hybrid in (True, False)

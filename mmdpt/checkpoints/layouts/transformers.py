@@ -98,9 +98,10 @@ def _layout(task: str, hybrid: bool) -> Layout:
                 'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
             ),
         ),
-        settings="backbone: interpolate_mode='bilinear' (the default), norm_cfg eps = "
-        'layer_norm_eps of its config.json (1e-12 by default)'
-        + ("; stem standardization='var'" if hybrid else ''),
+        settings='--cfg-options model.backbone.interpolate_mode=bilinear '
+        + ('model.backbone.stem.standardization=var ' if hybrid else '')
+        + 'model.backbone.norm_cfg.type=LN model.backbone.norm_cfg.eps=1e-12; '
+        'eps is layer_norm_eps of its config.json',
     )
 
 
