@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.errors import InputError
 from mmdpt.files.paths import check_file, is_address
+from mmdpt.models.decode_heads.parametrisation import PARAMETRISATIONS
 
 
 def prepare_test(
@@ -40,6 +41,28 @@ def prepare_test(
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), *hooks]
     if tta:
         _augment(cfg)
+
+
+def prepare_inversion_fit(cfg: Config, checkpoint: str) -> None:
+    """Change a config in place to compare relative disparity with its training data's depth.
+
+    The images are prepared as those of a test are.
+
+    Args:
+        cfg: The config of a depth model.
+        checkpoint: Path or address of a relative model, or the name of a release.
+
+    Raises:
+        InputError: If the checkpoint is missing, or the config's head predicts no depth.
+    """
+    prepare_test(cfg, checkpoint)
+    if cfg.model.decode_head.type != 'DepthDPTHead':
+        raise InputError(f'model.decode_head of config {cfg.filename} is no DepthDPTHead')
+    none = dict.fromkeys(PARAMETRISATIONS)
+    cfg.model.decode_head.update(output='relative', clamp=(None, None), **none)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    cfg.test_dataloader.dataset = dict(cfg.train_dataloader.dataset, pipeline=pipeline)
+    cfg.test_evaluator = dict(type='InversionFit')
 
 
 def _augment(cfg: Config) -> None:

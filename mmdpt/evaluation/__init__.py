@@ -8,6 +8,7 @@ from .depth_alignment import align_depth
 from .depth_baseline import median_depth
 from .depth_errors import ERRORS, depth_errors
 from .depth_metric import DepthMetric
+from .inversion_fit import InversionFit
 from .iou_metric import IoUMetric
 from .whdr_metric import WHDRMetric
 from .zero_shot import zero_shot_table
@@ -16,6 +17,7 @@ __all__ = [
     'CROPS',
     'ERRORS',
     'DepthMetric',
+    'InversionFit',
     'IoUMetric',
     'WHDRMetric',
     'align_depth',

@@ -146,6 +146,7 @@ class Command:
             test=self.tested,
             check_dataset=self.checked,
             convert_checkpoint=self.converted,
+            fit_inversion=self.fitted,
         ).get(Path(tool).stem)
         assert program == 'python' and check is not None, f'the test does not know: {line}'
 
@@ -175,6 +176,12 @@ class Command:
         assert weights.keys() == expected.keys()
         assert all(torch.equal(weights[key], expected[key]) for key in expected)
         assert 'isl-org (depth)' in self.output and 'all match' in self.output
+
+    def fitted(self):
+        assert '[3/3]' in self.output
+        number = r'(-?[\d.e-]+)'
+        option = rf'--cfg-options model\.decode_head\.inversion={number},{number}\n\Z'
+        assert float(re.search(option, self.output)[1]) > 0
 
     def trained(self):
         """Started from the release, moved a little, and wrote a checkpoint."""
