@@ -6,5 +6,5 @@ _base_ = [
 ]
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
-    decode_head=dict(max_depth=10.0, clamp=(1e-3, 10.0)),
+    decode_head=dict(max_depth=10.0),
 )

@@ -72,6 +72,23 @@ def test_the_model_has_the_published_number_of_parameters(name):
         assert sum(theirs[key].numel() for key in report.filled) == 2_207_208
 
 
+@pytest.mark.parametrize('name', list_models())
+def test_a_released_model_predicts_what_its_own_code_predicts(name):
+    """To the sky: a data set's range is its metric's; DINOv2's own code clamps."""
+    clamp = getattr(without_memory(name).decode_head, 'clamp', (None, None))
+    assert 'dinov2' in name or clamp == (None, None)
+
+
+@pytest.mark.parametrize('size', ['small', 'base', 'large'])
+@pytest.mark.parametrize('data', ['hypersim', 'vkitti'])
+def test_metric_training_starts_from_the_relative_encoder(size, data):
+    """As metric_depth/dist_train.sh of Depth Anything V2; the relative one from DINOv2."""
+    cfg = load_config(f'depth-anything_vit{size[0]}14_{data}')
+    assert cfg.model.backbone.init_cfg.checkpoint == f'depth-anything-v2-{size}'
+    relative = load_config(f'depth-anything_vit{size[0]}14_relative').model.backbone.init_cfg
+    assert f'vit-{size}-p14_dinov2-pre' in relative.checkpoint
+
+
 def test_settings_are_those_of_the_release():
     nyu, kitti = (without_memory(f'dpt-hybrid-{name}').decode_head for name in ('nyu', 'kitti'))
     assert nyu.parametrised == dict(inversion=(0.000305, 0.1378))

@@ -99,27 +99,26 @@ def test_the_offset_of_their_own_code_is_named():
     assert {NAMED.search(text)[1] for text in settings} == {'bicubic-offset'}
 
 
-FITTING = {  # configs by task and stem
-    ('depth', False): 'dpt_vit-b16_mix6',
-    ('depth', True): 'dpt_hybrid_mix6',
-    ('segmentation', False): 'dpt_vit-b16_ade20k',
-    ('segmentation', True): 'dpt_hybrid_ade20k',
-    ('backbone', False): 'dpt_vit-b16_mix6',
-    ('backbone', True): 'dpt_hybrid_mix6',
+FITTING = {  # configs by a part that only their models have
+    'decode_head.predictor.project.weight': 'dpt_dinov2-s14_nyu',
+    'backbone.ln1.weight': 'depth-anything_vits14_relative',
+    'backbone.stem.conv.weight': 'dpt_hybrid_{}',
+    '': 'dpt_vit-b16_{}',
 }
 
 
-@pytest.mark.parametrize('layout', LAYOUTS, ids=lambda x: f'{x.source}-{x.task}-{x.hybrid}')
+@pytest.mark.parametrize('layout', LAYOUTS, ids=lambda layout: f'{layout.source}-{layout.task}')
 def test_the_options_of_a_report_can_be_pasted(layout):
     """Behind a config that has the file's parts; a remark follows after a semicolon."""
     pasted = re.findall(r'--cfg-options ([^;]+)', layout.settings)
     assert pasted or not layout.settings
-    with_norm = any(pair.ours == 'backbone.ln1.weight' for pair in layout.pairs)
-    config = FITTING[layout.task, layout.hybrid]
+    parts = ['', *(pair.ours for pair in layout.pairs)]
+    config = next(config for part, config in FITTING.items() if part in parts)
     for line in pasted:
         options = shlex.split(line)
         assert all(re.fullmatch(r'model(\.\w+)+=\S+', option) for option in options)
-        cfg = load_config('depth-anything_vits14_relative' if with_norm else config, options)
+        data = 'ade20k' if layout.task == 'segmentation' else 'mix6'
+        cfg = load_config(config.format(data), options)
         check_config(cfg)
         init_default_scope(cfg.default_scope)
         use_batch_norm_without_cuda(cfg)

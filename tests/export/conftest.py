@@ -16,7 +16,13 @@ MODELS = {  # base config, changes of the backbone and of the head
     'hybrid': (
         'dpt/dpt_hybrid_nyu',
         dict(HYBRID, stem=dict(depths=(1, 1, 1), base_channels=32)),
-        dict(STEM_HEAD, embed_dims=(128, 256, 24, 24), inversion=(0.3, 0.1378), clamp=(0.1, 10)),
+        dict(
+            STEM_HEAD,
+            embed_dims=(128, 256, 24, 24),
+            max_depth=None,
+            inversion=(0.3, 0.1378),
+            clamp=(0.1, 10),
+        ),
     ),
     'small-hybrid': (  # averaged with its mirror image
         'dpt/dpt_hybrid-ti16_scenes-depth',

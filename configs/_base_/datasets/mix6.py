@@ -1,6 +1,7 @@
 # The sets of MIX6 (arXiv:2103.13413, section 4.1) that can be downloaded with ground truth, as
-# tools/dataset_converters/mix.py lists them; an equal share each. Longer side to 384 px, 384 px
-# crops, horizontal flip. Watched on NYU, which is in none of them.
+# tools/dataset_converters/mix.py lists them; an equal share each, as there. Longer side to 384 px,
+# 384 px crops, horizontal flip: the paper's words, by which a quarter of the crop of a 4:3 image is
+# padding. Watched on NYU, which is in none of them.
 _base_ = './depth.py'
 data_root = 'data/mix6'
 crop_size = (384, 384)

@@ -11,8 +11,10 @@ from .layout import AFFINE, NUM_TAPS, Dead, Layout, Pair, modules
 FINAL_NORM = 'backbone.ln1'
 HEAD = ('reassemble', 'fusion', 'depth head')
 SETTINGS = (
-    "backbone: interpolate_mode='{}', layer_scale_init_value; decode_head: project=True, "
-    "resized='skip', conv_bias=False{}; ImageNet mean and std"
+    '--cfg-options model.backbone.interpolate_mode={} model.backbone.layer_scale_init_value=1.0 '
+    'model.decode_head.project=True model.decode_head.resized=skip '
+    'model.decode_head.conv_bias=False{} model.data_preprocessor.mean=123.675,116.28,103.53 '
+    'model.data_preprocessor.std=58.395,57.12,57.375'
 )
 
 
@@ -48,7 +50,7 @@ LAYOUTS = (
         required=HEAD,
         task='depth',
         dead=(dinov2.masking('backbone.mask_token'), *_final_norm('backbone.norm')),
-        settings=SETTINGS.format('bicubic-offset', ', min_depth=0.001'),
+        settings=SETTINGS.format('bicubic-offset', ' model.decode_head.min_depth=0.001'),
     ),
     Layout(
         source='huggingface',

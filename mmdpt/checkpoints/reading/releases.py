@@ -67,8 +67,10 @@ RELEASES = {
     # isl-org/DPT, README.md
     'dpt-large-midas': Release('dpt_vit-l16_mix6', f'{ISL_ORG}dpt_large-midas-2f21e586.pt'),
     'dpt-hybrid-midas': Release('dpt_hybrid_mix6', f'{ISL_ORG}dpt_hybrid-midas-501f0c75.pt'),
-    'dpt-hybrid-nyu': Release('dpt_hybrid_nyu', f'{ISL_ORG}dpt_hybrid_nyu-2ce69ec7.pt'),
-    'dpt-hybrid-kitti': Release('dpt_hybrid_kitti', f'{ISL_ORG}dpt_hybrid_kitti-cb926ef4.pt'),
+    'dpt-hybrid-nyu': Release('dpt_hybrid_nyu_finetune', f'{ISL_ORG}dpt_hybrid_nyu-2ce69ec7.pt'),
+    'dpt-hybrid-kitti': Release(
+        'dpt_hybrid_kitti_finetune', f'{ISL_ORG}dpt_hybrid_kitti-cb926ef4.pt'
+    ),
     'dpt-large-ade20k': Release('dpt_vit-l16_ade20k', f'{ISL_ORG}dpt_large-ade20k-b12dca68.pt'),
     'dpt-hybrid-ade20k': Release('dpt_hybrid_ade20k', f'{ISL_ORG}dpt_hybrid-ade20k-53898607.pt'),
     **_depth_anything(),
