@@ -2,17 +2,14 @@
 
 import argparse
 
-from mmdpt.commands.tool import report_input_errors
+from mmdpt.commands.tool import add_config, report_input_errors
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or the name of one of mmdpt')
+    add_config(parser)
     parser.add_argument('checkpoint', help='relative model: file, or the name of a release')
     parser.add_argument('--work-dir', help='folder for the log')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE'
-    )
     return parser.parse_args()
 
 

@@ -31,12 +31,13 @@ class InversionFit(BaseMetric):
         for sample in data_samples:
             pred, depth = (read_map(sample, f'{name}_depth_map') for name in ('pred', 'gt'))
             valid = (depth > 0) & np.isfinite(depth) & np.isfinite(pred)
-            result: dict[str, Any] = dict(img_path=image_name(sample), spread=0.0)
+            result: dict[str, Any] = dict(img_path=image_name(sample), fitted=0)
             if valid.any():
                 centre, spread = centre_and_spread(pred[valid])
                 target_centre, target_spread = centre_and_spread(1 / depth[valid])
                 scale = target_spread / (spread or 1)
-                result.update(spread=spread, scale=scale, shift=target_centre - scale * centre)
+                shift = target_centre - scale * centre
+                result.update(fitted=int(spread > 0), scale=scale, shift=shift)
             self.results.append(result)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
@@ -45,7 +46,7 @@ class InversionFit(BaseMetric):
         Raises:
             InputError: If none can be aligned.
         """
-        fitted = leave_out_empty(results, 'spread', 'depth that the prediction can be aligned to')
+        fitted = leave_out_empty(results, 'fitted', 'depth that the prediction can be aligned to')
         return {k: float(np.mean([result[k] for result in fitted])) for k in ('scale', 'shift')}
 
 
