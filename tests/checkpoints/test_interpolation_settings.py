@@ -101,6 +101,7 @@ def test_the_offset_of_their_own_code_is_named():
 
 FITTING = {  # configs by a part that only their models have
     'decode_head.predictor.project.weight': 'dpt_dinov2-s14_nyu',
+    'backbone.timm_model.reg_token': 'dpt_dinov3-s16_nyu',
     'backbone.ln1.weight': 'depth-anything_vits14_relative',
     'backbone.stem.conv.weight': 'dpt_hybrid_{}',
     '': 'dpt_vit-b16_{}',

@@ -160,13 +160,13 @@ class DepthDPTHead(DPTDecoder):
         """
         check_truth(batch_data_samples, 'gt_depth_map')
         target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
-        if self.output == 'depth':
-            low, high = self.parametrisation.bounds
-            target = target.where((target >= low) & (target <= high), torch.nan)
-        else:
+        if self.output != 'depth':
             target = 1 / target
         metas = [sample.metainfo for sample in batch_data_samples]
         target = target / self._camera_factors(metas, target)
+        if self.output == 'depth':
+            low, high = self.parametrisation.bounds
+            target = target.where((target >= low) & (target <= high), torch.nan)
         pred = cut_to(self(taps), target.shape[-2:])
         losses: dict[str, Tensor] = {}
         for criterion in self.loss_decode:
