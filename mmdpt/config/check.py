@@ -1,50 +1,236 @@
-"""Find config keys that no component takes, before anything is built."""
+"""Find keys that nothing reads, and values that do not fit, before anything is built."""
 
-import difflib
+import importlib
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any
+from logging import WARNING
+from types import NoneType
+from typing import Any, NamedTuple
 
-from mmengine.registry import Registry
+import torch
+from mmengine.logging import print_log
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmengine.registry import FUNCTIONS, Registry
+from mmengine.runner import Runner, set_random_seed
+from torch.utils.data import DataLoader
 
+from mmdpt import registry as ours
 from mmdpt.errors import InputError
-from mmdpt.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 
+from .arguments import faults
 from .classes import check_classes
+from .names import near
+from .values import misfits
 
 BUILT_ELSEWHERE = ('_cfg', 'sampler')
 """Endings of keys that other registries build: mmcv's layers, mmseg's pixel samplers."""
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+OF_LOADERS = (
+    *('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn'),
+    *('num_batch_per_epoch', 'disable_subprocess_warning'),
+)
+ALSO_READ = {
+    *('runner_type', 'custom_imports', 'predict_pipeline', 'tta_pipeline', 'tta_model'),
+    *('model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'activation_checkpointing'),
+    *('efficient_conv_bn_eval', 'compile', 'vis_backends', 'work_dir'),
+}
+"""Keys of a config beside the arguments of MMEngine's runner."""
+TEST_CFG = (
+    *('mode', 'crop_size', 'stride', 'flip', 'keep_logits'),
+    *('resize_mode', 'resize_align_corners'),
+)
+PLAIN = {
+    'env_cfg': ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
+    'env_cfg.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
+    'env_cfg.dist_cfg': (
+        *('init_backend', *inspect.signature(torch.distributed.init_process_group).parameters),
+    ),
+    'randomness': tuple(inspect.signature(set_random_seed).parameters),
+    'auto_scale_lr': ('enable', 'base_batch_size'),
+    'custom_imports': ('imports', 'allow_failed_imports'),
+    'optim_wrapper.clip_grad': (
+        *('type', 'max_norm', 'norm_type', 'error_if_nonfinite', 'foreach', 'clip_value'),
+    ),
+}
+"""Keys of dicts that are no components."""
+PARAMWISE = (
+    *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult'),
+    *('flat_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'),
+)
 
-Component = tuple[str, Mapping, Registry]
+
+class Component(NamedTuple):
+    """A part of a config that is built.
+
+    Attributes:
+        path: Its keys.
+        settings: The part.
+        registry: What its type is a name in.
+        default: Its type where it names none; None: it must name one.
+        also: Keys that are no arguments of its class, but read.
+    """
+
+    path: str
+    settings: Mapping
+    registry: Registry
+    default: Any = None
+    also: tuple[str, ...] = ()
 
 
 def check_config(cfg: Mapping) -> None:
-    """Check the components of model, ``predict_pipeline``, data loaders' data sets and hooks.
+    """Check that something takes every key of a config, and that values fit one another.
+
+    The names of components are looked up in ``default_scope`` of the config, as MMEngine does.
 
     Raises:
-        InputError: If a component is unknown or does not take a key; names the key, the component
-            and its nearest argument.
+        InputError: If a component is unknown, nothing takes a key, an argument is missing or a
+            value does not fit; names each such key and the nearest one.
     """
-    for path, component, registry in _components(cfg):
-        _check_component(path, component, registry)
+    importlib.import_module('mmdpt._openmmlab')  # before the hosts' own imports, which chat
+    scope = cfg.get('default_scope') or 'mmdpt'
+    lines = [*_top_level(cfg)]
+    for path, known in PLAIN.items():
+        lines += _unknown_keys(path, _at(cfg, path), known)
+    wrapper = cfg.get('optim_wrapper') or {}
+    constructor = wrapper.get('constructor', DefaultOptimWrapperConstructor.__name__)
+    if constructor == DefaultOptimWrapperConstructor.__name__:
+        path = 'optim_wrapper.paramwise_cfg'
+        lines += _unknown_keys(path, wrapper.get('paramwise_cfg'), PARAMWISE)
+    for component in _components(cfg):
+        lines += _component_faults(component, scope)
+    if not lines:
+        lines += misfits(cfg)
+    if lines:
+        raise InputError('\n'.join(dict.fromkeys(lines)))
     check_classes(cfg)
 
 
+def _top_level(cfg: Mapping) -> Iterator[str]:
+    """Find keys like one that is read; warn of other parts that nothing reads or was made of."""
+    read = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ} - {'self', 'cfg'}
+    used = {repr(value) for key in read for value in _values(cfg.get(key))}
+    unread = []
+    for key, value in cfg.items():
+        if key in read:
+            continue
+        hint = '' if key.endswith('pipeline') else near(key, read, cutoff=0.85)
+        if hint:
+            yield f'{key}: no part of a config has this name{hint}'
+            continue
+        parts = {repr(part) for part in _values(value) if not isinstance(part, (int, NoneType))}
+        if isinstance(value, (Mapping, list)) and not parts & used:
+            unread.append(key)
+    if unread:
+        print_log(
+            f'nothing reads these keys of the config: {", ".join(unread)}', 'current', WARNING
+        )
+
+
+def _values(node: Any) -> Iterator[Any]:
+    """Give all parts of a tree of dicts and lists."""
+    yield node
+    children = node.values() if isinstance(node, Mapping) else node
+    if isinstance(node, (Mapping, list, tuple)):
+        for child in children:
+            yield from _values(child)
+
+
+def _at(cfg: Mapping, path: str) -> Any:
+    first, *others = path.split('.')
+    node = cfg.get(first)
+    for key in others:
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node
+
+
+def _unknown_keys(path: str, settings: Any, known: tuple[str, ...]) -> Iterator[str]:
+    for key in settings if isinstance(settings, Mapping) else ():
+        if key not in known:
+            yield f'{path}.{key}: unknown{near(key, known) or f"; it may have {sorted(known)}"}'
+
+
 def _components(cfg: Mapping) -> Iterator[Component]:
-    yield from _typed('model', cfg.get('model'), MODELS)
-    yield from _typed('predict_pipeline', cfg.get('predict_pipeline'), TRANSFORMS)
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        dataset = (cfg.get(loader) or {}).get('dataset')
-        if dataset is not None:
-            yield from _datasets(f'{loader}.dataset', dataset)
-    for hooks in ('default_hooks', 'custom_hooks'):
-        yield from _typed(hooks, cfg.get(hooks), HOOKS)
+    for key in ('model', 'tta_model', 'data_preprocessor'):
+        yield from _typed(key, cfg.get(key), ours.MODELS)
+    for key in ('predict_pipeline', 'tta_pipeline'):
+        yield from _typed(key, cfg.get(key), ours.TRANSFORMS)
+    for key in LOADERS:
+        yield from _loader(key, cfg.get(key))
+    yield from _loops(cfg)
+    yield from _optimizer('optim_wrapper', cfg.get('optim_wrapper'))
+    also = ('convert_to_iter_based', 'epoch_length')
+    for component in _typed('param_scheduler', cfg.get('param_scheduler'), ours.PARAM_SCHEDULERS):
+        yield component._replace(also=also)
+    for key in ('default_hooks', 'custom_hooks'):
+        for path, hook in _entries(key, cfg.get(key)):
+            yield Component(path, hook, ours.HOOKS, also=('priority',))
+    for key in ('val_evaluator', 'test_evaluator'):
+        evaluator = cfg.get(key)
+        if isinstance(evaluator, Mapping) and 'metrics' in evaluator:
+            yield Component(key, evaluator, ours.EVALUATOR, 'Evaluator')
+            evaluator = evaluator['metrics']
+        evaluator = [evaluator] if isinstance(evaluator, Mapping) else evaluator
+        for path, metric in _entries(key, evaluator):
+            yield Component(path, metric, ours.METRICS)
+    if isinstance(cfg.get('visualizer'), Mapping):
+        yield Component('visualizer', cfg['visualizer'], ours.VISUALIZERS, 'Visualizer')
+        backends = cfg['visualizer'].get('vis_backends')
+        yield from _typed('visualizer.vis_backends', backends, ours.VISBACKENDS)
+    if isinstance(cfg.get('log_processor'), Mapping):
+        yield Component('log_processor', cfg['log_processor'], ours.LOG_PROCESSORS, 'LogProcessor')
+    if isinstance(cfg.get('model_wrapper_cfg'), Mapping):
+        wrapper = 'MMDistributedDataParallel'
+        yield Component('model_wrapper_cfg', cfg['model_wrapper_cfg'], ours.MODEL_WRAPPERS, wrapper)
+
+
+def _loader(path: str, loader: Any) -> Iterator[Component]:
+    if not isinstance(loader, Mapping):
+        return
+    yield Component(path, loader, ours.FUNCTIONS, DataLoader, OF_LOADERS)
+    if isinstance(loader.get('dataset'), Mapping):
+        yield from _datasets(f'{path}.dataset', loader['dataset'])
+    for key in ('sampler', 'batch_sampler'):
+        yield from _typed(f'{path}.{key}', loader.get(key), ours.DATA_SAMPLERS)
+    for key in ('collate_fn', 'worker_init_fn'):
+        yield from _typed(f'{path}.{key}', loader.get(key), FUNCTIONS)
+
+
+def _loops(cfg: Mapping) -> Iterator[Component]:
+    for key, default in dict(val_cfg='ValLoop', test_cfg='TestLoop').items():
+        if isinstance(cfg.get(key), Mapping):
+            yield Component(key, cfg[key], ours.LOOPS, default)
+    train = cfg.get('train_cfg')
+    if isinstance(train, Mapping):
+        default = 'EpochBasedTrainLoop' if train.get('by_epoch') else 'IterBasedTrainLoop'
+        yield Component('train_cfg', train, ours.LOOPS, default, ('by_epoch',))
+
+
+def _optimizer(path: str, wrapper: Any) -> Iterator[Component]:
+    if not isinstance(wrapper, Mapping):
+        return
+    if 'constructor' in wrapper and 'optimizer' not in wrapper:  # builds several
+        for key, part in wrapper.items():
+            yield from _optimizer(f'{path}.{key}', part)
+        return
+    also = ('optimizer', 'paramwise_cfg', 'constructor')
+    yield Component(path, wrapper, ours.OPTIM_WRAPPERS, 'OptimWrapper', also)
+    if isinstance(wrapper.get('optimizer'), Mapping):
+        yield Component(f'{path}.optimizer', wrapper['optimizer'], ours.OPTIMIZERS)
+
+
+def _entries(path: str, parts: Any) -> Iterator[tuple[str, Mapping]]:
+    """Give the dicts of a dict or list of them."""
+    if isinstance(parts, Mapping):
+        pairs = [(f'{path}.{key}', part) for key, part in parts.items()]
+    else:
+        pairs = [(f'{path}[{index}]', part) for index, part in enumerate(parts or ())]
+    yield from ((name, part) for name, part in pairs if isinstance(part, Mapping))
 
 
 def _datasets(path: str, dataset: Mapping) -> Iterator[Component]:
     """Walk a data set, its pipeline and the data sets that it wraps or joins."""
-    yield path, dataset, DATASETS
-    yield from _typed(f'{path}.pipeline', dataset.get('pipeline'), TRANSFORMS)
+    yield Component(path, dataset, ours.DATASETS)
+    yield from _typed(f'{path}.pipeline', dataset.get('pipeline'), ours.TRANSFORMS)
     if isinstance(dataset.get('dataset'), Mapping):
         yield from _datasets(f'{path}.dataset', dataset['dataset'])
     for index, child in enumerate(dataset.get('datasets', ())):
@@ -54,8 +240,10 @@ def _datasets(path: str, dataset: Mapping) -> Iterator[Component]:
 def _typed(path: str, value: Any, registry: Registry) -> Iterator[Component]:
     """Walk dicts and lists for component configs, dicts that name a type."""
     if isinstance(value, Mapping):
-        if isinstance(value.get('type'), str):
-            yield path, value, registry
+        if 'type' in value:
+            yield Component(path, value, registry)
+        if value.get('type') == 'Albu':  # albumentations builds its parts
+            return
         for key, child in value.items():
             if not str(key).endswith(BUILT_ELSEWHERE):
                 yield from _typed(f'{path}.{key}', child, registry)
@@ -64,41 +252,25 @@ def _typed(path: str, value: Any, registry: Registry) -> Iterator[Component]:
             yield from _typed(f'{path}[{index}]', child, registry)
 
 
-def _check_component(path: str, component: Mapping, registry: Registry) -> None:
-    name = component.get('type')
-    if not isinstance(name, str):  # a class: Python checks it
-        return
-    cls = registry.get(name)
+def _component_faults(component: Component, scope: str) -> Iterator[str]:
+    path, settings, registry, default, also = component
+    cls = settings.get('type', default)
     if cls is None:
-        hint = _nearest(name, _registered_names(registry))
-        raise InputError(f'{path}.type: there is no {registry.name} {name!r}{hint}')
-    accepted = _accepted_arguments(cls)
-    for key in component:
-        if accepted is not None and key not in accepted and key not in ('type', '_scope_'):
-            raise InputError(
-                f'{path}.{key}: {cls.__name__} takes no argument {key!r}'
-                f'{_nearest(key, accepted) or f"; it takes {sorted(accepted)}"}. If it comes from '
-                f'_base_, {path}=dict(_delete_=True, ...) leaves out all that _base_ says'
-            )
-
-
-def _accepted_arguments(cls: type) -> set[str] | None:
-    """Collect argument names along ``**kwargs`` to the bases; None if any name is accepted."""
-    if not inspect.isclass(cls):
-        return None
-    accepted: set[str] = set()
-    passes_on = False
-    for base in cls.__mro__:
-        if '__init__' not in vars(base) or base is object:
-            continue
-        parameters = list(inspect.signature(vars(base)['__init__']).parameters.values())[1:]
-        accepted |= {
-            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        }
-        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        if not passes_on:
-            break
-    return None if passes_on else accepted
+        yield f'{path} names no type'
+        return
+    if isinstance(cls, str):
+        name = cls
+        with registry.switch_scope_and_registry(settings.get('_scope_', scope)) as switched:
+            cls = switched.get(name)
+        if cls is None:
+            hint = near(name, _registered_names(switched))
+            yield f'{path}.type: there is no {registry.name} {name!r}{hint}'
+            return
+    if callable(cls):
+        yield from faults(cls, settings, path, also)
+    test_cfg = settings.get('test_cfg')
+    if getattr(cls, '__module__', '').startswith('mmdpt.') and registry is ours.MODELS:
+        yield from _unknown_keys(f'{path}.test_cfg', test_cfg, TEST_CFG)
 
 
 def _registered_names(registry: Registry | None) -> set[str]:
@@ -107,8 +279,3 @@ def _registered_names(registry: Registry | None) -> set[str]:
         names |= set(registry.module_dict)
         registry = registry.parent
     return names
-
-
-def _nearest(name: str, candidates: set[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(candidates), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ''

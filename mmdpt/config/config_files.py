@@ -33,8 +33,9 @@ def load_config(name_or_path: str, options: Sequence[str] = ()) -> Config:
     try:
         cfg = Config.fromfile(str(path))
         cfg.merge_from_dict(parse_options(options))
-    except (KeyError, TypeError, SyntaxError, FileNotFoundError) as error:
-        raise InputError(f'cannot read config {path}: {error}') from error
+    except Exception as error:  # a config is Python
+        kind = '' if isinstance(error, (InputError, OSError)) else f'{type(error).__name__}: '
+        raise InputError(f'cannot read config {path}: {kind}{error}') from error
     return cfg
 
 

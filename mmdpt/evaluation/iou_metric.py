@@ -13,6 +13,8 @@ from torch import Tensor
 from mmdpt.errors import InputError
 from mmdpt.registry import METRICS
 
+METRIC_NAMES = ('mIoU', 'mDice', 'mFscore')
+
 
 @METRICS.register_module()
 class IoUMetric(MMSegIoUMetric):
@@ -26,6 +28,9 @@ class IoUMetric(MMSegIoUMetric):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in self.metrics:
+            if name not in METRIC_NAMES:
+                raise InputError(f'iou_metrics may have {list(METRIC_NAMES)}, got {name!r}')
         self._written: dict[str, str] = {}
         if self.output_dir:  # mmseg's rank 0 alone makes it, and the others may be faster
             Path(self.output_dir).mkdir(parents=True, exist_ok=True)

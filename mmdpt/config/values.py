@@ -1,0 +1,68 @@
+"""Values of a config that do not fit one another."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+COARSEST = 32
+"""Image pixels per pixel of the coarsest map."""
+
+
+def misfits(cfg: Mapping) -> Iterator[str]:
+    """Say which values do not fit one another, in a config whose keys are right."""
+    model = cfg.get('model') or {}
+    yield from _windows('model.test_cfg', model.get('test_cfg') or {})
+    heads = {key: _listed(model.get(key)) for key in ('decode_head', 'auxiliary_head')}
+    for name, parts in heads.items():
+        for head in parts:
+            for loss in _listed(head.get('loss_decode')):
+                yield from _class_weight(f'model.{name}', head, loss)
+    size = (model.get('data_preprocessor') or {}).get('size') or ()
+    norms = {(head.get('norm_cfg') or {}).get('type') for head in heads['decode_head']}
+    batch = (cfg.get('train_dataloader') or {}).get('batch_size')
+    if batch == 1 and norms & {'BN', 'SyncBN'} and size and max(size) <= COARSEST:
+        yield (
+            f'train_dataloader.batch_size is 1 and the crop {tuple(size)} px: the coarsest map has '
+            'one pixel, of which BatchNorm has no statistics; take larger crops or batches'
+        )
+    for index, schedule in enumerate(_listed(cfg.get('param_scheduler'))):
+        begin, end = schedule.get('begin', 0), _end(schedule, cfg.get('train_cfg') or {})
+        if end is not None and end <= begin:
+            yield f'param_scheduler[{index}] ends at {end} and begins at {begin}'
+
+
+def _listed(parts: Any) -> list[Mapping]:
+    parts = parts if isinstance(parts, (list, tuple)) else [parts]
+    return [part for part in parts if isinstance(part, Mapping)]
+
+
+def _windows(path: str, test_cfg: Mapping) -> Iterator[str]:
+    if test_cfg.get('mode') != 'slide':
+        return
+    sizes = [test_cfg.get('crop_size'), test_cfg.get('stride')]
+    if not all(_is_pair(size) for size in sizes):
+        yield f"{path}: mode 'slide' needs crop_size=(height, width) and stride=(rows, columns)"
+    elif not all(0 < stride <= crop for crop, stride in zip(*sizes, strict=True)):
+        yield f'{path}.stride must be in 1..crop_size = {tuple(sizes[0])}, got {tuple(sizes[1])}'
+
+
+def _is_pair(size: Any) -> bool:
+    return isinstance(size, (list, tuple)) and len(size) == 2
+
+
+def _class_weight(path: str, head: Mapping, loss: Mapping) -> Iterator[str]:
+    weight, classes = loss.get('class_weight'), head.get('out_channels') or head.get('num_classes')
+    known = head.get('type') in ('DPTHead', 'FCNHead')  # others have classes of their own
+    if not known or not isinstance(weight, (list, tuple)) or classes is None:
+        return
+    if len(weight) != classes:
+        yield f'{path}.loss_decode.class_weight has {len(weight)} numbers for {classes} classes'
+    elif loss.get('use_sigmoid') and classes > 1:
+        yield (
+            f'{path}.loss_decode: class_weight with use_sigmoid weighs columns of pixels in mmseg, '
+            'not classes; leave it out'
+        )
+
+
+def _end(schedule: Mapping, train_cfg: Mapping) -> int | None:
+    by_epoch = schedule.get('by_epoch', True)
+    return schedule.get('end', train_cfg.get('max_epochs' if by_epoch else 'max_iters'))
