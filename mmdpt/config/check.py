@@ -114,11 +114,10 @@ def _top_level(cfg: Mapping) -> Iterator[str]:
         if key in read:
             continue
         hint = '' if key.endswith('pipeline') else near(key, read, cutoff=0.85)
+        parts = {repr(part) for part in _values(value) if not isinstance(part, (int, NoneType))}
         if hint:
             yield f'{key}: no part of a config has this name{hint}'
-            continue
-        parts = {repr(part) for part in _values(value) if not isinstance(part, (int, NoneType))}
-        if isinstance(value, (Mapping, list)) and not parts & used:
+        elif isinstance(value, (Mapping, list)) and not parts & used:
             unread.append(key)
     if unread:
         print_log(

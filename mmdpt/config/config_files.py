@@ -30,11 +30,12 @@ def load_config(name_or_path: str, options: Sequence[str] = ()) -> Config:
         InputError: If there is no such config or it cannot be read.
     """
     path = find_config(name_or_path)
+    parsed = parse_options(options)
     try:
         cfg = Config.fromfile(str(path))
-        cfg.merge_from_dict(parse_options(options))
+        cfg.merge_from_dict(parsed)
     except Exception as error:  # a config is Python
-        kind = '' if isinstance(error, (InputError, OSError)) else f'{type(error).__name__}: '
+        kind = '' if isinstance(error, OSError) else f'{type(error).__name__}: '
         raise InputError(f'cannot read config {path}: {kind}{error}') from error
     return cfg
 

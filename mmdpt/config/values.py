@@ -38,7 +38,7 @@ def _listed(parts: Any) -> list[Mapping]:
 def _windows(path: str, test_cfg: Mapping) -> Iterator[str]:
     if test_cfg.get('mode') != 'slide':
         return
-    sizes = [test_cfg.get('crop_size'), test_cfg.get('stride')]
+    sizes: list[Any] = [test_cfg.get('crop_size'), test_cfg.get('stride')]
     if not all(_is_pair(size) for size in sizes):
         yield f"{path}: mode 'slide' needs crop_size=(height, width) and stride=(rows, columns)"
     elif not all(0 < stride <= crop for crop, stride in zip(*sizes, strict=True)):

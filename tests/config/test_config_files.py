@@ -1,8 +1,11 @@
 """Configs: found by path or name, overridden, checked before anything is built."""
 
+from pathlib import Path
+
+import mmseg
 import pytest
 
-from mmdpt.config import check_config, load_config
+from mmdpt.config import check, check_config, load_config
 from mmdpt.config.config_files import parse_options
 from mmdpt.errors import InputError
 
@@ -24,10 +27,14 @@ def test_missing_path_is_named():
         load_config('configs/mine.py')
 
 
-def test_config_with_a_mistake_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ('text', 'reason'),
+    [("_base_ = ['./gone.py']\n", r'gone\.py'), ('a = b\n', "NameError: name 'b' is not defined")],
+)
+def test_config_with_a_mistake_is_named(tmp_path, text, reason):
     path = tmp_path / 'wrong.py'
-    path.write_text("_base_ = ['./gone.py']\n")
-    with pytest.raises(InputError, match=r'cannot read config .*wrong\.py.*gone\.py'):
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf'cannot read config .*wrong\.py.*{reason}'):
         load_config(str(path))
 
 
@@ -79,6 +86,7 @@ def test_override_without_value_is_refused():
 
 TINY, MIX = NAME, 'dpt_vit-b16_mix6'
 PARTS = 'train_dataloader.dataset.datasets'
+BCE = dict(type='CrossEntropyLoss', use_sigmoid=True)
 
 
 @pytest.mark.parametrize(
@@ -97,11 +105,58 @@ PARTS = 'train_dataloader.dataset.datasets'
         (TINY, 'model.decode_head.type=DTPHead', r"decode_head\.type: .*'DTPHead'.*'DPTHead'"),
         (MIX, f'{PARTS}.1.ann_fle=a.csv', rf"{PARTS}\[1\]\.ann_fle: .*'ann_file'"),
         (MIX, f'{PARTS}.2.pipeline.1.type=LoadDeth', r"datasets\[2\]\.pipeline\[1\].*'LoadDepth'"),
+        (TINY, 'train_dataloader.batchsize=1', "DataLoader takes no .* did you mean 'batch_size'"),
+        (TINY, 'train_dataloader.batch_size=four', "batch_size must be a number, got 'four'"),
+        (TINY, 'train_dataloader.sampler.type=InfinitSampler', "sampler.* 'InfiniteSampler'"),
+        (TINY, 'train_dataloader.dataset.data_prefix.img_pth=x', "img_pth: unknown.*'img_path'"),
+        (TINY, 'optim_wrapper.optimizer.type=Adamw', "no optimizer 'Adamw'; did you mean 'AdamW'"),
+        (TINY, 'optim_wrapper.optimizer.learning_rate=1', "AdamW takes no .* did you mean 'lr'"),
+        (TINY, 'optim_wrapper.optimizer.lr=ten', "lr must be a number, got 'ten'"),
+        (TINY, 'optim_wrapper.clip_grad.maxnorm=1', "clip_grad.maxnorm: unknown.* 'max_norm'"),
+        (TINY, 'optim_wrapper.paramwise_cfg.bias_lr=1', "bias_lr: unknown.* 'bias_lr_mult'"),
+        (TINY, 'optim_wraper.type=x', "no part of a config has this name.* 'optim_wrapper'"),
+        (TINY, 'train_cfg.maxiters=1', "IterBasedTrainLoop takes no .* did you mean 'max_iters'"),
+        (TINY, 'train_cfg.max_iters=zehn', "train_cfg.max_iters must be a number, got 'zehn'"),
+        (TINY, 'val_cfg.typ=x', 'ValLoop takes no argument'),
+        (TINY, 'param_scheduler.1.ende=9', r"param_scheduler\[1\]\.ende: PolyLR takes no .* 'end'"),
+        (TINY, 'param_scheduler.1.end=10', r'param_scheduler\[1\] ends at 10 and begins at 30'),
+        (
+            TINY,
+            'val_evaluator.iou_metric=mIoU',
+            r"IoUMetric takes no .* did you mean 'iou_metrics'",
+        ),
+        (TINY, 'log_processor.by_epok=1', "LogProcessor takes no .* did you mean 'by_epoch'"),
+        (TINY, 'visualizer.vis_backends.0.type=LocalBackend', "no vis_backend 'LocalBackend'; did"),
+        (TINY, 'custom_hooks=[{"type": "EMAHok"}]', r"custom_hooks\[0\]\.type: .* 'EMAHook'"),
+        (TINY, 'default_hooks.more={"interval": 1}', 'default_hooks.more names no type'),
+        (TINY, 'env_cfg.mp_cfg.start_method=fork', "start_method: unknown.* 'mp_start_method'"),
+        (TINY, 'randomness.sed=1', "randomness.sed: unknown; did you mean 'seed'"),
+        (TINY, 'resum=True', "resum: no part of a config has this name; did you mean 'resume'"),
+        (TINY, 'model.test_cfg.crop=9', "model.test_cfg.crop: unknown; did you mean 'crop_size'"),
+        (TINY, 'model.test_cfg.mode=slide', 'needs crop_size'),
+        (
+            *(TINY, 'model.test_cfg={"mode": "slide", "crop_size": (8, 8), "stride": (9, 8)}'),
+            r'stride must be in 1..crop_size = \(8, 8\), got \(9, 8\)',
+        ),
+        (TINY, 'model.decode_head.loss_decode.class_weight=[1]', 'has 1 numbers for 12 classes'),
+        (
+            *(TINY, f'model.decode_head.loss_decode={dict(BCE, class_weight=[1.0] * 12)}'),
+            'weighs columns of pixels',
+        ),
+        (
+            *(TINY, 'train_dataloader.batch_size=1; model.data_preprocessor.size=(32, 32)'),
+            'coarsest map has one pixel',
+        ),
+        (
+            TINY,
+            'model.decode_head={"type": "DPTHead", "_delete_": True}',
+            "decode_head: DPTHead needs 'num_classes'",
+        ),
     ],
 )
-def test_key_that_no_component_takes_and_unknown_component_are_named(name, option, message):
+def test_what_no_component_takes_and_unknown_components_are_named(name, option, message):
     with pytest.raises(InputError, match=message):
-        check_config(load_config(name, [option]))
+        check_config(load_config(name, option.split('; ')))
 
 
 def test_arguments_of_host_components_pass():
@@ -158,3 +213,45 @@ def test_more_classes_than_the_data_and_other_names_are_warnings(capfd, forget_r
     assert said.count('num_classes is 20, but train_dataloader.dataset has 11 classes') == 1
     assert said.count('is 20') == 1
     assert 'the classes of val_dataloader.dataset have other names than those of train' in said
+
+
+def test_a_part_that_nothing_reads_is_told(monkeypatch):
+    told = []
+    monkeypatch.setattr(check, 'print_log', lambda line, *_: told.append(line))
+    check_config(load_config(NAME, ['lr_config.policy=poly']))
+    assert told == ['nothing reads these keys of the config: lr_config']
+
+
+HOST = sorted(Path(mmseg.__file__).parent.glob('.mim/configs/*/*.py'))
+DPT = next(path for path in HOST if path.parent.name == 'dpt')
+
+
+def test_the_host_s_own_config_of_dpt_passes_and_ours_tells_it_key_by_key():
+    check_config(load_config(str(DPT)))
+    with pytest.raises(InputError) as caught:
+        check_config(load_config(str(DPT), ['default_scope=mmdpt']))
+    assert str(caught.value).splitlines() == [
+        "model.decode_head.in_channels: DPTHead sets 'in_channels' itself; leave it out",
+        'model.decode_head.post_process_channels: DPTHead takes no argument '
+        "'post_process_channels'; did you mean 'reassemble_channels'?",
+        "model.decode_head.input_transform: DPTHead sets 'input_transform' itself; leave it out",
+        "model.decode_head.in_index: DPTHead sets 'in_index' itself; leave it out",
+    ]
+
+
+@pytest.mark.parametrize('key', ['final_norm', 'out_type'])
+def test_what_the_backbone_sets_itself_is_told(key):
+    with pytest.raises(InputError, match=f"VisionTransformerDPT sets '{key}' itself"):
+        check_config(load_config(NAME, [f'model.backbone.{key}=x']))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize('path', HOST, ids=lambda path: path.stem)
+def test_no_config_of_the_host_is_refused(path):
+    if path.parent.name in ('_base_', 'mask2former', 'maskformer'):  # these need mmdet
+        pytest.skip('no config of mmseg alone')
+    if path.stem.startswith('bisenetv2_fcn_4xb4-ohem'):  # what it calls models, nothing reads
+        with pytest.raises(InputError, match=r"models: .* did you mean 'model'"):
+            check_config(load_config(str(path)))
+        return
+    check_config(load_config(str(path)))

@@ -41,6 +41,11 @@ def test_areas_are_those_of_mmseg(num_classes, ignore_index, strange):
         assert torch.equal(mine, other.double())
 
 
+def test_unknown_metrics_are_refused_before_the_training():
+    with pytest.raises(InputError, match=r"iou_metrics may have \['mIoU', .*, got 'mIOU'"):
+        IoUMetric(iou_metrics=['mIoU', 'mIOU'])
+
+
 def test_inputs_stay_as_they_are():
     pred, label = torch.tensor([[0, 5]]), torch.tensor([[255, 5]])
     IoUMetric.intersect_and_union(pred, label, 3, 255)

@@ -10,6 +10,7 @@ from mmseg.models.segmentors import EncoderDecoder as MMSegEncoderDecoder
 from mmseg.models.segmentors.seg_tta import SegTTAModel as MMSegSegTTAModel
 from mmseg.structures import SegDataSample
 
+from mmdpt.errors import InputError
 from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder, windows
 from mmdpt.models.segmentors.seg_tta import SegTTAModel
 
@@ -91,6 +92,12 @@ def test_windows_are_added_up_as_by_mmseg(size):
         for of in (EncoderDecoder, MMSegEncoderDecoder)
     )
     assert torch.equal(ours, theirs)
+
+
+def test_images_of_several_sizes_are_no_batch():
+    inputs = [image(size=size)[0] for size in ((40, 56), (30, 56))]
+    with pytest.raises(InputError, match=r'\(30, 56\) and \(40, 56\) px: set batch_size=1'):
+        segmentor().test_step(dict(inputs=inputs, data_samples=[sample(), sample()]))
 
 
 def test_windows_by_hand():

@@ -10,6 +10,7 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder as MMSegEncoderDecoder
 from torch import Tensor
 
+from mmdpt.errors import InputError
 from mmdpt.registry import MODELS
 
 MODES = ('whole', 'slide')
@@ -49,6 +50,24 @@ class EncoderDecoder(MMSegEncoderDecoder):
     def _init_decode_head(self, decode_head: dict) -> None:
         normalise_for(self.data_preprocessor, self.backbone)
         super()._init_decode_head(fit_head(decode_head, self.backbone))
+
+    def val_step(self, data: dict) -> list:
+        """Predict a batch, see MMEngine.
+
+        Raises:
+            InputError: If its images differ in size.
+        """
+        sizes = sorted({tuple(image.shape[-2:]) for image in data['inputs']})
+        if len(sizes) > 1:
+            raise InputError(
+                f'a batch has images of {" and ".join(map(str, sizes))} px: set batch_size=1 in '
+                'val_dataloader and test_dataloader'
+            )
+        return super().val_step(data)
+
+    def test_step(self, data: dict) -> list:
+        """Predict a batch, see ``val_step``."""
+        return self.val_step(data)
 
     def inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Predict (N, C, H, W) at the size of the inputs (N, 3, H, W), whole or by windows.
