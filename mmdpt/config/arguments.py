@@ -47,8 +47,8 @@ def faults(cls: Any, settings: Mapping, path: str, also: tuple[str, ...] = ()) -
             hint = f"; did you mean '{other}'?" if other in names else near(key, names - taken)
             takes = sorted(names - taken)
             hint = hint or (
-                f'; it takes {takes}. If it comes from _base_, {path}=dict(_delete_=True, ...) leaves '
-                'out all that _base_ says'
+                f'; it takes {takes}. If it comes from _base_, {path}=dict(_delete_=True, ...) '
+                'leaves out all that _base_ says'
             )
             yield f'{path}.{key}: {cls.__name__} takes no argument {key!r}{hint}'
         elif key == 'data_prefix' and isinstance(value, Mapping):

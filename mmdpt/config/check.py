@@ -99,10 +99,10 @@ def check_config(cfg: Mapping) -> None:
     for component in _components(cfg):
         lines += _component_faults(component, scope)
     if not lines:
+        check_classes(cfg)
         lines += misfits(cfg)
     if lines:
         raise InputError('\n'.join(dict.fromkeys(lines)))
-    check_classes(cfg)
 
 
 def _top_level(cfg: Mapping) -> Iterator[str]:

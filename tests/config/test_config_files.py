@@ -205,7 +205,8 @@ def test_classes_that_the_head_has_not_are_named(name, option, message):
 
 def test_more_classes_than_the_data_and_other_names_are_warnings(capfd, forget_runs):
     names = [str(k) for k in range(11)]
-    options = ['model.decode_head.num_classes=20']
+    head = 'model.decode_head'
+    options = [f'{head}.num_classes=20', f'{head}.loss_decode.class_weight=None']
     check_config(
         load_config(CAMVID, [*options, f'val_dataloader.dataset.metainfo.classes={names}'])
     )
