@@ -9,6 +9,7 @@ import numpy as np
 
 from mmdpt.errors import InputError
 from mmdpt.evaluation.depth_alignment import fit_scale_and_shift
+from mmdpt.files.list_files import parse_each, read_lines
 
 HEADER = ('column', 'row', 'depth')
 
@@ -79,13 +80,7 @@ def read_known_points(path: str | Path) -> KnownPoints:
         InputError: If the file is missing, is not text, has another header or has no point; if a
             line is not three numbers, a pixel is negative or a depth is not positive.
     """
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            reader = csv.reader(file)
-            lines = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise InputError(f'cannot read known points {path}: {reason}') from error
+    lines = [(number, next(csv.reader([text]))) for number, text in read_lines(path)]
     header = tuple(name.strip().lower() for name in lines[0][1]) if lines else ()
     if header != HEADER:
         raise InputError(
@@ -93,19 +88,18 @@ def read_known_points(path: str | Path) -> KnownPoints:
         )
     if len(lines) == 1:
         raise InputError(f'{path} holds no point below its header')
-    points = np.array([_read_point(f'{path}, line {number}', row) for number, row in lines[1:]])
-    return KnownPoints(*points.T)
+    return KnownPoints(*np.array(parse_each(path, lines[1:], _read_point)).T)
 
 
-def _read_point(place: str, row: Sequence[str]) -> tuple[float, float, float]:
+def _read_point(row: Sequence[str]) -> tuple[float, float, float]:
     if len(row) != len(HEADER):
-        raise InputError(f'{place}: expected {",".join(HEADER)}, got {len(row)} values')
+        raise InputError(f'expected {",".join(HEADER)}, got {len(row)} values')
     try:
         column, line, depth = map(float, row)
     except ValueError as error:
-        raise InputError(f'{place}: expected three numbers, got {",".join(row)!r}') from error
+        raise InputError(f'expected three numbers, got {",".join(row)!r}') from error
     if not (np.isfinite((column, line)).all() and min(column, line) >= 0):
-        raise InputError(f'{place}: pixel ({row[0]}, {row[1]}) is not in an image')
+        raise InputError(f'pixel ({row[0]}, {row[1]}) is not in an image')
     if not (np.isfinite(depth) and depth > 0):
-        raise InputError(f'{place}: depth must be positive [m], got {row[2]}')
+        raise InputError(f'depth must be positive [m], got {row[2]}')
     return column, line, depth

@@ -137,6 +137,13 @@ def test_images_alone(root):
     assert data[0]['data_samples'].seg_map_path is None
 
 
+def test_step_that_would_lower_labels_otherwise_than_the_data_set_is_refused(root):
+    steps = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', reduce_zero_label=True)]
+    with pytest.raises(InputError, match='reduce_zero_label=True, and its data set False'):
+        build(root, pipeline=steps)[0]
+    assert build(root, pipeline=steps, reduce_zero_label=True)[0]['gt_seg_map'].max() == 255
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

@@ -91,6 +91,18 @@ def test_a_test_draws_every_image_and_writes_its_labels(tested, scenes):
     assert wrong.any() and not wrong.all()
 
 
+def test_images_without_labels_get_the_same_predictions(trained, tested, config, succeed, tmp_path):
+    done = succeed(
+        *('test.py', config, trained / 'iter_4.pth', '--work-dir', tmp_path / 'work'),
+        *('--show-dir', tmp_path / 'pictures', '--out', tmp_path / 'maps', '--cfg-options'),
+        'test_dataloader.dataset.data_prefix.seg_map_path=None',
+    )
+    assert 'there are no metrics' in done.stdout and 'mIoU' not in done.stdout
+    for path in (tested / 'maps').iterdir():
+        assert (tmp_path / 'maps' / path.name).read_bytes() == path.read_bytes()
+        assert read(tmp_path / 'pictures' / path.name).shape == (48, 2 * 64 + 4, 3)
+
+
 def test_test_time_augmentation_averages(trained, config, succeed, tmp_path):
     command = ('test.py', config, trained / 'iter_4.pth', '--work-dir', tmp_path)
     done = succeed(*command, '--tta')

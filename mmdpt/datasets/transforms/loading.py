@@ -75,11 +75,18 @@ class LoadAnnotations(MMSegLoadAnnotations):
 
         Raises:
             InputError: If the file is no readable single-channel image, differs in size from the
-                image, or holds a value that is neither a class nor ignored.
+                image, or holds a value that is neither a class nor ignored; or if this step and
+                the data set have different ``reduce_zero_label``.
         """
         path = results['seg_map_path']
         if path is None:
             return
+        reduces = bool(results.get('reduce_zero_label'))
+        if self.reduce_zero_label is not None and self.reduce_zero_label != reduces:
+            raise InputError(
+                f'LoadAnnotations has reduce_zero_label={self.reduce_zero_label}, and its data set '
+                f'{reduces}: leave it to the data set'
+            )
         label = read_image('label', path, 'unchanged', self).squeeze()
         if label.ndim != 2:
             raise InputError(
