@@ -5,6 +5,10 @@ from typing import Any
 
 COARSEST = 32
 """Image pixels per pixel of the coarsest map."""
+NO_EPOCHS = (
+    ' counts epochs (by_epoch=True is the default), and train_cfg counts iterations, all in '
+    'one epoch: set by_epoch=False'
+)
 
 
 def misfits(cfg: Mapping) -> Iterator[str]:
@@ -24,8 +28,16 @@ def misfits(cfg: Mapping) -> Iterator[str]:
             f'train_dataloader.batch_size is 1 and the crop {tuple(size)} px: the coarsest map has '
             'one pixel, of which BatchNorm has no statistics; take larger crops or batches'
         )
+    train_cfg = cfg.get('train_cfg') or {}
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if 'max_iters' in train_cfg and hook.get('by_epoch', True) and hook.get('interval', -1) > 0:
+        yield f'default_hooks.checkpoint{NO_EPOCHS}'
     for index, schedule in enumerate(_listed(cfg.get('param_scheduler'))):
-        begin, end = schedule.get('begin', 0), _end(schedule, cfg.get('train_cfg') or {})
+        by_epoch = schedule.get('by_epoch', True) and not schedule.get('convert_to_iter_based')
+        if 'max_iters' in train_cfg and by_epoch:
+            yield f'param_scheduler[{index}]{NO_EPOCHS}'
+            continue
+        begin, end = schedule.get('begin', 0), _end(schedule, train_cfg)
         if end is not None and end <= begin:
             yield f'param_scheduler[{index}] ends at {end} and begins at {begin}'
 

@@ -1,6 +1,7 @@
 """What MMEngine lacks for training: exact resuming, whole checkpoints, stops that save."""
 
 from .bad_sample_hook import BadSampleHook
+from .epoch_loop import EpochBasedTrainLoop
 from .launch import build_runner
 from .log_processor import LogProcessor
 from .nonfinite.nonfinite_hook import NonFiniteHook
@@ -20,6 +21,7 @@ __all__ = [
     'Bf16OptimWrapper',
     'CheckpointHook',
     'ComparisonHook',
+    'EpochBasedTrainLoop',
     'IterBasedTrainLoop',
     'LogProcessor',
     'NonFiniteHook',

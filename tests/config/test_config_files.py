@@ -119,6 +119,8 @@ BCE = dict(type='CrossEntropyLoss', use_sigmoid=True)
         (TINY, 'train_cfg.max_iters=zehn', "train_cfg.max_iters must be a number, got 'zehn'"),
         (TINY, 'val_cfg.typ=x', 'ValLoop takes no argument'),
         (TINY, 'param_scheduler.1.ende=9', r"param_scheduler\[1\]\.ende: PolyLR takes no .* 'end'"),
+        (TINY, 'param_scheduler.1.by_epoch=True', r'param_scheduler\[1\] counts epochs'),
+        (TINY, 'default_hooks.checkpoint.by_epoch=True', 'checkpoint counts epochs'),
         (TINY, 'param_scheduler.1.end=10', r'param_scheduler\[1\] ends at 10 and begins at 30'),
         (
             TINY,

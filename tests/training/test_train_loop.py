@@ -81,7 +81,9 @@ def train(work_dir, resume=False, seed=0, loader=(), dataset=(), train_cfg=(), r
             **dict(loader),
         },
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
-        train_cfg={**dict(type='IterBasedTrainLoop', max_iters=6), **dict(train_cfg)},
+        train_cfg=train_cfg
+        if 'max_epochs' in train_cfg
+        else {**dict(type='IterBasedTrainLoop', max_iters=6), **dict(train_cfg)},
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=100),
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1),
@@ -116,6 +118,18 @@ def assert_equal(first, second):
 
 def test_the_name_means_our_loop():
     assert LOOPS.get('IterBasedTrainLoop') is IterBasedTrainLoop
+
+
+@pytest.mark.parametrize('sampler', ['InfiniteSampler', 'DefaultSampler'])
+def test_epochs_need_a_sampler_with_an_end(tmp_path, sampler):
+    loader = dict(sampler=dict(type=sampler, shuffle=True))
+    epochs = dict(type='EpochBasedTrainLoop', max_epochs=3)
+    if sampler == 'InfiniteSampler':
+        needed = -(-3 * len(NoisyFiles()) // BATCH)
+        with pytest.raises(InputError, match=rf'never ends one: write .*max_iters={needed}\)'):
+            train(tmp_path, loader=loader, train_cfg=epochs)
+    else:
+        assert train(tmp_path, loader=loader, train_cfg=epochs).epoch == 3
 
 
 class Pairs:
