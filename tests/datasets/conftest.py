@@ -3,6 +3,7 @@
 import gc
 
 import pytest
+from checked_sets import write_splits
 from mmengine.registry import init_default_scope
 
 import mmdpt.datasets  # noqa: F401
@@ -13,3 +14,9 @@ gc.freeze()  # MMEngine's data sets collect garbage when built: not among all mo
 @pytest.fixture(autouse=True)
 def scope():
     init_default_scope('mmdpt')
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The folder of a data set to check, see ``write_splits``."""
+    return write_splits(tmp_path)

@@ -4,19 +4,27 @@ import re
 
 import numpy as np
 import pytest
-from mmengine.config import ConfigDict
-from tiny_files import CLASSES, LabelsAndDepth, write_image, write_map
+from checked_sets import (
+    LOAD_DEPTH,
+    LOAD_IMAGE,
+    LOAD_LABELS,
+    NAMES,
+    PACK,
+    check,
+    depth,
+    lines,
+    only_trouble,
+    segmentation,
+    write_depth,
+    write_label,
+)  # fmt: skip
+from tiny_files import LabelsAndDepth, write_image, write_map
 
-from mmdpt.datasets.checking import check_splits, format_report
-from mmdpt.datasets.checking.label_guess import guess_values
+from mmdpt.datasets.checking import format_report
 from mmdpt.datasets.checking.splits import entries, spread
 from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
-
-LOAD_IMAGE, LOAD_LABELS = dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')
-LOAD_DEPTH, PACK = dict(type='LoadDepth'), dict(type='PackDepthInputs')
-NAMES = ('p', 'q', 'r')
 
 
 @DATASETS.register_module(force=True)
@@ -25,58 +33,6 @@ class RawDepth(DepthDataset):
 
     def load_data_list(self):
         return [dict(info, depth_encoding='raw_float32') for info in super().load_data_list()]
-
-
-@pytest.fixture
-def root(tmp_path):
-    """Images p, q, r of 80 x 60 px in train and x, y in val, labels 0..2 and 255, 1 to 4 m."""
-    for split, names in (('train', NAMES), ('val', ('x', 'y'))):
-        for name in names:
-            write_image(tmp_path / 'images' / split / f'{name}.jpg', (80, 60))
-            write_label(tmp_path, name, [0, 1, 2, 255], split=split)
-            write_depth(tmp_path, name, [0, 1000, 2000, 4000], split=split)
-    return tmp_path
-
-
-def write_label(root, name, values, shape=(60, 80), split='train'):
-    write_map(root / 'labels' / split / f'{name}.png', values, shape, np.uint8)
-
-
-def write_depth(root, name, values, shape=(60, 80), split='train', dtype=np.uint16):
-    write_map(root / 'depth' / split / f'{name}.png', values, shape, dtype)
-
-
-def segmentation(root, split='train', **kwargs):
-    steps = [LOAD_IMAGE, LOAD_LABELS, PACK]
-    prefix = dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}')
-    settings = dict(type='SegDataset', data_prefix=prefix, metainfo=CLASSES, pipeline=steps)
-    return {**settings, 'data_root': str(root), **kwargs}
-
-
-def depth(root, split='train', **kwargs):
-    steps = [LOAD_IMAGE, LOAD_DEPTH, PACK]
-    prefix = dict(img_path=f'images/{split}', depth_map_path=f'depth/{split}')
-    settings = dict(type='DepthDataset', data_prefix=prefix, depth_scale=1000, pipeline=steps)
-    return {**settings, 'data_root': str(root), **kwargs}
-
-
-def check(train=None, val=None, test=None, **kwargs):
-    datasets = dict(train=train, val=val, test=test)
-    cfg = {f'{k}_dataloader': dict(dataset=v) for k, v in datasets.items() if v is not None}
-    return check_splits(ConfigDict(cfg), **kwargs)
-
-
-def only_trouble(dataset):
-    """The kind and text of the one trouble of a training set."""
-    (report,) = check(dataset)
-    ((kind, text),) = report.troubles
-    return kind, text
-
-
-def lines(reports):
-    """The rows of the table, by title: their cells."""
-    rows = [row.split('   ') for row in format_report(reports).splitlines()]
-    return {row[0].strip(): [cell.strip() for cell in row[1:] if cell.strip()] for row in rows}
 
 
 # clean data
@@ -126,16 +82,6 @@ def test_sizes_are_a_range_of_the_files_and_the_pipeline_runs_whole(root):
     rows = lines(check(segmentation(root, pipeline=[LOAD_IMAGE, LOAD_LABELS, resize, PACK])))
     assert rows['image size [px]'] == ['48..80 x 60..64']
     assert rows['size after pipeline [px]'] == ['40 x 30']
-
-
-def test_class_that_is_nowhere_is_a_note(root):
-    for name in NAMES:
-        write_label(root, name, [0, 2])
-    reports = check(segmentation(root))
-    note = 'note: train: 1 of 3 classes are not in the samples read:\n  1 b'
-    assert note in format_report(reports)
-    assert lines(reports)['labels seen'] == ['0, 2']
-    assert not reports[0].troubles
 
 
 def test_files_beside_the_images_are_a_note(root):
@@ -192,44 +138,6 @@ def test_one_bad_file_is_the_only_trouble(root, file, content, trouble):
     assert re.match(trouble, ': '.join(only_trouble(build(root))))
 
 
-def test_masks_of_0_and_255_are_a_trouble_until_they_are_mapped(root):
-    metainfo = dict(classes=('background', 'road'), palette=[[0, 0, 0], [9, 9, 9]])
-    for name in NAMES:
-        write_label(root, name, [0, 255, 255, 255])
-    kind, text = only_trouble(segmentation(root, metainfo=metainfo))
-    assert kind == 'values in the files'
-    assert text.endswith('ignored: if it stands for road, set label_map={255: 1}')
-    rows = lines(check(segmentation(root, metainfo=metainfo)))
-    assert rows['values in the files'] == ['0 (25.0%), 255 (75.0%)']
-    (report,) = check(segmentation(root, metainfo=metainfo, label_map={255: 1}))
-    assert not report.troubles and lines([report])['labels seen'] == ['0..1']
-
-
-@pytest.mark.parametrize(
-    ('values', 'reduced', 'advice'),
-    [
-        ([0, 255], True, None),
-        ([1, 255], True, 'if it stands for b, set label_map={255: 2}'),
-        ([0, 1, 255], False, None),
-        ([0, 1, 2, 3], False, 'if classes count from 1, and 0 is to ignore'),
-        ([1, 2, 3], False, 'set reduce_zero_label=True'),
-        ([0, 127, 254], False, 'in their order, set label_map={127: 1, 254: 2}'),
-        ([0, 5, 9, 13], False, None),
-    ],
-)
-def test_values_are_guessed(values, reduced, advice):
-    guess = guess_values(values, CLASSES['classes'], reduced)
-    assert (guess is None) == (advice is None) and (advice or '') in (guess or '')
-
-
-def test_wrong_values_are_one_trouble_with_advice(root):
-    for name in NAMES:
-        write_label(root, name, [1, 2, 3])
-    (report,) = check(segmentation(root))
-    assert {kind for kind, _ in report.troubles} == {'label values'}
-    assert 'note: train: the labels read hold 1, 2, 3: if classes' in format_report([report])
-
-
 def test_training_without_labels_is_a_trouble_and_a_test_is_none(root):
     prefix = dict(img_path='images/val', seg_map_path=None)
     dataset = segmentation(root, data_prefix=prefix)
@@ -266,15 +174,6 @@ def test_depth_without_valid_pixel_where_the_pipeline_allows_it(root):
     assert not reports[0].troubles
     rows = lines(reports)
     assert rows['maps without valid pixel'] == ['1'] and rows['pixels with depth'] == ['50.0%']
-
-
-def test_classes_of_a_data_set_that_does_not_tell_the_loader(root):
-    write_label(root, 'q', [0, 3])
-    dataset = segmentation(
-        root, type='mmseg.BaseSegDataset', img_suffix='.jpg', seg_map_suffix='.png'
-    )
-    kind, text = only_trouble(dataset)
-    assert kind == 'label values' and 'q.png holds [3]' in text
 
 
 def test_image_in_train_and_val(root):
