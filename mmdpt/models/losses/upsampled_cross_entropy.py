@@ -117,8 +117,14 @@ class _UpsampledCrossEntropy(torch.autograd.Function):
                 target = label[image, rows].flatten()
                 with torch.set_grad_enabled(needs_gradient):
                     scores = upsample_band(low, weights, size[1], label.shape[-1], align_corners)
+                    # over fewer than 16 numbers that follow each other torch's softmax is slow
+                    few = scores.shape[1] < 16
                     loss = F.cross_entropy(
-                        scores, target, class_weight, ignore_index=ignore_index, reduction='sum'
+                        scores.t().contiguous()[None] if few else scores,
+                        target[None] if few else target,
+                        class_weight,
+                        ignore_index=ignore_index,
+                        reduction='sum',
                     )
                 if gradient is not None:
                     gradient[image, :, source] += torch.autograd.grad(loss, low)[0][0]
