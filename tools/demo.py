@@ -23,7 +23,7 @@ WORK_DIR = Path('work_dirs/demo')
 NUM_TRAIN, NUM_VAL = 480, 60
 SCORES = re.compile(
     r'aAcc: (?P<aAcc>[\d.]+)  mIoU: (?P<mIoU>[\d.]+).*'
-    r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+)'
+    r'd1: (?P<d1>[\d.]+).*abs_rel: (?P<abs_rel>[\d.]+).*depth_pro_f1: (?P<edges>[\d.]+)'
 )
 PICTURE = re.compile(r'picture of the validation: (.*iter_(\d+)\.png)')
 
@@ -44,13 +44,15 @@ def main() -> None:
         f'\n{"labels":32}{"mIoU":>8}{"accuracy":>10}\n'
         f'{"DPT, trained just now":32}{scores["mIoU"]:6.1f} %{scores["aAcc"]:8.1f} %\n'
         f'{"most frequent class per pixel":32}{classes["mIoU"]:6.1f} %{classes["aAcc"]:8.1f} %\n'
-        f'\n{"depth":32}{"AbsRel":>8}{"d1":>10}\n'
-        f'{"DPT, trained just now":32}{scores["abs_rel"]:8.3f}{scores["d1"]:10.3f}\n'
+        f'\n{"depth":32}{"AbsRel":>8}{"d1":>10}{"edges":>10}\n'
+        f'{"DPT, trained just now":32}{scores["abs_rel"]:8.3f}{scores["d1"]:10.3f}'
+        f'{scores["edges"]:10.3f}\n'
         + ''.join(
             f'{label:32}{medians[name]["abs_rel"]:8.3f}{medians[name]["d1"]:10.3f}\n'
             for name, label in (('per_pixel', 'median per pixel'), ('constant', 'median'))
         )
-        + '\nThe lines below DPT are guesses that ignore the image.\n\n'
+        + '\nThe lines below DPT are guesses that ignore the image. '
+        'edges: F1 of the boundaries as Depth Pro counts them.\n\n'
         f'{picture}: image | ground truth | prediction | error,\n'
         '  labels above depth (the sky, black in the ground truth, has no depth to learn)\n'
         f'{WORK_DIR / "curves.png"}: loss and metrics during training\n'

@@ -3,6 +3,7 @@
 from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 
 from .baseline import most_frequent_class
+from .boundaries import boundary_scores
 from .crops import CROPS, crop_slices
 from .depth_alignment import align_depth
 from .depth_baseline import median_depth
@@ -21,6 +22,7 @@ __all__ = [
     'IoUMetric',
     'WHDRMetric',
     'align_depth',
+    'boundary_scores',
     'crop_slices',
     'depth_errors',
     'median_depth',

@@ -17,6 +17,7 @@ from mmdpt.errors import InputError
 from mmdpt.files.paths import name_some
 from mmdpt.registry import METRICS
 
+from .boundaries import CONVENTIONS, SCORES, boundary_scores
 from .crops import CROPS, crop_slices
 from .depth_alignment import align_depth, check_alignment
 from .depth_errors import ERRORS, depth_errors
@@ -124,6 +125,8 @@ class DepthMetric(BaseMetric):
         per_image_file: JSON lines file for the errors of each image, replaced by every evaluation.
         bootstrap: Resamples for the intervals, 0 for none.
         seed: Seed of the resampling.
+        boundaries: Conventions of ``boundary_scores``, whose precision, recall and F1 of edges are
+            metrics, too: 'depth_pro' gives 'depth_pro_precision', ...
         **kwargs: Arguments of mmengine's ``BaseMetric``: ``prefix``, ``collect_device``, ...
 
     Raises:
@@ -143,6 +146,7 @@ class DepthMetric(BaseMetric):
         per_image_file: str | None = None,
         bootstrap: int = 1000,
         seed: int = 0,
+        boundaries: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -154,7 +158,11 @@ class DepthMetric(BaseMetric):
             raise ValueError(f'crop must be None or one of {", ".join(CROPS)}, got {crop!r}')
         if bootstrap < 0:
             raise ValueError(f'bootstrap must be at least 0, got {bootstrap}')
+        if unknown := set(boundaries) - set(CONVENTIONS):
+            raise ValueError(f'boundaries must be among {CONVENTIONS}, got {sorted(unknown)}')
         check_alignment(alignment, output or _default_output(alignment))
+        self.boundaries = boundaries
+        self.names = [*ERRORS, *(f'{name}_{score}' for name in boundaries for score in SCORES)]
         self.output = output
         self.images = images
         self.min_depth = min_depth
@@ -196,13 +204,13 @@ class DepthMetric(BaseMetric):
             print_log('no image has ground truth: there are no metrics', logger='current')
             return {}
         scored = leave_out_empty(results, 'valid_pixels', 'valid pixels', self.least_pixels)
-        values = np.array([[result[name] for name in ERRORS] for result in scored])
-        metrics = dict(zip(ERRORS, values.mean(axis=0).tolist(), strict=True))
+        values = np.array([[result[name] for name in self.names] for result in scored])
+        metrics = dict(zip(self.names, values.mean(axis=0).tolist(), strict=True))
         self.intervals = {}
         if self.bootstrap:
             low, high = bootstrap_interval(values, self.bootstrap, self.seed)
             ends = zip(low.tolist(), high.tolist(), strict=True)
-            self.intervals = dict(zip(ERRORS, ends, strict=True))
+            self.intervals = dict(zip(self.names, ends, strict=True))
         print_log(self._table(metrics, len(scored)), logger='current')
         return metrics
 
@@ -224,6 +232,7 @@ class DepthMetric(BaseMetric):
         result = {'img_path': name, 'valid_pixels': len(valid)}
         if len(valid) < self.least_pixels:
             return result
+        shape = target.shape
         pred, target = pred.ravel().take(valid), target.ravel().take(valid)
         wrong = len(pred) - np.count_nonzero(np.isfinite(pred))
         if wrong:
@@ -240,7 +249,13 @@ class DepthMetric(BaseMetric):
             min_depth=self.min_depth,
             max_depth=self.max_depth,
         )
-        return {**result, **depth_errors(depth, target)}
+        result.update(depth_errors(depth, target))
+        maps = np.full((2, *shape), np.nan)
+        maps.reshape(2, -1)[:, valid] = depth, target
+        for convention in self.boundaries:
+            scores = boundary_scores(maps[0], maps[1], convention)
+            result.update({f'{convention}_{score}': value for score, value in scores.items()})
+        return result
 
     def _counts(self, name: str) -> bool:
         return self.images is None or fnmatch(Path(name).name, self.images)
@@ -274,10 +289,11 @@ class DepthMetric(BaseMetric):
         lines = [
             f'depth errors, mean over {images} images{where} ({CONFIDENCE} % bootstrap interval):'
         ]
+        width = 1 + max(len(name) for name in metrics)
         for name, mean in metrics.items():
             interval = ''
             if self.intervals:
                 low, high = self.intervals[name]
                 interval = f'  {name}_low {low:.4f}  {name}_high {high:.4f}'
-            lines.append(f'  {name:<12}{mean:9.4f}{interval}')
+            lines.append(f'  {name:<{width}}{mean:9.4f}{interval}')
         return '\n'.join(lines)

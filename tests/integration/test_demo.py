@@ -14,7 +14,7 @@ DEMO = tiny.REPO / 'tools' / 'demo.py'
 LOG = """\
 Iter(train) [ 10/600]  lr: 1e-3  eta: 0:02:00  time: 0.4  loss: 3.2
 picture of the validation: {folder}/pictures/iter_160.png
-Iter(val) [60/60]    aAcc: 80.1200  mIoU: 60.3400  mAcc: 70.0  d1: 0.5000  abs_rel: 0.2345
+Iter(val) [60/60]  aAcc: 80.1200  mIoU: 60.3400  d1: 0.5000  abs_rel: 0.2345  depth_pro_f1: 0.1234
 """
 
 
@@ -35,7 +35,7 @@ def test_says_after_each_validation_how_good_it_is_and_where_the_picture_is(demo
     demo.CONFIG = 'some_config'
     scores, picture = demo.train()
     assert picture == 'work_dirs/demo/pictures/iter_160.png'
-    assert scores == dict(aAcc=80.12, mIoU=60.34, d1=0.5, abs_rel=0.2345)
+    assert scores == dict(aAcc=80.12, mIoU=60.34, d1=0.5, abs_rel=0.2345, edges=0.1234)
     lines = [line.strip() for line in capfd.readouterr().out.splitlines()]
     assert lines == [
         'python tools/train.py some_config --work-dir work_dirs/demo',
@@ -68,6 +68,6 @@ def test_leaves_pictures_curves_and_scores(demo, capfd):
     out = capfd.readouterr().out
     assert 'Rendering 8 scenes to train on and 4 to test on' in out
     assert re.search(r'\nDPT, trained just now +[\d.]+ % +[\d.]+ %\n', out)
-    assert re.search(r'\nDPT, trained just now +[\d.]+ +[\d.]+\nmedian per pixel ', out)
+    assert re.search(r'\nDPT, trained just now +[\d.]+ +[\d.]+ +[\d.]+\nmedian per pixel ', out)
     for name in ('curves.png', 'pictures/iter_4.png'):
         assert (demo.WORK_DIR / name).stat().st_size > 1000

@@ -69,6 +69,6 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = [
     dict(type='IoUMetric', iou_metrics=['mIoU']),
-    dict(type='DepthMetric', min_depth=0.1, max_depth=65.0),
+    dict(type='DepthMetric', min_depth=0.1, max_depth=65.0, boundaries=('depth_pro',)),
 ]
 test_evaluator = val_evaluator
