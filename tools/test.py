@@ -21,6 +21,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='average over flips and, for segmentation, scales (0.5 to 1.75)',
     )
+    parser.add_argument(
+        '--calibrate',
+        metavar='FILE',
+        help='write the checkpoint with its depths scaled to fit the ground truth tested on',
+    )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     return parser.parse_args()
 
@@ -38,7 +43,7 @@ def test(args: argparse.Namespace) -> None:
     from mmdpt.training import build_runner, end_process_group
 
     cfg = load_config(args.config, args.cfg_options)
-    prepare_test(cfg, args.checkpoint, args.show_dir, args.out, args.tta)
+    prepare_test(cfg, args.checkpoint, args.show_dir, args.out, args.tta, args.calibrate)
     build_runner(cfg, args.work_dir, args.launcher).test()
     end_process_group()
 

@@ -14,6 +14,7 @@ def prepare_test(
     show_dir: str | None = None,
     out_dir: str | None = None,
     tta: bool = False,
+    calibrated: str | None = None,
 ) -> None:
     """Change a config in place to test a checkpoint.
 
@@ -24,6 +25,7 @@ def prepare_test(
         out_dir: Folder for the predictions, label maps as PNG and depth as NPY, None for none.
         tta: Average the predictions over the config's ``tta_pipeline``; without one, of the
             image and its mirror image.
+        calibrated: Checkpoint to write with depths scaled to the test's, see ``CalibrationHook``.
 
     Raises:
         InputError: If the checkpoint is missing, or the config lacks what ``tta`` needs.
@@ -38,6 +40,8 @@ def prepare_test(
         hooks.append(dict(type='ComparisonHook', out_dir=show_dir))
     if out_dir is not None:
         hooks.append(dict(type='PredictionWriterHook', out_dir=out_dir))
+    if calibrated is not None:
+        hooks.append(dict(type='CalibrationHook', out_file=calibrated))
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), *hooks]
     if tta:
         _augment(cfg)

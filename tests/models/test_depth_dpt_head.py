@@ -44,6 +44,85 @@ def raw_output(head):
     return head.predictor.conv3(F.relu(head.predictor.conv2(x)))
 
 
+@pytest.mark.parametrize('patch_size', [4, 16])
+def test_subpixels_are_the_outputs_of_the_last_convolution(patch_size):
+    scale = patch_size // 4
+    scales = tuple(scale * x for x in (1, 1, 1, 1))
+    settings = dict(reassemble_scales=scales, patch_size=patch_size, output='depth')
+    head = build(upsampling='subpixel', **settings)
+    stride = 2  # of the map that is classified, half of the first tap's
+    fused, _ = head.fusion(head.reassemble(taps()))
+    last = head.predictor.conv3(F.relu(head.predictor.conv2(head.predictor.conv1(fused))))
+    prediction = head(taps())
+    assert last.shape[1] == stride**2
+    for row in range(stride):
+        for column in range(stride):
+            torch.testing.assert_close(
+                prediction[:, 0, row::stride, column::stride],
+                last[:, stride * row + column].relu(),
+            )
+    shape = build(**settings)(taps()).shape
+    assert prediction.shape == shape and prediction.std() > 0
+
+
+def test_the_pixels_of_an_untrained_cell_are_equal():
+    head = DepthDPTHead(
+        embed_dims=DIMS, reassemble_channels=(4, 5, 6, 7), channels=8, upsampling='subpixel'
+    )
+    first, *others = head.predictor.conv3.weight
+    assert others and all(torch.equal(first, other) for other in others)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'error'),
+    [
+        (dict(upsampling='cubic'), "upsampling must be one of .*, got 'cubic'"),
+        (
+            dict(upsampling='subpixel', patch_size=14),
+            'needs hidden_channels, no sky and whole pixels in a cell, got 32, False and 7/4',
+        ),
+    ],
+)
+def test_an_upsampling_that_does_not_fit_is_refused(settings, error):
+    with pytest.raises(ValueError, match=error):
+        build(**settings)
+
+
+SETTINGS = [
+    dict(output='depth', median_depth=4.0),
+    dict(output='depth', max_depth=20.0),
+    dict(output='depth', inversion=(0.5, 0.1)),
+    dict(output='depth'),
+    dict(output='disparity'),
+]
+
+
+@pytest.mark.parametrize('settings', SETTINGS, ids=lambda kwargs: list(kwargs)[-1])
+def test_starts_at_a_given_depth(settings):
+    head = build(**settings)
+    torch.nn.init.zeros_(head.predictor.conv3.weight)
+    head.start_at(3.0)
+    depth = 1 / head(taps()) if head.output == 'disparity' else head(taps())
+    torch.testing.assert_close(depth, torch.full_like(depth, 3.0))
+    with pytest.raises(ValueError, match=r'a head of .* cannot start at 0.0 m'):
+        head.start_at(0.0)
+
+
+@pytest.mark.parametrize('settings', SETTINGS, ids=lambda kwargs: list(kwargs)[-1])
+def test_multiplies_its_depths_where_the_last_layer_can(settings):
+    head = build(**settings)
+    head.predictor.conv3.weight.data *= 0.01
+    before = head(taps())
+    if {'max_depth', 'inversion'} & settings.keys():
+        with pytest.raises(ValueError, match=r'a head with .* cannot multiply its depths'):
+            head.multiply_depth(1.5)
+        return
+    head.multiply_depth(1.5)
+    expected = before / 1.5 if head.output == 'disparity' else before * 1.5
+    torch.testing.assert_close(head(taps()), expected)
+    assert before.std() > 0
+
+
 @pytest.mark.parametrize(
     ('kwargs', 'formula', 'unit'),
     [

@@ -151,8 +151,10 @@ def _check(model: Any) -> None:
 
 
 def _parametrisations(head: Any, known: tuple[str, ...] = ()) -> list[tuple[bool, str]]:
-    """List how a depth head departs from relu(x), beside ``known`` ways."""
-    given = getattr(head, 'parametrised', {})
+    """List how a depth head departs from relu(x), upsampled, beside ``known`` ways."""
+    given = dict(getattr(head, 'parametrised', {}))
+    if getattr(head, 'upsampling', 'bilinear') != 'bilinear':
+        given['upsampling'] = head.upsampling
     return [(name not in known, f'decode_head.{name}={value}') for name, value in given.items()]
 
 

@@ -1,5 +1,6 @@
 """DPT's monocular depth head (arXiv:2103.13413, section 3.2 and figure 1)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from mmdpt.registry import MODELS
 
 from .depth_output import DepthOutput, fill_sky
 from .dpt_head import DPTDecoder, check_truth, cut_to, input_size
-from .parametrisation import UNITS, build_parametrisation
+from .parametrisation import UNITS, Exponential, build_parametrisation, check_choice
 
 
 @MODELS.register_module()
@@ -33,7 +34,7 @@ class DepthDPTHead(DPTDecoder):
       in the flat foot of the curve.
     - ``median_depth``: ``exp(x) * median_depth``: x is a logarithm, so that a step of x is the same
       ratio of depths near and far, and an untrained head predicts about the median. A head of
-      disparity gives the inverse.
+      disparity gives the inverse. ``MedianDepthHook`` estimates the median.
     - ``log_range=(low, high)``: such a logarithm between two depths, by a sigmoid.
     - ``inversion=(scale, shift)``: ``1 / max(scale * relu(x) + shift, 1e-8)``, as the NYU and
       KITTI checkpoints of isl-org/DPT.
@@ -59,6 +60,8 @@ class DepthDPTHead(DPTDecoder):
             metric model: 300). None: depth does not depend on the camera.
         focal: Focal length [px of the image file] of images whose sample has no ``focal`` or
             ``intrinsics``; for ``canonical_focal``.
+        upsampling: 'bilinear', the paper's, or 'subpixel': the last convolution predicts all pixels
+            of a cell, for a fraction of the time.
         clamp: Least and greatest prediction, in its unit; None for no bound. Not in training.
         loss_decode: One or several losses, called as ``loss(pred, target)`` on (N, 1, H, W) with
             NaN where the target is invalid.
@@ -91,6 +94,7 @@ class DepthDPTHead(DPTDecoder):
         sky: bool = False,
         canonical_focal: float | None = None,
         focal: float | None = None,
+        upsampling: str = 'bilinear',
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -110,8 +114,17 @@ class DepthDPTHead(DPTDecoder):
         self.clamp = (None if low is None else float(low), None if high is None else float(high))
         if hidden_channels is None and not project:
             raise ValueError('hidden_channels=None needs project=True')
+        check_choice('upsampling', upsampling, ('bilinear', 'subpixel'))
+        subpixels = self.output_stride if upsampling == 'subpixel' else 1
+        if subpixels != int(subpixels) or (subpixels > 1 and (sky or hidden_channels is None)):
+            raise ValueError(
+                "upsampling='subpixel' needs hidden_channels, no sky and whole pixels in a cell, "
+                f'got {hidden_channels}, {sky} and {self.output_stride}'
+            )
+        self.upsampling = upsampling
+        channels = self.parametrisation.channels
         self.predictor = DepthOutput(
-            self.channels, self.parametrisation.channels, hidden_channels, project, sky
+            self.channels, channels, hidden_channels, project, sky, int(subpixels)
         )
         if canonical_focal is not None and output != 'depth':
             raise ValueError(f'canonical_focal gives depth [m]: output is {output!r}')
@@ -128,6 +141,43 @@ class DepthDPTHead(DPTDecoder):
     def is_metric(self) -> bool:
         """Whether the prediction has a unit."""
         return self.output != 'relative'
+
+    @torch.no_grad()
+    def start_at(self, depth: float) -> None:
+        """Set the last bias so that an untrained head predicts about this depth [m].
+
+        Raises:
+            ValueError: If the head predicts no such depth, or its parametrisation has no inverse.
+        """
+        low, high = self.parametrisation.bounds
+        if not (self.is_metric and low < depth < high):
+            raise ValueError(f'a head of {self.output} cannot start at {depth} m')
+        inverted = self.output != 'depth' and not self.parametrisation.gives_inverse
+        x = self.parametrisation.inverse(1 / depth if inverted else depth)
+        nn.init.constant_(self._last_bias, x)
+
+    @torch.no_grad()
+    def multiply_depth(self, factor: float) -> None:
+        """Change the last layer so that every predicted depth is this many times what it was.
+
+        Raises:
+            ValueError: If the last layer cannot: the prediction has no unit, or another
+                parametrisation than ``median_depth`` or none.
+        """
+        if self.is_metric and isinstance(self.parametrisation, Exponential):
+            self._last_bias.add_(math.log(factor))
+        elif self.is_metric and not self.parametrised:
+            for parameter in self.predictor.conv3.parameters():
+                parameter.mul_(factor if self.output == 'depth' else 1 / factor)
+        else:
+            options = ', '.join(self.parametrised) or f'output={self.output!r}'
+            raise ValueError(f'a head with {options} cannot multiply its depths')
+
+    @property
+    def _last_bias(self) -> Tensor:
+        bias = self.predictor.conv3.bias
+        assert bias is not None
+        return bias
 
     def forward(self, taps: Sequence[Tap]) -> Tensor:
         """Predict (N, 1, H, W) for the image padded to the patch, non-negative."""

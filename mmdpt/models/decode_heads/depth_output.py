@@ -24,6 +24,8 @@ class DepthOutput(nn.Module):
         hidden_channels: Channels before the last convolution. None: nothing but that convolution.
         project: Whether a 3x3 convolution and a ReLU come first (DINOv2, TIPSv2).
         sky: Whether a second branch, which does not train, says how likely a pixel is sky.
+        subpixels: 1: upsample before the second convolution, as the paper. s: predict s x s pixels
+            from each place of the map before that (arXiv:1609.05158).
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class DepthOutput(nn.Module):
         hidden_channels: int | None = 32,
         project: bool = False,
         sky: bool = False,
+        subpixels: int = 1,
     ) -> None:
         super().__init__()
         self.project = nn.Conv2d(channels, channels, 3, padding=1) if project else None
@@ -40,7 +43,11 @@ class DepthOutput(nn.Module):
         if hidden_channels is not None:
             self.conv1 = nn.Conv2d(channels, channels // 2, kernel_size=3, padding=1)
             self.conv2 = nn.Conv2d(channels // 2, hidden_channels, kernel_size=3, padding=1)
-        self.conv3 = nn.Conv2d(hidden_channels or channels, out_channels, kernel_size=1)
+        self.conv3 = nn.Conv2d(hidden_channels or channels, out_channels * subpixels**2, 1)
+        self.subpixels = subpixels
+        for parameter in self.conv3.parameters() if subpixels > 1 else ():
+            first = parameter.data[:: subpixels**2]  # the pixels of a place begin alike
+            parameter.data.copy_(first.repeat_interleave(subpixels**2, dim=0))
         self.sky: nn.Sequential | None = None
         if sky:
             self.sky = nn.Sequential(
@@ -64,13 +71,18 @@ class DepthOutput(nn.Module):
             x = F.relu(convolve_upsampled(self.project, x, doubled))
         if self.conv1 is not None:
             x = convolve_upsampled(self.conv1, x, doubled) if x is fused else self.conv1(x)
+            if self.subpixels > 1:
+                x = F.relu(self.conv2(x))
+                return F.pixel_shuffle(
+                    convolve_in_float32(self.conv3, in_float32(x)), self.subpixels
+                )
             size = size or double_size(x)
             if self.sky is not None and not self.training:
                 x = upsample(x, size)
-                out = convolve_in_float32(self.conv3, F.relu(in_float32(self.conv2(x))))
+                out = convolve_in_float32(self.conv3, in_float32(F.relu(self.conv2(x))))
                 return torch.cat((out, in_float32(self.sky(x))), dim=1)
             x = convolve_upsampled(self.conv2, x, size)
-        return convolve_in_float32(self.conv3, F.relu(in_float32(x)))
+        return convolve_in_float32(self.conv3, in_float32(F.relu(x)))
 
 
 def convolve_in_float32(conv: nn.Conv2d, x: Tensor) -> Tensor:

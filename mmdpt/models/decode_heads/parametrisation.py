@@ -26,6 +26,10 @@ class Parametrisation(nn.Module):
     gives_inverse = False
     bounds: tuple[float, float] = (0.0, inf)
 
+    def inverse(self, depth: float) -> float:
+        """Give the x of a number inside ``bounds``."""
+        raise ValueError(f'{type(self).__name__} has no inverse')
+
 
 class Rectified(Parametrisation):
     """``relu(x) + min_depth``: DPT and MiDaS at 0, DINOv2's and DINOv3's depth heads above it."""
@@ -39,6 +43,9 @@ class Rectified(Parametrisation):
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x) + self.bounds[0]
 
+    def inverse(self, depth: float) -> float:
+        return depth - self.bounds[0]
+
 
 class Sigmoid(Parametrisation):
     """``sigmoid(x) * max_depth``: Depth Anything's metric models."""
@@ -50,6 +57,9 @@ class Sigmoid(Parametrisation):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.sigmoid() * self.bounds[1]
+
+    def inverse(self, depth: float) -> float:
+        return log(depth / (self.bounds[1] - depth))
 
 
 class Exponential(Parametrisation):
@@ -65,6 +75,9 @@ class Exponential(Parametrisation):
     def forward(self, x: Tensor) -> Tensor:
         return x.exp() * self.median_depth
 
+    def inverse(self, depth: float) -> float:
+        return log(depth / self.median_depth)
+
 
 class LogRange(Parametrisation):
     """``low * (high / low) ** sigmoid(x)``: a logarithm that stays between two depths."""
@@ -78,6 +91,10 @@ class LogRange(Parametrisation):
         low, high = self.bounds
         return (x.sigmoid() * log(high / low)).exp() * low
 
+    def inverse(self, depth: float) -> float:
+        low, high = self.bounds
+        return log(log(depth / low) / log(high / depth))
+
 
 class Inversion(Parametrisation):
     """``1 / max(scale * relu(x) + shift, 1e-8)``: isl-org/DPT's NYU and KITTI models."""
@@ -89,6 +106,9 @@ class Inversion(Parametrisation):
 
     def forward(self, x: Tensor) -> Tensor:
         return 1 / (self.scale * F.relu(x) + self.shift).clamp(min=MIN_DISPARITY)
+
+    def inverse(self, depth: float) -> float:
+        return (1 / depth - self.shift) / self.scale
 
 
 class Bins(Parametrisation):
