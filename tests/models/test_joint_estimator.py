@@ -15,6 +15,7 @@ from mmdpt.models.segmentors.depth_estimator import (
 )
 from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder
 
+PLAIN = dict(norm_cfg=None)  # statistics of a batch's parts would differ
 CLASSES, SIZE = 5, (40, 56)
 WINDOWS = dict(mode='slide', crop_size=(40, 48), stride=(40, 16))
 SEGMENTATION = dict(
@@ -105,6 +106,39 @@ def test_gradients_of_the_encoder_add_up():
             torch.testing.assert_close(value, parts[1][name.replace('depth_head', 'decode_head')])
         else:
             torch.testing.assert_close(value, parts[0][name])
+
+
+def shared():
+    """A model that shares the decoder, and one that has it twice, with the same weights."""
+    one = JointEstimator(
+        tiny.ENCODER, {**SEGMENTATION, **PLAIN}, {**DEPTH, **PLAIN}, True, **settings()
+    )
+    tiny.draw_weights(one, std=0.2)
+    two = JointEstimator(tiny.ENCODER, {**SEGMENTATION, **PLAIN}, {**DEPTH, **PLAIN}, **settings())
+    weights = dict(one.state_dict())
+    assert not any(name.startswith('depth_head.fusion') for name in weights)
+    for name in list(weights):
+        if name.startswith(('decode_head.reassemble.', 'decode_head.fusion.')):
+            weights[name.replace('decode_head', 'depth_head')] = weights[name]
+    two.load_state_dict(weights)
+    return one, two
+
+
+@pytest.mark.parametrize('kinds', ['bb', 'bld'])
+def test_heads_that_share_the_decoder_equal_two_decoders_of_equal_weights(kinds):
+    one, two = shared()
+    samples = [sample(k, kind in 'bl', kind in 'bd') for k, kind in enumerate(kinds)]
+    inputs = images(len(kinds))
+    losses = [model.train().loss(inputs, samples) for model in (one, two)]
+    torch.testing.assert_close(losses[0], losses[1])
+    by_name = gradients(one, total(losses[0])), gradients(two, total(losses[1]))
+    for name, value in by_name[0].items():
+        expected = by_name[1][name]
+        if name.startswith(('decode_head.reassemble.', 'decode_head.fusion.')):
+            expected = expected + by_name[1][name.replace('decode_head', 'depth_head')]
+        torch.testing.assert_close(value, expected)
+    outputs = [model.eval().inference(inputs, [sample(1).metainfo]) for model in (one, two)]
+    torch.testing.assert_close(outputs[0], outputs[1])
 
 
 @pytest.mark.parametrize('kinds', ['bb', 'blmn'])

@@ -17,7 +17,7 @@ from torch import Tensor
 from mmdpt.errors import InputError
 from mmdpt.models.layers import Fusion, Reassemble
 from mmdpt.models.layers.fusion import convolve_upsampled, double_size
-from mmdpt.models.layers.reassemble import Tap
+from mmdpt.models.layers.reassemble import FusedTaps, Tap
 from mmdpt.models.layers.relu_dropout import ReLUDropout
 from mmdpt.models.losses.upsampled_cross_entropy import is_plain, upsampled_cross_entropies
 from mmdpt.registry import MODELS
@@ -75,6 +75,8 @@ class DPTDecoder(BaseModule):
         Returns:
             Both (N, C, H_0, W_0), of the size of the finest reassembled map.
         """
+        if isinstance(taps, FusedTaps):
+            return taps.fused, taps.penultimate
         return self.fusion.fuse_to_finest(self.reassemble(taps))
 
 

@@ -11,6 +11,15 @@ Tap = tuple[Tensor, Tensor | None] | Tensor
 """A feature map (N, C, h, w) with its readout token (N, C), or a map alone."""
 
 
+class FusedTaps(list):
+    """Taps with what their fusion gave, for heads that share it."""
+
+    def __init__(self, taps: Sequence[Tap], fused: Tensor, penultimate: Tensor) -> None:
+        super().__init__(taps)
+        self.fused = fused
+        self.penultimate = penultimate
+
+
 class ReadoutIgnore(nn.Module):
     """Leave the readout token out."""
 

@@ -13,7 +13,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor
 
 from mmdpt.models.decode_heads import DepthDPTHead
-from mmdpt.models.layers.reassemble import Tap
+from mmdpt.models.layers.reassemble import FusedTaps, Tap
 from mmdpt.registry import MODELS
 
 from .encoder_decoder import EncoderDecoder, as_seen, fit_head
@@ -96,14 +96,32 @@ class JointEstimator(EncoderDecoder):
         backbone: Config of the encoder; it runs once an image or window.
         decode_head: Config of the segmentation head.
         depth_head: Config of the depth head.
+        share_decoder: Whether the depth head predicts from the segmentation head's fused map, so
+            that reassemble and fusion run, and are stored, once.
         **kwargs: Arguments of mmseg's ``EncoderDecoder``.
     """
 
-    def __init__(self, backbone: dict, decode_head: dict, depth_head: dict, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        decode_head: dict,
+        depth_head: dict,
+        share_decoder: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(backbone, decode_head, **kwargs)
         self.depth_head = MODELS.build(fit_head(depth_head, self.backbone))
+        self.share_decoder = share_decoder
+        for name in ('reassemble', 'fusion') if share_decoder else ():
+            delattr(self.depth_head, name)  # known there, but registered in one place
+            object.__setattr__(self.depth_head, name, getattr(self.decode_head, name))
         # of encode_decode; mmseg's slide inference adds up as many channels
         self.out_channels = self.decode_head.out_channels + self.depth_head.out_channels
+
+    def extract_feat(self, inputs: Tensor) -> Sequence[Tap]:
+        """Encode images; fuse the taps, too, if the heads share that."""
+        taps = super().extract_feat(inputs)
+        return FusedTaps(taps, *self.decode_head.fuse(taps)) if self.share_decoder else taps
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict:
         """Compute segmentation losses, 'decode.loss_ce', and depth losses, 'depth.loss_silog'.
@@ -233,7 +251,10 @@ def labelled_part(
     if len(rows) == len(samples):
         return taps, samples
     index = torch.tensor(rows, device=ignored.device)
-    return [_rows_of(tap, index) for tap in taps], [samples[row] for row in rows]
+    some: Sequence[Tap] = [_rows_of(tap, index) for tap in taps]
+    if isinstance(taps, FusedTaps):
+        some = FusedTaps(some, taps.fused[index], taps.penultimate[index])
+    return some, [samples[row] for row in rows]
 
 
 def _rows_of(tap: Tap, index: Tensor) -> Tap:
