@@ -95,8 +95,9 @@ def test_the_mode_that_is_named_is_the_reference_s_and_no_other(name, grid):
 
 def test_the_offset_of_their_own_code_is_named():
     """parity/test_dinov2.py checks its numbers."""
-    settings = (of_source(depth_anything.LAYOUTS, 'depth-anything'), dinov2.LAYOUTS[0].settings)
-    assert {NAMED.search(text)[1] for text in settings} == {'bicubic-offset'}
+    own = [layout for layout in depth_anything.LAYOUTS if layout.source == 'depth-anything']
+    named = {NAMED.search(layout.settings)[1] for layout in (*own, dinov2.LAYOUTS[0])}
+    assert named == {'bicubic-offset'}
 
 
 FITTING = {  # configs by a part that only their models have
