@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmdpt.training.resume.checkpoint_files import POINTER
+from mmdpt.training.resume.checkpoint_hook import VALIDATED
 
 OLDER, NEWER = 'iter_2.pth', 'iter_4.pth'
 
@@ -69,12 +70,13 @@ def test_a_resumed_checkpoint_executes_nothing(config, run_tool, work_dir, tmp_p
 def test_a_validation_that_was_broken_off_is_done_first_and_no_config_runs(
     trained, config, run_tool, work_dir, tmp_path
 ):
-    """The checkpoint of iteration 4 is written before the validation of iteration 4.
+    """The checkpoint of iteration 4 is written before the validation of iteration 4, and after.
 
     MMEngine's resume runs meta['config'], which its config files are: Python.
     """
     contents = torch.load(work_dir / NEWER, weights_only=True)
     contents['meta']['config'] = f'open({str(tmp_path / "executed")!r}, "w").close()\n'
+    assert contents['message_hub']['runtime_info'].pop(VALIDATED) == 4
     torch.save(contents, work_dir / NEWER)
     done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
     assert done.returncode == 0, done.stdout + done.stderr
