@@ -15,6 +15,9 @@ TELLING = {
     'backbone.stem.conv.weight': 'a convolutional stem',
     'backbone.ln1.weight': 'normed taps',
     'decode_head.predictor.project.weight': 'a projection before the output',
+    'backbone.timm_model.cls_token': 'a ViT of timm',
+    'backbone.timm_model.reg_token': 'registers of timm',
+    'backbone.timm_model.patch_embed.norm.weight': 'a Swin of timm',
     'decode_head.predictor.sky.0.weight': 'a sky branch',
 }
 """Keys of ours by which layouts of one task differ, and what they stand for."""

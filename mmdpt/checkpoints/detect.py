@@ -11,6 +11,7 @@ from .layouts import (
     dinov2_dpt,
     dinov3,
     isl_org,
+    midas,
     mmseg,
     smp,
     timm,
@@ -20,6 +21,7 @@ from .layouts import (
 MAX_NAMED = 8
 OURS = 'mmdpt'
 LAYOUTS: tuple[Layout, ...] = (
+    *midas.LAYOUTS,  # before isl-org's, whose marks BEiT's has too
     *isl_org.LAYOUTS,
     *transformers.LAYOUTS,
     *dinov2_dpt.LAYOUTS,

@@ -4,10 +4,16 @@ import pytest
 import tiny
 import torch
 import torch.nn.functional as F
-from transformers import Dinov2Config, DPTConfig, DPTForDepthEstimation
+from transformers import (
+    BeitConfig,
+    Dinov2Config,
+    DPTConfig,
+    DPTForDepthEstimation,
+    Swinv2Config,
+)
 
 from mmdpt.checkpoints import to_foreign, to_ours
-from mmdpt.models import DepthDPTHead, VisionTransformerDPT
+from mmdpt.models import DepthDPTHead, TimmDPTBackbone, VisionTransformerDPT
 
 pytestmark = pytest.mark.parity
 DIMS, WIDTHS, TAPS, CHANNELS = 48, (16, 32, 48, 64), (0, 1, 3, 4), 256
@@ -59,9 +65,85 @@ def dinov2(swiglu=False):
     return theirs, ours
 
 
+def beit():
+    """Intel/dpt-beit-*: relative positions of any grid."""
+    backbone = BeitConfig(
+        hidden_size=DIMS,
+        num_hidden_layers=5,
+        num_attention_heads=3,
+        intermediate_size=4 * DIMS,
+        image_size=80,
+        patch_size=16,
+        layer_norm_eps=1e-6,
+        layer_scale_init_value=0.1,
+        use_absolute_position_embeddings=False,
+        use_mask_token=False,
+        use_relative_position_bias=True,
+        out_indices=[tap + 1 for tap in TAPS],
+        reshape_hidden_states=False,
+    )
+    theirs = DPTForDepthEstimation(
+        DPTConfig(
+            backbone_config=backbone,
+            neck_hidden_sizes=list(WIDTHS),
+            fusion_hidden_size=32,
+            readout_type='project',
+            is_hybrid=False,
+        )
+    )
+    encoder = TimmDPTBackbone(
+        'beit_base_patch16_384',
+        out_indices=TAPS,
+        img_size=80,
+        model_args=dict(embed_dim=DIMS, depth=5, num_heads=3),
+    )
+    head = dict(encoder.head_cfg, reassemble_channels=WIDTHS)
+    return theirs, dict(
+        backbone=encoder, decode_head=DepthDPTHead(channels=32, resized='skip', **head)
+    )
+
+
+def swin2():
+    """Intel/dpt-swinv2-*: maps of four strides, with windows pretrained at another size."""
+    dims, depths, heads = 24, (2, 2, 4, 2), (1, 2, 3, 6)
+    backbone = Swinv2Config(
+        image_size=64,
+        patch_size=4,
+        embed_dim=dims,
+        depths=list(depths),
+        num_heads=list(heads),
+        window_size=8,
+        pretrained_window_sizes=[6, 6, 6, 3],
+        out_features=['stage1', 'stage2', 'stage3', 'stage4'],
+    )
+    theirs = DPTForDepthEstimation(
+        DPTConfig(
+            backbone_config=backbone,
+            neck_hidden_sizes=[dims * 2**stage for stage in range(4)],
+            fusion_hidden_size=32,
+            is_hybrid=False,
+        )
+    )
+    encoder = TimmDPTBackbone(
+        'swinv2_large_window12to24_192to384',
+        img_size=64,
+        model_args=dict(
+            embed_dim=dims,
+            depths=depths,
+            num_heads=heads,
+            window_size=8,
+            pretrained_window_sizes=(6, 6, 6, 3),
+        ),
+    )
+    head = DepthDPTHead(channels=32, resized='skip', **encoder.head_cfg)
+    return theirs, dict(backbone=encoder, decode_head=head)
+
+
 FAMILIES = {
     'DINOv2': (dinov2, 14),
     'DINOv2 with SwiGLU': (lambda: dinov2(swiglu=True), 14),
+    'BEiT': (beit, 16),
+    'Swin2': (swin2, 32),
 }
 GRIDS = [(5, 5), (8, 8), (4, 7), (3, 6)]
 
@@ -109,3 +191,26 @@ def test_a_head_file_of_dinov2_gives_the_head():
     converted, report = to_ours(file)
     assert report.source == 'dinov2' and converted.keys() == head.keys()
     assert all(torch.equal(converted[key], head[key]) for key in head)
+
+
+def test_older_names_of_beit_are_read():
+    """Intel/dpt-beit-* were written before transformers 5."""
+    state = tiny.draw_weights(beit()[0]).state_dict()
+    older = {}
+    for key, value in state.items():
+        for new, old in (
+            ('beit.embeddings', 'embeddings'),
+            ('beit.layers', 'encoder.layer'),
+            ('attention.q_proj', 'attention.attention.query'),
+            ('attention.k_proj', 'attention.attention.key'),
+            ('attention.v_proj', 'attention.attention.value'),
+            ('attention.o_proj', 'attention.output.dense'),
+            ('relative_position_bias.', 'attention.attention.relative_position_bias.'),
+            ('mlp.fc1', 'intermediate.dense'),
+            ('mlp.fc2', 'output.dense'),
+        ):
+            key = key.replace(new, old)
+        older[key] = value
+    expected, converted = to_ours(state)[0], to_ours(older)[0]
+    assert older.keys() != state.keys() and converted.keys() == expected.keys()
+    assert all(torch.equal(converted[key], expected[key]) for key in expected)

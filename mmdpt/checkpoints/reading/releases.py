@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 ISL_ORG = 'https://github.com/intel-isl/DPT/releases/download/1_0/'
 HUB = 'https://huggingface.co/'
+MIDAS = 'https://github.com/isl-org/MiDaS/releases/download/v3_1/'
 MMSEG = 'https://download.openmmlab.com/mmsegmentation/v0.5/dpt/'
 SIZES = ('small', 'base', 'large')
 
@@ -74,6 +75,18 @@ RELEASES = {
     'dpt-large-ade20k': Release('dpt_vit-l16_ade20k', f'{ISL_ORG}dpt_large-ade20k-b12dca68.pt'),
     'dpt-hybrid-ade20k': Release('dpt_hybrid_ade20k', f'{ISL_ORG}dpt_hybrid-ade20k-53898607.pt'),
     **_depth_anything(),
+    # isl-org/MiDaS, README.md; the encoders' names in the files' are their own
+    **{
+        f'midas-{name}': Release(f'dpt_{config}_mix6', f'{MIDAS}dpt_{file}.pt')
+        for name, config, file in (
+            ('beit-large-512', 'beit-l16_512', 'beit_large_512'),
+            ('beit-large-384', 'beit-l16', 'beit_large_384'),
+            ('beit-base-384', 'beit-b16', 'beit_base_384'),
+            ('swin2-large-384', 'swin2-l', 'swin2_large_384'),
+            ('swin2-base-384', 'swin2-b', 'swin2_base_384'),
+            ('swin2-tiny-256', 'swin2-t', 'swin2_tiny_256'),
+        )
+    },
     # Depth-Anything-3's README
     **{
         f'depth-anything-3-{kind}-large': Release(

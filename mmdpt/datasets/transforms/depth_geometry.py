@@ -14,7 +14,7 @@ from mmdpt.errors import InputError
 from mmdpt.evaluation.crops import NYU_SIZE, kb_crop
 from mmdpt.registry import TRANSFORMS
 
-METHODS = ('minimal', 'lower_bound', 'upper_bound')
+METHODS = ('minimal', 'lower_bound', 'upper_bound', 'exact')
 CROP_ATTEMPTS = 10
 """Crops that are drawn to find one with depth, as many as mmseg's RandomCrop draws."""
 
@@ -29,6 +29,7 @@ def fit_size(
     - 'minimal': the one of the two factors that changes the image less; nearest multiple.
     - 'lower_bound': covers ``scale``; nearest multiple that is not below it.
     - 'upper_bound': fits into ``scale``; nearest multiple that is not above it.
+    - 'exact': ``scale``, with another aspect ratio than the image's (MiDaS 3.1 on Swin2).
 
     Halves round to the even multiple. A side is at least one multiple; the reference allows 0.
 
@@ -41,6 +42,8 @@ def fit_size(
     Returns:
         Width and height [px].
     """
+    if method == 'exact':
+        return scale
     factors = [want / have for want, have in zip(scale, size, strict=True)]
     if method == 'minimal':
         # the reference takes the height's factor on a tie
@@ -69,8 +72,8 @@ class ResizeDepth(BaseTransform):
 
     Args:
         scale: Width and height asked for [px], or one number for both.
-        method: 'minimal', 'lower_bound' or 'upper_bound', see ``fit_size``.
-        multiple: Both sides become multiples of this [px].
+        method: 'minimal', 'lower_bound', 'upper_bound' or 'exact', see ``fit_size``.
+        multiple: Both sides become multiples of this [px]; not with 'exact'.
         image_only: Do not resize the maps; for test pipelines, whose results are evaluated at the
             original size.
 
@@ -106,7 +109,7 @@ class ResizeDepth(BaseTransform):
         results['img_shape'] = results['img'].shape[:2]
         results['scale'] = size
         results['scale_factor'] = (size[0] / width, size[1] / height)
-        results['keep_ratio'] = True
+        results['keep_ratio'] = self.method != 'exact'
         return results
 
     def __repr__(self) -> str:

@@ -1,0 +1,187 @@
+"""MiDaS 3.1 on BEiT and Swin2 for ``TimmDPTBackbone``: isl-org/MiDaS@4545977, midas/backbones/, and
+transformers' DPTForDepthEstimation (5.23, models/{beit,swinv2}).
+
+isl-org's files have the names of timm 0.6.12, which are today's but for Swin2's downsampling.
+"""
+
+from torch import Tensor
+
+from mmdpt.checkpoints.layouts import decoder, isl_org, timm, transformers
+
+from .layout import AFFINE, NUM_TAPS, Dead, Layout, Pair, StateDict
+
+TIMM, ISL_ORG, HUGGINGFACE = 'backbone.timm_model', 'pretrained.model', 'backbone'
+COMPUTED = ('relative_position_index', 'relative_coords_table', 'attn_mask')
+SETTINGS = (
+    '--cfg-options model.data_preprocessor.mean=127.5,127.5,127.5 '
+    'model.data_preprocessor.std=127.5,127.5,127.5; model.backbone.model_name names the encoder'
+)
+MLP_AND_NORMS = {
+    'norm1': 'layernorm_before',
+    'norm2': 'layernorm_after',
+    'mlp.fc1': 'mlp.fc1',
+    'mlp.fc2': 'mlp.fc2',
+}
+
+
+def _affine(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    return {f'{a}.{leaf}': (f'{b}.{leaf}',) for a, b in table.items() for leaf in AFFINE}
+
+
+def _beit() -> dict[str, tuple[str, ...]]:
+    """Give timm's names and transformers'."""
+    block, layer, bias = 'blocks.{n}', 'beit.layers.{n}', 'relative_position_bias_table'
+    return {
+        'cls_token': ('beit.embeddings.cls_token',),
+        **_affine(
+            {
+                'patch_embed.proj': 'beit.embeddings.patch_embeddings.projection',
+                f'{block}.attn.proj': f'{layer}.attention.o_proj',
+                **{f'{block}.{a}': f'{layer}.{b}' for a, b in MLP_AND_NORMS.items()},
+            }
+        ),
+        f'{block}.attn.qkv.weight': tuple(f'{layer}.attention.{x}_proj.weight' for x in 'qkv'),
+        **{f'{block}.attn.{x}_bias': (f'{layer}.attention.{x}_proj.bias',) for x in 'qv'},
+        **{f'{block}.gamma_{i}': (f'{layer}.lambda_{i}',) for i in (1, 2)},
+        f'{block}.attn.{bias}': (f'{layer}.relative_position_bias.{bias}',),
+    }
+
+
+def _swin2() -> dict[str, tuple[str, ...]]:
+    """Give timm's names and transformers'."""
+    block, layer = 'layers.{s}.blocks.{b}', 'encoder.layers.{s}.blocks.{b}'
+    attention, position = f'{layer}.attention.self', 'continuous_position_bias_mlp'
+    merging = {
+        f'layers.{stage}.downsample': f'encoder.layers.{stage - 1}.downsample'
+        for stage in range(1, NUM_TAPS)
+    }
+    return {
+        **_affine(
+            {
+                'patch_embed.proj': 'embeddings.patch_embeddings.projection',
+                'patch_embed.norm': 'embeddings.norm',
+                f'{block}.attn.proj': f'{layer}.attention.output.dense',
+                f'{block}.attn.cpb_mlp.0': f'{attention}.{position}.0',
+                f'{block}.norm1': f'{layer}.layernorm_before',
+                f'{block}.norm2': f'{layer}.layernorm_after',
+                f'{block}.mlp.fc1': f'{layer}.intermediate.dense',
+                f'{block}.mlp.fc2': f'{layer}.output.dense',
+                **{f'{a}.norm': f'{b}.norm' for a, b in merging.items()},
+            }
+        ),
+        **{f'{a}.reduction.weight': (f'{b}.reduction.weight',) for a, b in merging.items()},
+        f'{block}.attn.cpb_mlp.2.weight': (f'{attention}.{position}.2.weight',),
+        f'{block}.attn.logit_scale': (f'{attention}.logit_scale',),
+        f'{block}.attn.qkv.weight': tuple(
+            f'{attention}.{x}.weight' for x in ('query', 'key', 'value')
+        ),
+        f'{block}.attn.q_bias': (f'{attention}.query.bias',),
+        f'{block}.attn.v_bias': (f'{attention}.value.bias',),
+    }
+
+
+def _own_name(name: str, theirs: tuple[str, ...]) -> str:
+    """Give timm 0.6.12's name: a stage of Swin2 ends, not begins, with its downsampling."""
+    return theirs[0].removeprefix('encoder.') if '.downsample.' in name else name
+
+
+def _without_computed(state_dict: StateDict) -> dict[str, Tensor]:
+    """Leave out what an encoder computes from its sizes."""
+    return {k: v for k, v in state_dict.items() if not k.endswith(COMPUTED)}
+
+
+def _isl_org(marks: tuple[str, ...], table: dict, taps: range, norm: str, last: str) -> Layout:
+    """Build the layout of isl-org's files.
+
+    Args:
+        marks: As in ``Layout``.
+        table: timm's names and transformers'.
+        taps: Those that are reassembled.
+        norm: Name of the final norm.
+        last: A block of the final width.
+    """
+    pairs = [
+        Pair(f'{TIMM}.{name}', (f'{ISL_ORG}.{_own_name(name, theirs)}',), 'encoder')
+        for name, theirs in table.items()
+    ]
+    weight, bias = (f'{TIMM}.{last}.attn.proj.{leaf}' for leaf in AFFINE)
+    unused = [
+        Dead(f'{ISL_ORG}.{norm}.weight', timm.UNUSED_NORM, bias, value=1),
+        Dead(f'{ISL_ORG}.{norm}.bias', timm.UNUSED_NORM, bias),
+        Dead(f'{ISL_ORG}.head.weight', timm.UNUSED_CLASSIFIER, weight, rows=1000),
+        Dead(f'{ISL_ORG}.head.bias', timm.UNUSED_CLASSIFIER, bias, rows=1000),
+    ]
+    return Layout(
+        source='isl-org',
+        marks=(*marks, r'^scratch\.refinenet4\.', isl_org.MARKS['depth']),
+        pairs=(
+            *pairs,
+            *isl_org.reassemble(taps, scriptable=False),
+            *isl_org.fusion(),
+            *isl_org.TASKS['depth'],
+        ),
+        required=('encoder', *(['reassemble'] if taps else []), 'fusion', 'depth head'),
+        task='depth',
+        dead=(*unused, *isl_org.unused_unit('scratch.refinenet4.resConfUnit1', 'conv', 'bn')),
+        prepare=_without_computed,
+        settings=SETTINGS,
+    )
+
+
+def _huggingface(
+    marks: tuple[str, ...], table: dict, taps: range, aliases: tuple[tuple[str, str], ...] = ()
+) -> Layout:
+    pairs = [
+        Pair(f'{TIMM}.{name}', tuple(f'{HUGGINGFACE}.{x}' for x in theirs), 'encoder')
+        for name, theirs in table.items()
+    ]
+    return Layout(
+        source='huggingface',
+        marks=(*marks, r'^neck\.fusion_stage\.', r'^head\.head\.4\.'),
+        pairs=(*pairs, *transformers.neck(taps), *decoder.depth_head('head.head')),
+        required=('encoder', *(['reassemble'] if taps else []), 'fusion', 'depth head'),
+        task='depth',
+        dead=tuple(
+            isl_org.unused_unit(
+                'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
+            )
+        ),
+        aliases=aliases,
+        prepare=_without_computed,
+        settings=f"{SETTINGS}; resized='skip'",
+    )
+
+
+OLDER_BEIT = (
+    (r'^backbone\.embeddings\.', 'backbone.beit.embeddings.'),
+    (r'^backbone\.encoder\.layer\.', 'backbone.beit.layers.'),
+    (r'\.attention\.attention\.query\.', '.attention.q_proj.'),
+    (r'\.attention\.attention\.key\.', '.attention.k_proj.'),
+    (r'\.attention\.attention\.value\.', '.attention.v_proj.'),
+    (r'\.attention\.attention\.relative_position_bias\.', '.relative_position_bias.'),
+    (r'\.attention\.output\.dense\.', '.attention.o_proj.'),
+    (r'(layers\.\d+)\.intermediate\.dense\.', r'\1.mlp.fc1.'),
+    (r'(layers\.\d+)\.output\.dense\.', r'\1.mlp.fc2.'),
+)
+"""The names of the released files, of before transformers' 5th version."""
+
+LAYOUTS = (
+    _isl_org(
+        (r'^pretrained\.model\.blocks\.0\.attn\.relative_',),
+        _beit(),
+        range(NUM_TAPS),
+        norm='fc_norm',
+        last='blocks.0',
+    ),
+    _isl_org(
+        (r'^pretrained\.model\.layers\.0\.blocks\.0\.attn\.cpb_mlp\.',),
+        _swin2(),
+        range(0),
+        norm='norm',
+        last='layers.3.blocks.0',
+    ),
+    _huggingface(
+        (r'^backbone\..*relative_position_bias_table$',), _beit(), range(NUM_TAPS), OLDER_BEIT
+    ),
+    _huggingface((r'^backbone\.encoder\.layers\.0\.blocks\.0\.',), _swin2(), range(0)),
+)
