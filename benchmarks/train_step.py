@@ -19,6 +19,8 @@ timing.bind_threads()
 import rivals  # noqa: E402
 import torch  # noqa: E402
 
+from mmdpt.models.layers import recomputation  # noqa: E402
+
 DTYPES = dict(fp32=torch.float32, bf16=torch.bfloat16)
 CONFIG = 'dpt_vit-b16_ade20k'
 MODELS = {
@@ -28,9 +30,13 @@ MODELS = {
         'model.decode_head.auxiliary_weight=0',
         'model.backbone.with_cp=True',
     ),
+    'mmdpt, keeping': ('model.decode_head.auxiliary_weight=0',),
+    'mmdpt, recomputing': ('model.decode_head.auxiliary_weight=0',),
     'mmdpt, auxiliary output': (),
     'mmdpt, compiled': ('model.decode_head.auxiliary_weight=0',),
 }
+RECOMPUTING = {'mmdpt, keeping': set(), 'mmdpt, recomputing': {'cpu', 'cuda'}}
+"""Where GELU and the last upsampling are computed again; without a word, on CPUs alone."""
 COMPILED = 'mmdpt, compiled'
 """On a CPU compiling takes minutes; it is timed there by --models."""
 
@@ -103,6 +109,7 @@ def training_step(
     samples = rivals.labelled_samples(side, batch, device)
 
     def step() -> float:
+        recomputation.DEVICES = RECOMPUTING.get(name, {'cpu'})
         with torch.autocast(device, dtype, enabled=dtype != torch.float32):
             losses = model.loss(images, samples)
         loss = rivals.sum_of_losses(losses)

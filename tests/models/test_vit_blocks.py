@@ -15,6 +15,7 @@ from mmdpt.models.backbones.vit_blocks import (
     cubic_weights,
     resize_position_embedding,
 )
+from mmdpt.models.layers import recomputation
 
 
 @pytest.mark.parametrize('size', [(1, 1), (31, 33), (32, 48), (47, 16)])
@@ -124,7 +125,7 @@ def test_encoder_layer_equals_mmpretrains(settings):
     torch.testing.assert_close(*results)
 
 
-def test_encoder_layer_keeps_no_gelu():
+def test_encoder_layer_keeps_no_gelu_where_it_recomputes(monkeypatch):
     def kept(layer):
         """Count the hidden maps that operations keep for the backward pass."""
         shapes = []
@@ -135,4 +136,7 @@ def test_encoder_layer_keeps_no_gelu():
         return sum(shape[-2:] == (5, 96) for shape in shapes)
 
     assert kept(TransformerEncoderLayer(24, 3, 96)) == 2  # before and after the GELU
-    assert kept(EncoderLayer(24, 3, 96)) == 1
+    assert kept(EncoderLayer(24, 3, 96)) == kept(EncoderLayer(24, 3, 96, recompute=True)) == 1
+    assert kept(EncoderLayer(24, 3, 96, recompute=False)) == 2
+    monkeypatch.setattr(recomputation, 'DEVICES', {'mps'})  # as on CUDA
+    assert kept(EncoderLayer(24, 3, 96)) == 2

@@ -10,7 +10,8 @@ from mmcv.cnn.bricks.transformer import FFN
 from mmengine.model import BaseModule
 from mmpretrain.models.utils import MultiheadAttention, SwiGLUFFNFused, build_norm_layer
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+
+from mmdpt.models.layers import recomputation
 
 INTERPOLATIONS = ('bilinear', 'bicubic', 'bicubic-offset', 'bicubic-antialias')
 OFFSET = 0.1
@@ -162,8 +163,8 @@ class Attention(MultiheadAttention):
 class EncoderLayer(BaseModule):
     """mmpretrain's ``TransformerEncoderLayer``, with the same arguments, parameters and numbers.
 
-    In training it computes the GELU a second time instead of keeping it: its output is a quarter of
-    what a layer keeps, its computation under a hundredth.
+    In training it can compute the GELU a second time instead of keeping it: its output is a quarter
+    of what a layer keeps, its computation under a hundredth.
 
     Raises:
         ValueError: If ``ffn_type`` is neither 'origin' nor 'swiglu_fused' (DINOv2 giant).
@@ -183,9 +184,11 @@ class EncoderLayer(BaseModule):
         ffn_type: str = 'origin',
         act_cfg: dict | None = None,
         norm_cfg: dict | None = None,
+        recompute: bool | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.recompute = recompute
         if ffn_type not in FFN_TYPES:
             raise ValueError(f'ffn_type must be one of {list(FFN_TYPES)}, got {ffn_type!r}')
         drop_path = dict(type='DropPath', drop_prob=drop_path_rate)
@@ -232,19 +235,10 @@ class EncoderLayer(BaseModule):
         (expand, activate, drop), contract, drop_contracted = self.ffn.layers
         hidden = expand(self.ln2(x))
 
-        def activate_and_contract(hidden: Tensor) -> Tensor:
-            return contract(activate(hidden))
-
         if drop.p > 0 and self.training:
             out = contract(drop(activate(hidden)))
-        else:  # nothing random: no state of a generator to keep
-            out = checkpoint(
-                activate_and_contract,
-                hidden,
-                use_reentrant=False,
-                preserve_rng_state=False,
-                determinism_check='none',
-            )
+        else:  # nothing random
+            out = recomputation.call(lambda x: contract(activate(x)), hidden, self.recompute)
         return x + self.ffn.dropout_layer(self.ffn.gamma2(drop_contracted(out)))
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+
+from . import recomputation
 
 
 class ResidualConvUnit(nn.Module):
@@ -123,21 +123,9 @@ def convolve_upsampled(conv: nn.Module, x: Tensor, size: Sequence[int]) -> Tenso
     """Upsample maps (N, C, h, w) to ``size`` and convolve them.
 
     The convolution needs the upsampled map, the largest of the decoder, in the backward pass, too:
-    in training it is interpolated once more instead of kept, for a hundredth of the step's time.
+    it can be interpolated once more instead of kept, on a CPU for a hundredth of the step's time.
     """
-
-    def upsample_and_convolve(x: Tensor) -> Tensor:
-        return conv(upsample(x, size))
-
-    if not torch.is_grad_enabled():
-        return upsample_and_convolve(x)
-    return checkpoint(
-        upsample_and_convolve,
-        x,
-        use_reentrant=False,
-        preserve_rng_state=False,
-        determinism_check='none',
-    )
+    return recomputation.call(lambda maps: conv(upsample(maps, size)), x)
 
 
 def double_size(x: Tensor) -> tuple[int, int]:
