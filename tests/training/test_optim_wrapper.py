@@ -10,6 +10,7 @@ from mmengine.registry import OPTIM_WRAPPERS as ROOT
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmdpt.errors import InputError
 from mmdpt.training.nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
 
 NAN, INF = float('nan'), float('inf')
@@ -127,6 +128,15 @@ def test_infinite_gradients_are_the_scalers_where_there_is_one(amp_on_cpu):
     assert wrapper.finding is None
     assert w.tolist() == [1.0, 2.0]
     assert wrapper.loss_scaler.get_scale() == 4.0
+
+
+def test_a_scale_that_falls_to_nothing_stops_the_training(amp_on_cpu):
+    w = weight()
+    wrapper = wrapped(AmpOptimWrapper, torch.optim.SGD([w], lr=1.0), loss_scale='dynamic')
+    with pytest.raises(InputError, match=r'the loss scale fell to .*: the gradients are infinite'):
+        for _ in range(64):
+            wrapper.update_params((0 * w[:1]).sqrt().sum() + w[1])
+    assert w.tolist() == [1.0, 2.0]
 
 
 def test_update_without_any_gradient_is_finite():

@@ -11,11 +11,16 @@ from mmengine.optim import AmpOptimWrapper as MMEngineAmpOptimWrapper
 from mmengine.optim import OptimWrapper as MMEngineOptimWrapper
 from torch import Tensor
 
+from mmdpt.errors import InputError
 from mmdpt.registry import OPTIM_WRAPPERS
 from mmdpt.training.agreement import Agreement
 
 GRAD_NORM = 'grad_norm'
 """MMEngine's name of the norm that it computes where it clips by it."""
+SCALE_READ_EVERY = 64
+"""Iterations after which the loss scale is looked at."""
+LEAST_SCALE = 1e-4
+"""Loss scale below which a training stops, as fairseq's ``min_loss_scale``."""
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -105,10 +110,27 @@ class OptimWrapper(MMEngineOptimWrapper):
 class AmpOptimWrapper(OptimWrapper, MMEngineAmpOptimWrapper):
     """MMEngine's mixed precision in float16 with loss scaling, for CUDA.
 
-    Its GradScaler checks the gradients: it needs infinite ones to find the scale.
+    Its GradScaler checks the gradients: it needs infinite ones to find the scale. Where all of them
+    are, it would halve the scale to 0 and make no update any more.
+
+    Raises:
+        InputError: In ``step``, if the scale falls below ``LEAST_SCALE``.
     """
 
     checks_gradient = False
+
+    def step(self, **kwargs: Any) -> None:
+        """Update the weights unless the scaled gradient is infinite, and adapt the scale."""
+        super().step(**kwargs)
+        if self._inner_count % SCALE_READ_EVERY:  # reading it waits for the GPU
+            return
+        scale = self.loss_scaler.get_scale()
+        if scale < LEAST_SCALE:
+            raise InputError(
+                f'the loss scale fell to {scale:g}: the gradients are infinite in float16 at every '
+                "scale. Train with optim_wrapper.type='Bf16OptimWrapper', a lower learning rate or "
+                'optim_wrapper.clip_grad'
+            )
 
 
 @OPTIM_WRAPPERS.register_module()
