@@ -31,6 +31,8 @@ class Agreement:
         self._all: Tensor | None = None
         self._work: dist.Work | None = None
         self._copied: torch.cuda.Event | None = None
+        self._side: torch.cuda.Stream | None = None
+        self._on_device: Tensor | None = None
 
     def begin(self, loss: Tensor) -> None:
         """Start the exchange with this rank's loss in this iteration, a scalar."""
@@ -47,13 +49,17 @@ class Agreement:
         if several:
             self._work = dist.all_reduce(self._all, dist.ReduceOp.MAX, async_op=True)
         if device.type == 'cuda':
-            if self._work is not None:
-                self._work.wait()  # nccl: the stream waits, not this process
-                self._work = None
-            on_host = torch.empty(2, pin_memory=True)
-            self._all = on_host.copy_(self._all, non_blocking=True)
-            self._copied = torch.cuda.Event()
-            self._copied.record()
+            self._on_device = self._all  # until it is copied
+            self._side = self._side or torch.cuda.Stream()
+            self._side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._side):  # so that the backward pass does not wait
+                if self._work is not None:
+                    self._work.wait()  # nccl: the side stream waits, not this process
+                    self._work = None
+                on_host = torch.empty(2, pin_memory=True)
+                self._all = on_host.copy_(self._all, non_blocking=True)
+                self._copied = torch.cuda.Event()
+                self._copied.record()
 
     def end(self) -> None:
         """Wait for the exchange to end."""
@@ -66,7 +72,7 @@ class Agreement:
         nonfinite, stop = self._all.tolist()
         self.nonfinite, self.stop = bool(nonfinite), int(stop)
         self.nonfinite_here = self.nonfinite and bool(self._here[LOSS])
-        self._here = self._all = self._work = self._copied = None
+        self._here = self._all = self._on_device = self._work = self._copied = None
 
     def stop_now(self) -> int:
         """Agree on the signal outside a training step. Waits for all ranks."""

@@ -29,11 +29,13 @@ def test_without_cuda(monkeypatch):
     assert 'no CUDA' in said[0] and 'BN for SyncBN' in said[0] and 'gloo for nccl' in said[0]
 
 
-def test_with_cuda_nothing_changes(monkeypatch):
+def test_with_cuda_batches_are_pinned_unless_the_config_says_otherwise(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    cfg = Config(CONFIG)
+    loaders = dict(train_dataloader=dict(batch_size=2), val_dataloader=dict(pin_memory=False))
+    cfg = Config({**CONFIG, **loaders})
     fit_config_to_machine(cfg)
-    assert cfg.to_dict() == Config(CONFIG).to_dict()
+    loaders['train_dataloader'] = dict(batch_size=2, pin_memory=True)
+    assert cfg.to_dict() == Config({**CONFIG, **loaders}).to_dict()
 
 
 @pytest.mark.parametrize('computes', [True, False])

@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from mmdpt.training.agreement import Agreement
-from mmdpt.training.stopping import stop_signals
+from mmdpt.training.stopping import stop_signal_hook, stop_signals
+from mmdpt.training.stopping.stop_signal_hook import StopSignalHook
 from mmdpt.training.stopping.stop_signals import (
     STOP_SIGNALS,
     StopSignals,
@@ -32,6 +34,18 @@ def caught(monkeypatch):
 def test_first_signal_is_noted(caught):
     signal.raise_signal(signal.SIGUSR1)
     assert caught.agreement.stop_here == signal.SIGUSR1
+
+
+@pytest.mark.parametrize(('ranks', 'asked'), [(1, 20), (2, 3)])
+def test_ranks_ask_one_another_after_every_eighth_batch_of_a_validation(monkeypatch, ranks, asked):
+    questions = []
+    hook = StopSignalHook()
+    hook.active, hook.shared_batches = True, 20
+    hook.agreement = SimpleNamespace(stop_now=lambda: questions.append(1))
+    monkeypatch.setattr(stop_signal_hook, 'get_world_size', lambda: ranks)
+    for batch in range(21):
+        hook.after_val_iter(None, batch)
+    assert len(questions) == asked
 
 
 def test_the_same_signal_from_two_senders_is_one(caught, monkeypatch):

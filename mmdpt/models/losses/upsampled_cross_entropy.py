@@ -1,6 +1,7 @@
 """Cross-entropy of upsampled logits without a map of logits at full resolution."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -158,8 +159,8 @@ def bands(
     """
     channels, old = logits.shape[1:3]
     height = label.shape[-2]
-    first, weights = row_weights(old, size[0], align_corners)
-    weights = weights.to(logits.device, torch.promote_types(logits.dtype, torch.float32))
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    first, weights = row_weights(old, size[0], align_corners, logits.device, dtype)
     budget = BAND['cpu' if logits.device.type == 'cpu' else 'cuda']
     step = max(1, budget // (channels * label.shape[-1]))
     for image in range(len(logits)):
@@ -169,7 +170,11 @@ def bands(
             yield image, slice(begin, end), source, weights[begin:end, source]
 
 
-def row_weights(old: int, new: int, align_corners: bool) -> tuple[list[int], Tensor]:
+@lru_cache(maxsize=16)  # on CUDA each costs two copies
+@torch.inference_mode(False)  # a training may use them later
+def row_weights(
+    old: int, new: int, align_corners: bool, device: torch.device, dtype: torch.dtype
+) -> tuple[list[int], Tensor]:
     """Give the first of the two rows that each new row is interpolated from, and (new, old)."""
     rows = torch.arange(new, dtype=torch.float32)
     if align_corners:
@@ -182,7 +187,7 @@ def row_weights(old: int, new: int, align_corners: bool) -> tuple[list[int], Ten
     weights = torch.zeros(new, old)
     weights.scatter_add_(1, first[:, None], 1 - share[:, None])
     weights.scatter_add_(1, second[:, None], share[:, None])
-    return first.tolist(), weights
+    return first.tolist(), weights.to(device, dtype)
 
 
 def upsample_band(

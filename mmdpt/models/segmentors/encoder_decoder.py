@@ -172,6 +172,9 @@ def label_map(logits: Tensor, meta: dict, align_corners: bool, threshold: float 
     logits = as_seen(logits.detach()[None], meta)
     size = tuple(meta['ori_shape'][:2])
     num_classes, *input_size = logits.shape[1:]
+    planes = logits.stride(-1) == 1 and logits.device.type == 'cpu'
+    if num_classes > 1 and list(size) == input_size and not planes:  # of planes it is slower
+        return logits[0].argmax(dim=0)
     if num_classes == 1 or num_classes * size[0] * size[1] <= FEW:
         resized = F.interpolate(logits, size, mode='bilinear', align_corners=align_corners)[0]
         if num_classes == 1:

@@ -4,7 +4,7 @@ import os
 import signal
 from pathlib import Path
 
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
@@ -17,6 +17,9 @@ from .stop_signals import StopSignals
 
 STOPPED_FILE = 'MMDPT_STOPPED_FILE'
 """Environment variable with a file to write then, by which a job script knows to resume."""
+
+ASKED_EVERY = 8
+"""Batches of a validation after which the ranks ask one another for a signal."""
 
 
 class ValidationBrokenOff(Exception):
@@ -72,7 +75,8 @@ class StopSignalHook(Hook):
         outputs: list | None = None,
     ) -> None:
         """Interrupt a validation by ``ValidationBrokenOff``; a resumed training repeats it."""
-        if self.active and batch_idx < self.shared_batches and self.agreement.stop_now():
+        due = batch_idx % ASKED_EVERY == 0 or get_world_size() == 1  # asking waits for all ranks
+        if self.active and due and batch_idx < self.shared_batches and self.agreement.stop_now():
             runner.logger.warning(f'the validation after iteration {runner.iter} is broken off')
             for hook in runner.hooks:
                 if isinstance(hook, EMAHook):  # swap the averaged weights back
