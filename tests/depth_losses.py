@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdpt.models.losses import (
+from mmdpt.models import (
     AbsRelLoss,
     GradientMatchingLoss,
     LogL1Loss,

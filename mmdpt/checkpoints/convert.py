@@ -104,19 +104,16 @@ def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tens
             continue
         pieces = [current[key] for key in pair.theirs]
         if len({piece.shape for piece in pieces}) > 1:
-            report.reshaped += _shapes(pair.theirs, pieces)
+            both = zip(pair.theirs, pieces, strict=True)
+            report.reshaped += [f'{key}: {tuple(piece.shape)}' for key, piece in both]
             continue
         converted[pair.ours] = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
         report.mapped[pair.ours] = pair.theirs
     used = {key for pair in pairs for key in pair.theirs}
     reasons = {dead.theirs: dead.reason for dead in layout.dead}
-    for key in current:
-        if key in used:
-            continue
-        if key in reasons:
-            report.dropped[key] = reasons[key]
-        else:
-            report.unexpected.append(key)
+    unused = [key for key in current if key not in used]
+    report.dropped = {key: reasons[key] for key in unused if key in reasons}
+    report.unexpected = [key for key in unused if key not in reasons]
     for implied in layout.implied:
         if implied.ours not in converted and implied.like in converted:
             like = converted[implied.like]
@@ -147,9 +144,8 @@ def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], R
         if number > 1 and (not value.dim() or len(value) % number):
             report.reshaped += [f'{pair.ours}: {tuple(value.shape)}, expected {number} equal parts']
             continue
-        for key, piece in zip(
-            pair.theirs, value.chunk(number) if number > 1 else (value,), strict=True
-        ):
+        pieces = value.chunk(number) if number > 1 else (value,)
+        for key, piece in zip(pair.theirs, pieces, strict=True):
             converted[key] = piece.clone()
             report.mapped[key] = (pair.ours,)
     used = {pair.ours for pair in pairs}
@@ -207,10 +203,6 @@ def _unlike_first_layer(state_dict: StateDict) -> list[str]:
         if first is not None and first.shape != value.shape:
             problems += [f'{key}: {tuple(value.shape)}, layer 0 has {tuple(first.shape)}']
     return problems
-
-
-def _shapes(keys: tuple[str, ...], values: list[Tensor]) -> list[str]:
-    return [f'{key}: {tuple(v.shape)}' for key, v in zip(keys, values, strict=True)]
 
 
 def _filler(dead: Dead, like: Tensor) -> Tensor:

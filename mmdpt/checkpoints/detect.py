@@ -62,9 +62,8 @@ def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
     for layout in LAYOUTS:
         if source in ('auto', layout.source) and layout.recognises(keys):
             return layout
-    named = ', '.join(keys[:MAX_NAMED]) + (', ...' if len(keys) > MAX_NAMED else '')
     kind = 'no known layout' if source == 'auto' else f'no layout of {source}'
-    raise InputError(f'{kind} (known: {", ".join(SOURCES)}) has these keys: {named}')
+    raise InputError(f'{kind} (known: {", ".join(SOURCES)}) has these keys: {name_some(keys)}')
 
 
 def name_some(keys: list[str]) -> str:

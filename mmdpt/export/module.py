@@ -4,7 +4,7 @@ import torch.nn as nn
 from mmseg.models import BaseSegmentor
 from torch import Tensor
 
-from mmdpt.models.decode_heads import DepthDPTHead
+from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 
 INPUT = 'image'
 LOGITS = 'logits'

@@ -16,7 +16,7 @@ from mmengine.model import BaseModel
 from mmseg.structures import SegDataSample
 
 from mmdpt.errors import InputError
-from mmdpt.models.decode_heads import DepthDPTHead
+from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 
 from .devices import Precision, store_weights_in, usable_device, usable_dtype
 from .images import ChannelOrder

@@ -11,7 +11,7 @@ from depth_losses import every_loss
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mmdpt.models.losses import (
+from mmdpt.models import (
     AbsRelLoss,
     GradientMatchingLoss,
     LogL1Loss,

@@ -37,11 +37,7 @@ def own(prefix: str) -> list[Pair]:
         Pair(SCALES[0], (f'{block}.ls1.gamma',), 'encoder'),
         Pair(SCALES[1], (f'{block}.ls2.gamma',), 'encoder'),
         Pair('backbone.register_tokens', (f'{prefix}register_tokens',), 'registers'),
-        *modules(
-            'mlp',
-            (f'{LAYER}.ffn.layers.0.0', f'{block}.mlp.fc1', AFFINE),
-            (f'{LAYER}.ffn.layers.1', f'{block}.mlp.fc2', AFFINE),
-        ),
+        *timm.feed_forward(block, 'mlp'),
         *modules(
             'swiglu',
             (f'{LAYER}.ffn.w12', f'{block}.mlp.w12', AFFINE),
@@ -55,11 +51,7 @@ def huggingface(prefix: str) -> list[Pair]:
     theirs, embeddings = f'{prefix}encoder.layer.{{n}}', f'{prefix}embeddings'
     patches = f'{embeddings}.patch_embeddings.projection'
     joined = [
-        Pair(
-            f'{LAYER}.{ours}.{leaf}',
-            tuple(f'{theirs}.{name}.{leaf}' for name in pieces),
-            part,
-        )
+        Pair(f'{LAYER}.{ours}.{leaf}', tuple(f'{theirs}.{name}.{leaf}' for name in pieces), part)
         for leaf in AFFINE
         for ours, pieces, part in (
             ('attn.qkv', tuple(f'attention.{x}_proj' for x in 'qkv'), 'encoder'),
@@ -80,11 +72,7 @@ def huggingface(prefix: str) -> list[Pair]:
             (f'{LAYER}.ln2', f'{theirs}.norm2', AFFINE),
         ),
         *joined,
-        *modules(
-            'mlp',
-            (f'{LAYER}.ffn.layers.0.0', f'{theirs}.mlp.fc1', AFFINE),
-            (f'{LAYER}.ffn.layers.1', f'{theirs}.mlp.fc2', AFFINE),
-        ),
+        *timm.feed_forward(theirs, 'mlp'),
         *modules('swiglu output', (f'{LAYER}.ffn.w3', f'{theirs}.mlp.down_proj', AFFINE)),
         Pair(SCALES[0], (f'{theirs}.layer_scale1.lambda1',), 'encoder'),
         Pair(SCALES[1], (f'{theirs}.layer_scale2.lambda1',), 'encoder'),

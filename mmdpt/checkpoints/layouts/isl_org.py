@@ -4,6 +4,7 @@ MiDaS v3 and v3.1 (isl-org/MiDaS @4545977, midas/dpt_depth.py) give their dpt_la
 files other names and the keys of main.
 """
 
+import re
 from collections.abc import Sequence
 
 from mmdpt.checkpoints.layouts import decoder, timm
@@ -44,15 +45,7 @@ def unused_unit(unit: str, conv: str, norm: str) -> list[Dead]:
         *((f'{conv}{i}.{leaf}', f'conv{i}.{leaf}') for i in (1, 2) for leaf in AFFINE),
         *((f'{norm}{i}.{leaf}', f'norm{i}.{leaf}') for i in (1, 2) for leaf in BATCH_NORM),
     ]
-    return [
-        Dead(
-            f'{unit}.{theirs}',
-            UNUSED_UNIT,
-            f'{live}.{ours}',
-            value=float('norm' in ours and ours.endswith(('weight', 'running_var'))),
-        )
-        for theirs, ours in rows
-    ]
+    return _dead(unit, live, rows, UNUSED_UNIT)
 
 
 def untrained_auxiliary(auxiliary: str, head: str) -> list[Dead]:
@@ -60,14 +53,15 @@ def untrained_auxiliary(auxiliary: str, head: str) -> list[Dead]:
     rows = [('0.weight', 'project.conv.weight'), ('4.weight', 'conv_seg.weight')]
     rows += [('4.bias', 'conv_seg.bias')]
     rows += [(f'1.{leaf}', f'project.bn.{leaf}') for leaf in BATCH_NORM]
+    return _dead(auxiliary, head, rows, TRAINING_ONLY)
+
+
+def _dead(theirs: str, ours: str, rows: list[tuple[str, str]], reason: str) -> list[Dead]:
+    """Give their parameters the shapes of ours; normalisations change nothing, others are zero."""
+    ones = re.compile(r'(norm\d|bn)\.(weight|running_var)')
     return [
-        Dead(
-            f'{auxiliary}.{theirs}',
-            TRAINING_ONLY,
-            f'{head}.{ours}',
-            value=float(theirs in ('1.weight', '1.running_var')),
-        )
-        for theirs, ours in rows
+        Dead(f'{theirs}.{their}', reason, f'{ours}.{our}', value=float(bool(ones.search(our))))
+        for their, our in rows
     ]
 
 

@@ -24,15 +24,21 @@ def vit(prefix: str, hybrid: bool = False, mlp: bool = True) -> list[Pair]:
         ),
     ]
     if mlp:
-        pairs += modules(
-            'encoder',
-            (f'{layer}.ffn.layers.0.0', f'{block}.mlp.fc1', AFFINE),
-            (f'{layer}.ffn.layers.1', f'{block}.mlp.fc2', AFFINE),
-        )
+        pairs += feed_forward(block, 'encoder')
     if hybrid:
         theirs = f'{prefix}patch_embed.backbone'
         pairs += stem(f'{theirs}.stem.conv', f'{theirs}.stem.norm', theirs, 'blocks')
     return pairs
+
+
+def feed_forward(block: str, part: str) -> list[Pair]:
+    """Pair the two linear layers of a block, whose names DINOv2 and transformers' Dinov2 share."""
+    ours = 'backbone.layers.{n}.ffn.layers'
+    return modules(
+        part,
+        (f'{ours}.0.0', f'{block}.mlp.fc1', AFFINE),
+        (f'{ours}.1', f'{block}.mlp.fc2', AFFINE),
+    )
 
 
 def stem(conv: str, norm: str, prefix: str, blocks: str) -> list[Pair]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch.nn as nn
-from torch import Tensor
 
 from mmdpt.checkpoints.convert import Report, task_of, to_foreign
 from mmdpt.errors import InputError
@@ -44,7 +43,8 @@ def write_folder(model: Any, state_dict: StateDict, folder: Path) -> Report:
     state_dict = merge_updates(model, state_dict)
     config = describe(model, state_dict)
     tensors, report = to_foreign(state_dict, 'huggingface')
-    save_file(_contiguous(tensors), folder / 'model.safetensors', metadata={'format': 'pt'})
+    tensors = {key: value.contiguous() for key, value in tensors.items()}
+    save_file(tensors, folder / 'model.safetensors', metadata={'format': 'pt'})
     _write(folder / 'config.json', config)
     _write(folder / 'preprocessor_config.json', describe_preprocessing(model))
     report.settings = _lost(model)
@@ -138,10 +138,7 @@ def _check(model: Any) -> None:
         'DPT',
         (backbone.norm_taps, 'backbone.norm_taps=True'),
         (mode != 'bilinear', f'backbone.interpolate_mode={mode!r}'),
-        (
-            backbone.img_size[0] != backbone.img_size[1],
-            f'position embedding of {backbone.img_size}, not square',
-        ),
+        _not_square(backbone),
         *_parametrisations(head),
         (
             stem is not None and stem.conv.standardization != 'var',
@@ -156,6 +153,11 @@ def _parametrisations(head: Any, known: tuple[str, ...] = ()) -> list[tuple[bool
     if getattr(head, 'upsampling', 'bilinear') != 'bilinear':
         given['upsampling'] = head.upsampling
     return [(name not in known, f'decode_head.{name}={value}') for name, value in given.items()]
+
+
+def _not_square(backbone: Any) -> tuple[bool, str]:
+    height, width = backbone.img_size
+    return height != width, f'position embedding of {backbone.img_size}, not square'
 
 
 def _refuse(model: str, *checks: tuple[bool, str]) -> None:
@@ -217,10 +219,7 @@ def _check_depth_anything(model: Any, width: int, swiglu: bool) -> None:
         (backbone.stem is not None, 'convolutional stem'),
         (not mode.startswith('bicubic') or 'antialias' in mode, f'interpolate_mode={mode!r}'),
         (backbone.num_register_tokens > 0, 'register tokens'),
-        (
-            backbone.img_size[0] != backbone.img_size[1],
-            f'position embedding of {backbone.img_size}, not square',
-        ),
+        _not_square(backbone),
         (width != expected, f'feed-forward width {width}, it is {expected}'),
         (readout != 'ignore', f'decode_head.readout_type={readout!r}'),
         (
@@ -274,10 +273,6 @@ def _lost(model: Any) -> str:
             'the position embedding without the 0.1 offset'
         )
     return '; '.join(lost)
-
-
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {key: value.contiguous() for key, value in tensors.items()}
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

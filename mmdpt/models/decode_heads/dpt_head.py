@@ -15,9 +15,8 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.models.layers import Fusion, Reassemble
-from mmdpt.models.layers.fusion import convolve_upsampled, double_size
-from mmdpt.models.layers.reassemble import FusedTaps, Tap
+from mmdpt.models.layers.fusion import Fusion, convolve_upsampled, double_size
+from mmdpt.models.layers.reassemble import FusedTaps, Reassemble, Tap
 from mmdpt.models.layers.relu_dropout import ReLUDropout
 from mmdpt.models.losses.upsampled_cross_entropy import is_plain, upsampled_cross_entropies
 from mmdpt.registry import MODELS

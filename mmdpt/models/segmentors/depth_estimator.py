@@ -12,7 +12,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor
 
-from mmdpt.models.decode_heads import DepthDPTHead
+from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 from mmdpt.models.layers.reassemble import FusedTaps, Tap
 from mmdpt.registry import MODELS
 

@@ -8,7 +8,7 @@ import torch
 from mmengine.logging import MessageHub
 
 from mmdpt.evaluation import DepthMetric
-from mmdpt.models.losses import (
+from mmdpt.models import (
     AbsRelLoss,
     GradientMatchingLoss,
     LogL1Loss,

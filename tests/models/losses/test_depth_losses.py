@@ -7,7 +7,7 @@ import torch
 from depth_losses import every_loss
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from mmdpt.models.losses import (
+from mmdpt.models import (
     AbsRelLoss,
     GradientMatchingLoss,
     LogL1Loss,
