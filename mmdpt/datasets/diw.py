@@ -34,24 +34,14 @@ class DIWDataset(BaseDataset):
 
     A sample carries ``ordinal_pairs``, one ((y1, x1), (y2, x2), relation) counted from 0.
 
-    Args:
-        ann_file: The list file.
-        data_prefix: Folder to which the listed paths are relative.
-        **kwargs: Arguments of mmengine's ``BaseDataset``: ``data_root``, ``pipeline``, ...
+    The listed paths are relative to ``data_prefix['img_path']``. The arguments are those of
+    mmengine's ``BaseDataset``.
     """
 
     METAINFO: dict = dict()
 
-    def __init__(
-        self,
-        *,
-        ann_file: str = 'DIW_Annotations/DIW_test.csv',
-        data_prefix: dict | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if data_prefix is None:
-            data_prefix = dict(img_path='')
-        super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
+    def __init__(self, *, ann_file: str = 'DIW_Annotations/DIW_test.csv', **kwargs: Any) -> None:
+        super().__init__(ann_file=ann_file, **{'data_prefix': dict(img_path=''), **kwargs})
 
     def load_data_list(self) -> list[dict]:
         """List images with their pair.

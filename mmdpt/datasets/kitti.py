@@ -14,23 +14,10 @@ class KITTIDepthDataset(DepthDataset):
     Lines are 'image depth focal'. The test list has 697 lines; 45 have 'None' for the depth file
     and are left out. ``KBCrop`` crops to 352 x 1216 px.
 
-    Args:
-        ann_file: The list file.
-        data_prefix: Folders of the raw images and of the annotated depth.
-        depth_scale: Units per metre.
-        **kwargs: Arguments of ``DepthDataset``.
+    The arguments are those of ``DepthDataset``.
     """
 
-    def __init__(
-        self,
-        *,
-        ann_file: str,
-        data_prefix: dict | None = None,
-        depth_scale: float = 256,
-        **kwargs: Any,
-    ) -> None:
-        if data_prefix is None:
-            data_prefix = dict(img_path='raw', depth_map_path='data_depth_annotated')
-        super().__init__(
-            ann_file=ann_file, data_prefix=data_prefix, depth_scale=depth_scale, **kwargs
-        )
+    def __init__(self, *, ann_file: str, **kwargs: Any) -> None:
+        prefix = dict(img_path='raw', depth_map_path='data_depth_annotated')
+        defaults = dict(depth_scale=256, data_prefix=prefix)
+        super().__init__(ann_file=ann_file, **{**defaults, **kwargs})

@@ -15,23 +15,11 @@ class NYUDepthDataset(DepthDataset):
     - BTS: ``ann_file='nyu_train.txt'``, lines 'scene/rgb_00045.jpg scene/sync_depth_00045.png
       518.8579', paths below ``data_root``.
 
-    Args:
-        depth_scale: Units per metre.
-        ann_file: The list file.
-        data_prefix: Folders of images and depth.
-        **kwargs: Arguments of ``DepthDataset``.
+    The arguments are those of ``DepthDataset``.
     """
 
-    def __init__(
-        self,
-        *,
-        depth_scale: float = 1000,
-        ann_file: str = '',
-        data_prefix: dict | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if ann_file and data_prefix is None:
-            data_prefix = dict(img_path='', depth_map_path='')
-        super().__init__(
-            depth_scale=depth_scale, ann_file=ann_file, data_prefix=data_prefix, **kwargs
-        )
+    def __init__(self, *, ann_file: str = '', **kwargs: Any) -> None:
+        defaults: dict = dict(depth_scale=1000)
+        if ann_file:
+            defaults.update(data_prefix=dict(img_path='', depth_map_path=''))
+        super().__init__(ann_file=ann_file, **{**defaults, **kwargs})

@@ -21,18 +21,10 @@ class SintelDataset(DepthDataset):
     The 23 sequences have 1,064 frames. The depth has no mask. The sky has a very large depth, so
     that a maximum depth excludes it.
 
-    Args:
-        data_prefix: Folders of the images, 'training/final' or 'training/clean', and of the depth.
-        **kwargs: Arguments of ``DepthDataset``.
+    The arguments are those of ``DepthDataset``.
     """
 
-    def __init__(self, *, data_prefix: dict | None = None, **kwargs: Any) -> None:
-        if data_prefix is None:
-            data_prefix = dict(img_path='training/final', depth_map_path='training/depth')
-        super().__init__(
-            depth_scale=1,
-            img_suffix='.png',
-            depth_map_suffix='.dpt',
-            data_prefix=data_prefix,
-            **kwargs,
-        )
+    def __init__(self, **kwargs: Any) -> None:
+        prefix = dict(img_path='training/final', depth_map_path='training/depth')
+        defaults = dict(depth_map_suffix='.dpt', data_prefix=prefix)
+        super().__init__(depth_scale=1, img_suffix='.png', **{**defaults, **kwargs})

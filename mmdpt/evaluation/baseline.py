@@ -15,13 +15,8 @@ def most_frequent_class(
 ) -> dict[str, float]:
     """Score the per-pixel most frequent class of the training labels.
 
-    Args:
-        train_labels: Label maps (H, W) of one size, 255 for ignored pixels.
-        test_labels: Label maps of that size.
-        num_classes: Number of classes.
-
-    Returns:
-        'aAcc' (pixel accuracy), 'mIoU' and 'mAcc' [%], as mmseg's IoUMetric counts them.
+    Label maps are (H, W) of one size, 255 for ignored pixels. Gives 'aAcc' (pixel accuracy), 'mIoU'
+    and 'mAcc' [%], as mmseg's IoUMetric counts them.
     """
     counts: np.ndarray | None = None
     for label in train_labels:

@@ -13,13 +13,9 @@ def median_depth(
 ) -> dict[str, dict[str, float]]:
     """Score the medians of the training depths.
 
-    Args:
-        train_depths: Depth maps [m], (H, W) of one size, NaN where invalid.
-        test_depths: Depth maps of that size.
-
-    Returns:
-        Means over the test images of ``depth_errors``, for 'constant', the median of all training
-        pixels, and for 'per_pixel', each pixel's median, the constant where it was never valid.
+    Depth maps [m] are (H, W) of one size, NaN where invalid. Gives means over the test images of
+    ``depth_errors``, for 'constant', the median of all training pixels, and for 'per_pixel', each
+    pixel's median, the constant where it was never valid.
 
     Raises:
         ValueError: If there is no valid training pixel, or no valid test pixel.

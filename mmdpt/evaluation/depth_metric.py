@@ -81,13 +81,8 @@ def bootstrap_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Percentile bootstrap of the mean (Efron 1979): how far it moves with the choice of images.
 
-    Args:
-        values: One row an image, (N, K), N > 0.
-        resamples: How often N images are drawn with replacement.
-        seed: Seed of the drawing, the same for all K columns.
-
-    Returns:
-        Lower and upper end of the 95 % interval, each (K,).
+    The values are (N, K), a row an image, of which N are drawn with replacement for each resample,
+    alike for all columns. Gives lower and upper end of the 95 % interval, each (K,).
     """
     generator = np.random.default_rng(seed)
     means = np.stack(

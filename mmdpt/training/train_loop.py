@@ -35,13 +35,10 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
 
     Those of a sample follow from the seed and its position among the draws of all ranks; those of
     an iteration from seed, rank and number. So a resumed run equals the uninterrupted one with any
-    number of workers, and reads no data twice. On another number of processes it continues with
-    the samples after the last ones seen.
+    number of workers, and reads no data twice. On another number of processes it continues with the
+    samples after the last ones seen.
 
     Args:
-        runner: The runner.
-        dataloader: Data loader, or its config.
-        max_iters: Iterations of the training.
         on_bad_sample: What to do about a sample that cannot be read: 'stop' with an error that
             names it, or 'skip' it, train on another and list all skipped ones at the end. See
             ``TrainingSamples``.

@@ -225,14 +225,7 @@ class RandomCropDepth(RandomCrop):
 
 @TRANSFORMS.register_module()
 class RandomRotateDepth(RandomRotate):
-    """mmseg's RandomRotate about the centre, with NaN where the rotated depth has no pixel.
-
-    Args:
-        prob: Probability of rotating.
-        degree: Least and greatest angle [degree], or one number for both directions.
-        pad_val: Value of the image's new pixels.
-        seg_pad_val: Value of the label map's new pixels.
-    """
+    """mmseg's RandomRotate about the centre, with NaN where the rotated depth has no pixel."""
 
     def __init__(
         self,

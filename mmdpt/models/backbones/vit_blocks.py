@@ -66,15 +66,8 @@ def resize_position_embedding(
     - 'bicubic-antialias': DINOv2 with registers, there (hub/backbones.py) and in transformers;
       timm, and with it SMP.
 
-    Args:
-        embedding: (1, extra + h * w, C).
-        source: Its grid (h, w).
-        grid: The grid (h', w') asked for.
-        mode: One of the above.
-        num_extra_tokens: Tokens in front that have no place in the grid.
-
-    Returns:
-        (1, extra + h' * w', C), interpolated in float32.
+    The embedding of the grid ``source`` (h, w) is (1, extra + h * w, C): extra tokens in front have
+    no place in the grid. It is interpolated in float32.
     """
     in_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()
     if not in_graph and tuple(source) == tuple(grid):

@@ -193,15 +193,10 @@ def store_depth(
 ) -> None:
     """Put ``pred_depth_map``, (1, H, W), into the samples; their meta says what it is.
 
-    The meta: ``depth_output``, ``depth_unit`` and ``is_metric`` of the head.
-
-    Args:
-        depth: (N, 1, H, W) at the size of the network's input, in the head's unit.
-        head: The head that predicted it.
-        data_samples: One an image.
-        test_cfg: The model's, for ``resize_mode`` and ``resize_align_corners``.
-        resize: Undo padding and flip as the samples' meta tells them, and resize to the original
-            image. False: leave the depth as it is.
+    The meta: ``depth_output``, ``depth_unit`` and ``is_metric`` of the head. The depth, (N, 1, H,
+    W), has the size of the network's input. ``resize`` undoes padding and flip as the samples' meta
+    tells them, and resizes to the original images as ``resize_mode`` and ``resize_align_corners``
+    of the model's ``test_cfg`` say.
 
     Raises:
         ValueError: If ``test_cfg.resize_mode`` is neither 'bilinear' nor 'bicubic'.
