@@ -121,7 +121,6 @@ def test_listed_images_that_do_not_exist_are_named_up_to_twenty(root):
     [
         ('images/train/p.jpg gone.png 1', r'1 images have no depth file:\s+\S*p\.jpg.*gone\.png'),
         ('p.jpg p.png oops', r'list\.txt, line 1: expected "image depth focal".*oops'),
-        ('/../p.jpg p.png 1', r"line 1: path .*p\.jpg' leads out of"),
         ('images/train/p.jpg None 721.5', r'list\.txt names no image with a depth file'),
     ],
 )
@@ -204,8 +203,6 @@ def test_disparity_becomes_depth(root):
         (dict(intrinsics=[1, 2, 3]), r'intrinsics must be fx fy cx cy, got \[1, 2, 3\]'),
         (dict(unit='mm'), 'unknown column unit: expected image, depth'),
         (dict(image=3), 'a path must be a string, got 3'),
-        (dict(image='../p.jpg'), "path '../p.jpg' leads out of"),
-        (dict(depth='/etc/p.png'), "path '/etc/p.png' leads out of"),
     ],
 )
 def test_line_with_one_thing_wrong(root, change, message):

@@ -3,7 +3,6 @@
 import itertools
 import os
 import random
-import signal
 
 import numpy as np
 import pytest
@@ -188,15 +187,6 @@ def test_everything_else_is_the_data_sets():
 # what is being read
 
 
-class Deadly(Files):
-    """Image 3 kills the process that reads it."""
-
-    def prepare_data(self, index):
-        if index == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().prepare_data(index)
-
-
 def test_nothing_is_being_read_between_samples():
     samples = TrainingSamples(Files(bad={3: broken('f/3.png')}), 0)
     assert samples.reading() == {0: None}
@@ -204,13 +194,3 @@ def test_nothing_is_being_read_between_samples():
     with pytest.raises(InputError):
         samples[Draw(3, 0)]
     assert samples.reading() == {os.getpid(): None}
-
-
-def test_what_a_killed_worker_was_reading_stays_known():
-    samples = TrainingSamples(Deadly(), 0, num_workers=2)
-    loader = DataLoader(samples, batch_size=1, sampler=[0, 3], num_workers=2, collate_fn=list)
-    with pytest.raises(RuntimeError, match=r'DataLoader worker \(pid') as caught:
-        list(loader)
-    reading = samples.reading()
-    (killed,) = [process for process in reading if str(process) in str(caught.value)]
-    assert reading[killed] == 'f/3.png'

@@ -115,11 +115,6 @@ def test_amp_trains(config, succeed, tmp_path):
         assert 'bfloat16 autocast' in done.stdout
 
 
-def test_print_config_merges_the_bases(config, succeed):
-    done = succeed('print_config.py', config, '--cfg-options', 'model.decode_head.channels=16')
-    assert 'channels=16' in done.stdout and "type='AdamW'" in done.stdout
-
-
 # what is wrong is named
 
 
