@@ -34,11 +34,7 @@ class BadSampleHook(Hook):
         self.new: BadSamples = {}
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, **_: Any
     ) -> None:
         """Note the samples that a batch does without."""
         for sample in (data_batch or {}).get('data_samples', ()):

@@ -86,13 +86,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             for folder in {self.out_dir, runner.work_dir}:
                 remove_unfinished(Path(folder))
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, **_: Any) -> None:
         """Save at the end of an interval or of the training, once the update is complete."""
         if self.by_epoch:
             return

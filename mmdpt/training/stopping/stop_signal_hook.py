@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import EMAHook, Hook
@@ -46,13 +47,7 @@ class StopSignalHook(Hook):
         self.signals = StopSignals(self.agreement)
         self.active = isinstance(runner.train_loop, IterBasedTrainLoop) and self.signals.catch()
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, batch_idx: int, **_: Any) -> None:
         """Stop once an update is complete, unless the training is over anyway."""
         if not self.active:
             return
@@ -67,13 +62,7 @@ class StopSignalHook(Hook):
         if self.active:
             self.shared_batches = self.agreement.least(len(runner.val_dataloader))
 
-    def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: list | None = None,
-    ) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, **_: Any) -> None:
         """Interrupt a validation by ``ValidationBrokenOff``; a resumed training repeats it."""
         due = batch_idx % ASKED_EVERY == 0 or get_world_size() == 1  # asking waits for all ranks
         if self.active and due and batch_idx < self.shared_batches and self.agreement.stop_now():
