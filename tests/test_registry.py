@@ -26,8 +26,10 @@ def registered():
             for decorator in getattr(node, 'decorator_list', ()):
                 call = getattr(decorator, 'func', None)
                 if isinstance(call, ast.Attribute) and call.attr == 'register_module':
-                    names = [keyword.value.value for keyword in decorator.keywords]
-                    yield call.value.id, *(names or [node.name])
+                    named = [ast.literal_eval(keyword.value) for keyword in decorator.keywords]
+                    names = named[0] if named else node.name
+                    for name in [names] if isinstance(names, str) else names:
+                        yield call.value.id, name
 
 
 def test_every_registered_name_is_found():

@@ -8,7 +8,7 @@ from torch import Tensor
 from mmdpt.checkpoints.layouts import dinov3
 from mmdpt.checkpoints.reading.reader import read_checkpoint
 from mmdpt.errors import InputError
-from mmdpt.models.backbones import TimmDPTBackbone
+from mmdpt.models.backbones.timm_backbone import TimmDPTBackbone
 from mmdpt.registry import WEIGHT_INITIALIZERS
 
 from .convert import to_ours
