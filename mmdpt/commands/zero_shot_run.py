@@ -195,12 +195,8 @@ def write_results(
             metric=metric,
             value=result.metrics.get(metric),
             interval=result.intervals.get(metric),
-            images=result.images,
             paper_images=zero_shot_set.images,
-            metrics=result.metrics,
-            intervals=result.intervals,
-            missing=result.missing,
-            error=result.error,
+            **{key: value for key, value in vars(result).items() if key != 'per_image'},
         )
         if result.metrics:
             (out / f'{name}.jsonl').write_text(

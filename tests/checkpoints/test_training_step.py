@@ -16,11 +16,22 @@ METRIC = dict(output='depth', loss_decode=[dict(type='SiLogLoss')])
 INVERTED = METRIC | dict(inversion=(0.000305, 0.1378))
 RELATIVE_DINOV2 = DINOV2 | dict(head=DINOV2['head'] | RELATIVE)
 METRIC_DINOV2 = DINOV2 | dict(head=DINOV2['head'] | METRIC | dict(max_depth=20.0))
+STD = dict(stem=dict(type='ResNetV2', depths=(1, 2, 2), base_channels=32, standardization='std'))
 FAMILIES = {  # source, task, hybrid, and settings of backbone and head
     'isl-org, depth': ('isl-org', 'depth', False, dict(head=RELATIVE)),
-    'isl-org, hybrid depth': ('isl-org', 'depth', True, dict(head=INVERTED)),
+    'isl-org, hybrid depth': (
+        'isl-org',
+        'depth',
+        True,
+        dict(backbone=STD, head=INVERTED),
+    ),
     'isl-org, segmentation': ('isl-org', 'segmentation', False, {}),
-    'isl-org, hybrid segmentation': ('isl-org', 'segmentation', True, {}),
+    'isl-org, hybrid segmentation': (
+        'isl-org',
+        'segmentation',
+        True,
+        dict(backbone=STD),
+    ),
     'transformers, depth': ('huggingface', 'depth', False, dict(head=RELATIVE)),
     'transformers, hybrid depth': ('huggingface', 'depth', True, dict(head=RELATIVE)),
     'transformers, segmentation': ('huggingface', 'segmentation', False, {}),
