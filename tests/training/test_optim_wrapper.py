@@ -48,21 +48,26 @@ def assert_same(first, second):
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize('kind', [OptimWrapper, Bf16OptimWrapper, AmpOptimWrapper])
-@pytest.mark.parametrize('bad', [NAN, INF, -INF])
-def test_loss_that_is_not_finite_changes_nothing(amp_on_cpu, kind, bad):
-    w = weight()
-    wrapper = wrapped(kind, torch.optim.AdamW([w], lr=0.1))
+def assert_left_out(wrapper, w, bad_loss, finding):
+    """Between two updates by a finite loss."""
     wrapper.update_params(w.sum())
     assert wrapper.finding is None
     before, moments = w.detach().clone(), state(wrapper.optimizer)
-    wrapper.update_params((w * bad).sum())
-    assert wrapper.finding == 'loss'
+    wrapper.update_params(bad_loss())
+    assert wrapper.finding == finding
     assert torch.equal(w, before) and w.grad is None
     assert_same(state(wrapper.optimizer), moments)
     wrapper.update_params(w.sum())
     assert wrapper.finding is None
     assert torch.isfinite(w).all() and not torch.equal(w, before)
+
+
+@pytest.mark.parametrize('kind', [OptimWrapper, Bf16OptimWrapper, AmpOptimWrapper])
+@pytest.mark.parametrize('bad', [NAN, INF, -INF])
+def test_loss_that_is_not_finite_changes_nothing(amp_on_cpu, kind, bad):
+    w = weight()
+    wrapper = wrapped(kind, torch.optim.AdamW([w], lr=0.1))
+    assert_left_out(wrapper, w, lambda: (w * bad).sum(), 'loss')
 
 
 @pytest.mark.parametrize('fused', [False, True])
@@ -72,15 +77,7 @@ def test_gradient_of_a_finite_loss_is_looked_at(fused, clip):
     w = weight()
     optimizer = torch.optim.AdamW([w], lr=0.1, fused=fused)
     wrapper = wrapped(OptimWrapper, optimizer, clip_grad=clip and dict(clip))
-    wrapper.update_params(w.sum())
-    before, moments = w.detach().clone(), state(wrapper.optimizer)
-    wrapper.update_params((0 * w[:1]).sqrt().sum() + w[1])
-    assert wrapper.finding == 'gradient'
-    assert torch.equal(w, before) and w.grad is None
-    assert_same(state(wrapper.optimizer), moments)
-    wrapper.update_params(w.sum())
-    assert wrapper.finding is None
-    assert torch.isfinite(w).all() and not torch.equal(w, before)
+    assert_left_out(wrapper, w, lambda: (0 * w[:1]).sqrt().sum() + w[1], 'gradient')
 
 
 def test_accumulated_update_is_left_out_whole():
