@@ -18,14 +18,8 @@ def atomic_path(path: str | os.PathLike, parents: bool = False) -> Iterator[Path
     """Give a temporary path in the same folder; it is renamed at the end of the block.
 
     Until then an older file of that name stays. If the block ends early, what lies under the
-    temporary path is removed.
-
-    Args:
-        path: Path of the file, or of a folder that is not there yet.
-        parents: Make the folders above, which otherwise exist.
-
-    Yields:
-        Hidden path without a file, with the same suffix, which tells some writers the format.
+    temporary path is removed: a file, or a folder where there was none. The path is hidden and has
+    the same suffix, which tells some writers the format. ``parents`` makes the folders above.
 
     Raises:
         InputError: For any OSError, such as no permission or a full disk; names the path.

@@ -60,17 +60,10 @@ def depth_panel(
     """Draw image | ground truth | prediction | relative error side by side, with legends below.
 
     Ground truth and prediction share a colour scale: the 2nd to the 98th percentile of the ground
-    truth or, without one, of the prediction.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        truth: Depth [m], (H, W), NaN where invalid. None leaves out truth and error.
-        prediction: (H, W); depth [m] if ``truth`` is given.
-        unit: Unit of the prediction: 'm', '1/m' or 'relative disparity'. The colours of the last
-            two run the other way, so that near pixels look alike in all.
-
-    Returns:
-        (H + legend, W', 3) uint8 RGB.
+    truth or, without one, of the prediction. Without truth there is no error either. Image and
+    picture are RGB of 8 bits; maps are (H, W). The truth is depth [m], NaN where invalid, and so is
+    then the prediction. Colours of the units '1/m' and 'relative disparity' run the other way than
+    those of 'm', so that near pixels look alike in all.
 
     Raises:
         ValueError: If no value is finite.

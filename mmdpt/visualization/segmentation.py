@@ -44,14 +44,9 @@ def overlay_with_classes(
 ) -> np.ndarray:
     """Draw labels over their image, and a legend of the classes in it below.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        labels: (H, W); ignored values, beyond the classes, are striped.
-        classes: Names; if empty, the values serve as names.
-        palette: RGB of every class; if empty, twenty colours take turns.
-
-    Returns:
-        (H + legend, W, 3) uint8 RGB.
+    The image is (H, W, 3) uint8 RGB, and the picture higher by the legend. Labels (H, W) beyond the
+    classes are striped. Without names the values serve as names; without a palette, RGB
+    of every class, twenty colours take turns.
     """
     seen = np.unique(labels).tolist()
     names = classes or [str(value) for value in range(255)]

@@ -15,14 +15,10 @@ def reassemble(
     resampling: str,
     part: str = 'reassemble',
 ) -> list[Pair]:
-    """Pair readout, projection and resampling of the taps that have them.
+    """Pair readout, projection and resampling of the taps that have them, by their names of these.
 
-    Args:
-        taps: Indices of the taps.
-        readout: Their name of the readout; {k} is the tap's index, {next} is k + 1.
-        projection: Their name of the projection, likewise.
-        resampling: Their name of the resampling, likewise.
-        part: Part of projection and resampling; the readout is a part of its own.
+    In the names {k} is the tap's index, and {next} is k + 1. Projection and resampling are of one
+    part; the readout is a part of its own.
     """
     pairs = []
     for k in taps:

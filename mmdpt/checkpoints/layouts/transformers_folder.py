@@ -24,16 +24,11 @@ CLASSES = {'depth': 'DPTForDepthEstimation', 'segmentation': 'DPTForSemanticSegm
 
 
 def write_folder(model: Any, state_dict: StateDict, folder: Path) -> Report:
-    """Write config.json, model.safetensors and preprocessor_config.json.
+    """Write config.json, model.safetensors and preprocessor_config.json into an empty folder.
 
     transformers' DPT assumes square images, so its image processor squeezes every image to a
-    square. That of Depth Anything keeps the aspect ratio.
-
-    Args:
-        model: A model of mmdpt, whose modules say what the tensors do not; ``dataset_meta`` names
-            the classes.
-        state_dict: Its tensors. Updates of LoRA are folded in.
-        folder: An existing, empty folder.
+    square. That of Depth Anything keeps the aspect ratio. The model's modules say what its tensors
+    do not; ``dataset_meta`` names the classes. Updates of LoRA are folded in.
 
     Raises:
         InputError: If transformers has no such model. It names the setting.

@@ -77,16 +77,9 @@ def predict(
 
     The command is checked before the model is loaded. If there are several images, those in the
     folder of the outputs are left out, as an earlier run wrote them. Processes of a launcher divide
-    the images.
-
-    Args:
-        inputs: Paths, folders, globs and addresses, see ``find_images``, or one video or camera.
-        outputs: What is written, and where.
-        load: Gives the model.
-        batch_size: Number of images that are read and predicted at a time.
-        known_points: CSV file of pixels whose depth is known; every map is aligned to them.
-        as_json: Print a line of JSON for each image, and nothing else, to standard output.
-        resume: Leave out images all of whose files are there.
+    the images. ``batch_size`` images are read and predicted at a time. Every map is aligned to the
+    known points, a CSV file. ``as_json`` prints a line for each image, and nothing else, to
+    standard output. ``resume`` leaves out images all of whose files are there.
 
     Returns:
         Exit code: 0; 1 if an image failed, of another process too; 130 after Ctrl-C.

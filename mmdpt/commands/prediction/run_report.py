@@ -26,10 +26,8 @@ UNITS = {
 class RunReport:
     """Counts images and files, and prints what is asked for.
 
-    Args:
-        folder: Where the files go. A process of a launcher lists there the images that failed.
-        lines: Stream that gets a line of JSON for each image; None for none.
-        known_points: File with the points that the maps are aligned to.
+    A process of a launcher lists the images that failed in the folder of the files. The stream
+    ``lines``, if any, gets a line of JSON for each image.
     """
 
     def __init__(

@@ -56,12 +56,10 @@ class SplitReport:
 def check_splits(
     cfg: Mapping, names: Sequence[str] = SPLITS, num_samples: int = 50
 ) -> list[SplitReport]:
-    """Check the data sets of a config; identical ones once.
+    """Check the data sets of a config whose default scope is set; identical ones once.
 
-    Args:
-        cfg: A config whose default scope is set.
-        names: Splits to check, if the config has them.
-        num_samples: Entries of each split to read, evenly spaced, including first and last.
+    Of each named split that the config has, some entries are read, evenly spaced, including first
+    and last.
 
     Raises:
         InputError: If the config has none of the splits, or ``num_samples`` is not positive.

@@ -74,7 +74,6 @@ def convert_kitti(
             where only the first column is read) or of monodepth2 ('date/drive 69 l').
         list_file: File to write.
         is_test: Whether it is Eigen's test split: 697 images, 652 with depth.
-        progress: Called as ``progress(images_done, images_in_all)``.
 
     Raises:
         InputError: If a folder, an image or a calibration is missing, a line cannot be parsed, no

@@ -35,7 +35,6 @@ def convert_mix(name: str, root: str | Path, progress: Report | None = None) -> 
     Args:
         name: A key of ``LAYOUTS``.
         root: Folder of the set as unpacked.
-        progress: Called as ``progress(images_done, images_in_all)``.
 
     Raises:
         InputError: If the name is unknown or has no recipe, the root is missing or holds no image

@@ -71,7 +71,6 @@ def convert_nyu(
         labeled: nyu_depth_v2_labeled.mat.
         splits: splits.mat of the official toolbox.
         root: Folder to write; made if missing.
-        progress: Called as ``progress(images_done, images_in_all)``.
 
     Raises:
         InputError: If a file is missing or not what it should be, h5py or scipy is not installed,

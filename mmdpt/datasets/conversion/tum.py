@@ -40,7 +40,6 @@ def convert_tum(sequences: list[str | Path], progress: Report | None = None) -> 
     Args:
         sequences: Folders as unpacked, with rgb.txt and depth.txt. The camera's intrinsics are
             listed if the folder's name holds 'freiburg1', 'freiburg2' or 'freiburg3'.
-        progress: Called as ``progress(sequences_done, sequences_in_all)``.
 
     Raises:
         InputError: If a folder, a list or a listed file is missing, a line cannot be parsed, or no

@@ -27,9 +27,6 @@ class ComparisonHook(OutputHook):
 
     If there are labels and depth, the depth is drawn below. Relative disparity is drawn as depth,
     after a least-squares fit to the ground truth.
-
-    Args:
-        out_dir: Folder for one PNG an image, named as the image.
     """
 
     def after_test_iter(
