@@ -78,13 +78,22 @@ def test_the_example_is_of_no_verified_size_and_of_no_multiple(module):
     assert size not in [list(shape[-2:]) for shape in verified_shapes(module)]
 
 
-def test_a_failed_export_leaves_nothing(model, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [
+        (RuntimeError('no such operator\nand more'), 'cannot hold this model: no such operator$'),
+        (
+            PermissionError(13, 'Permission denied'),
+            r'cannot write .*model\.pt2: Permission',
+        ),
+    ],
+)
+def test_a_failed_export_leaves_nothing(model, monkeypatch, tmp_path, error, message):
     def write(module, example, path, metadata):
         path.write_bytes(b'half')
-        raise RuntimeError('no such operator\nand more')
+        raise error
 
     monkeypatch.setattr(torch_export_file, 'write', write)
-    message = 'torch-export cannot hold this model: no such operator$'
     with pytest.raises(InputError, match=message):
         export_model(model, 'torch-export', tmp_path / 'model.pt2')
     assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from mmdpt.checkpoints.reading.releases import RELEASES, Release
-from mmdpt.export import torch_export_file, torchscript_file
 from mmdpt.inference.model import build_model
 
 CONFIG = 'dpt_vit-ti16_scenes'
@@ -79,29 +78,3 @@ def test_a_wrong_out_is_refused_before_the_model_is_built(export, tmp_path, caps
     assert export(CONFIG, missing, '--format', 'torch-export', '--out', tmp_path / name) == 1
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ['there.pt2']
-
-
-def test_a_failed_verification_exits_1_and_leaves_nothing(
-    export, config, checkpoint, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setattr(
-        torchscript_file, 'load', lambda path: lambda image: (torch.zeros(1, 12, 48, 64),)
-    )
-    out = tmp_path / 'm.pt'
-    assert export(config, checkpoint, '--format', 'torchscript', '--out', out) == 1
-    printed = capsys.readouterr()
-    assert 'the file differs from the model, logits of 1 x 3 x 48 x 64: 1.0e+00' in printed.err
-    assert 'wrote' not in printed.out
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unwritable_folder_exits_1(export, config, checkpoint, tmp_path, monkeypatch, capsys):
-    """Also where the tests run as root, whom no mode of a folder stops."""
-
-    def write(*arguments):
-        raise PermissionError(13, 'Permission denied')
-
-    monkeypatch.setattr(torch_export_file, 'write', write)
-    out = tmp_path / 'm.pt2'
-    assert export(config, checkpoint, '--format', 'torch-export', '--out', out) == 1
-    assert f'cannot write {out}: Permission denied' in capsys.readouterr().err

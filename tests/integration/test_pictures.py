@@ -38,19 +38,11 @@ def test_runs_are_compared_by_name(call_tool, capsys, runs, tmp_path):
     assert [line.split()[1] for line in shown[1:3]] == ['ViT', 'hybrid']
 
 
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (('--legend', 'ViT'), "--legend needs 2 different names, got ['ViT']"),
-        (('--keys', 'mIou'), 'no run holds mIou; there are: lr, loss, mIoU'),
-    ],
-)
-def test_wrong_options_are_named_and_nothing_is_drawn(
-    call_tool, capsys, runs, tmp_path, options, message
-):
-    assert call_tool('analyze_logs.py', *runs, *options, '--out', tmp_path / 'a.png') == 1
-    assert capsys.readouterr().err == f'error: {message}\n'
-    assert not (tmp_path / 'a.png').exists()
+def test_wrong_options_are_named_and_nothing_is_drawn(call_tool, capsys, runs, tmp_path):
+    out = tmp_path / 'a.png'
+    assert call_tool('analyze_logs.py', *runs, '--legend', 'ViT', '--out', out) == 1
+    expected = "error: --legend needs 2 different names, got ['ViT']\n"
+    assert capsys.readouterr().err == expected and not out.exists()
 
 
 def test_curves_of_a_real_training(trained, call_tool, capsys, tmp_path):
@@ -65,15 +57,10 @@ def test_curves_of_a_real_training(trained, call_tool, capsys, tmp_path):
     assert miou[0] == 'mIoU' and miou[3] == '4'
 
 
-def test_attention_of_a_trained_model(trained, config, run_tool, succeed, scenes, tmp_path):
+def test_attention_of_a_trained_model(trained, config, succeed, scenes, tmp_path):
     image = scenes / 'images' / 'validation' / 'scene_00000001.jpg'
     out = tmp_path / 'attention.png'
     command = ('show_attention.py', config, trained / 'iter_4.pth', image, '--out', out)
     succeed(*command, '--layers', '1', '3', '--query', '10,40', 'readout')
     row = 16 + 270 + 34
     assert np.asarray(Image.open(out)).shape == (2 * row + 4, 3 * 360 + 2 * 4, 3)
-    out.unlink()
-    done = run_tool(*command, '--query', '64,0')
-    assert done.returncode == 1
-    assert done.stderr.endswith(f'error: query 64,0 is outside of {image}, 64 x 48 px\n')
-    assert not out.exists()
