@@ -50,7 +50,7 @@ def read_rows(
     suffix = Path(path).suffix
     if suffix == '.jsonl':
         return [
-            (number, parse_each(path, [(number, line)], _json_object)[0])
+            (number, parse_each(path, [(number, line)], json_object)[0])
             for number, line in read_lines(path)
         ]
     if suffix != '.csv':
@@ -82,7 +82,8 @@ def parse_each(
     return parsed
 
 
-def _json_object(line: str) -> dict[str, Any]:
+def json_object(line: str) -> dict[str, Any]:
+    """Parse a line of JSON, or raise InputError if it is no object."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:  # also numbers of 5000 digits

@@ -1,6 +1,5 @@
 """Read and compare what training runs logged."""
 
-import json
 import re
 from collections.abc import Sequence
 from itertools import count
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmdpt.errors import InputError
+from mmdpt.files.list_files import json_object, parse_each, read_text
 
 SCALARS = Path('vis_data', 'scalars.json')
 """The file that MMEngine writes below the time-stamped folder of each start."""
@@ -172,16 +172,12 @@ def _folder(path: Path) -> Path:
 
 def _read_rows(file: Path) -> list[_Row]:
     """Read a file, without a last line that is still being written."""
-    try:
-        lines = file.read_text().splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'{file} cannot be read: {error}') from error
+    lines = read_text(file).splitlines(keepends=True)
     if lines and not lines[-1].endswith('\n'):
         lines.pop()
     rows: list[_Row] = []
     trained = 0
-    for number, line in enumerate(lines, 1):
-        values = _parse(line, f'{file}, line {number}')
+    for values in parse_each(file, enumerate(lines, 1), _parse):
         step, measured = int(values['step']), 'iter' not in values
         if measured:  # counted in epochs where training is: put it after the last iteration
             step = max(step, trained)
@@ -191,16 +187,13 @@ def _read_rows(file: Path) -> list[_Row]:
     return rows
 
 
-def _parse(line: str, where: str) -> dict[str, float]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:  # also for numbers of 5000 digits
-        raise InputError(f'{where} is no JSON: {error}') from error
-    if not isinstance(row, dict) or not isinstance(row.get('step'), int):
-        raise InputError(f'{where} is no object with a whole number as step')
+def _parse(line: str) -> dict[str, float]:
+    row = json_object(line)
+    if not isinstance(row.get('step'), int):
+        raise InputError('step is no whole number')
     too_large = [key for key, value in row.items() if isinstance(value, int) and abs(value) >> 63]
     if too_large:
-        raise InputError(f'{where}: {too_large[0]} has more than 63 bits')
+        raise InputError(f'{too_large[0]} has more than 63 bits')
     return {
         key: float('nan') if value is None else value
         for key, value in row.items()

@@ -86,10 +86,10 @@ def test_work_dir_time_stamped_folder_and_file_are_the_same_run(tmp_path):
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
-        ('{"loss": 1.0', 'line 2 is no JSON'),
-        ('[1, 2]', 'line 2 is no object with a whole number as step'),
-        ('{"loss": 1.0}', 'line 2 is no object with a whole number as step'),
-        ('{"loss": 1.0, "step": "last"}', 'line 2 is no object with a whole number as step'),
+        ('{"loss": 1.0', 'line 2: no JSON'),
+        ('[1, 2]', 'line 2: expected a JSON object'),
+        ('{"loss": 1.0}', 'line 2: step is no whole number'),
+        ('{"loss": 1.0, "step": "last"}', 'line 2: step is no whole number'),
     ],
 )
 def test_damaged_line_is_named(tmp_path, line, message):
@@ -110,7 +110,7 @@ def test_path_without_a_run_is_named(tmp_path):
 
 def test_binary_file_is_no_log(tmp_path):
     (tmp_path / 'a.pth').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(InputError, match=r'a\.pth cannot be read'):
+    with pytest.raises(InputError, match=r'a\.pth is no text'):
         read_run(tmp_path / 'a.pth')
 
 
