@@ -5,7 +5,7 @@ from typing import Any
 import torch.nn as nn
 from mmengine.model import is_model_wrapper
 
-from mmdpt.models.decode_heads import DepthDPTHead
+from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 
 
 def unwrap(model: Any) -> nn.Module:

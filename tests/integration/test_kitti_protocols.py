@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 
 from mmdpt.config import load_config
 from mmdpt.evaluation.depth_errors import ERRORS, depth_errors
-from mmdpt.models.decode_heads import DepthDPTHead
+from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 from mmdpt.models.segmentors.depth_estimator import store_depth
 from mmdpt.registry import METRICS, TRANSFORMS
 from mmdpt.training.test_outputs.comparison_hook import _comparison
