@@ -227,11 +227,10 @@ KITTI, COLUMNS = 'kitti_sample/depth/0000000100.png', slice(44, 1197)
             'nyu_sample/mmseg/annotations/train/*.png',
             *(1000, -0.5, 7, dict(crop='nyu', alignment='median'), FRAME),
         ),
-        (KITTI, 256, -5, 95, dict(crop='garg', max_depth=80), (slice(153, 371), COLUMNS)),
         (KITTI, 256, -5, 95, dict(crop='eigen', max_depth=80), (slice(124, 342), COLUMNS)),
         ('zeroshot_sample/tum/depth/*.png', 5000, -300, 4000, dict(alignment='lstsq'), ()),
     ],
-    ids=['nyu', 'nyu median', 'kitti garg', 'kitti eigen', 'tum lstsq'],
+    ids=['nyu', 'nyu median', 'kitti eigen', 'tum lstsq'],
 )
 def test_real_data(data_root, files, per_metre, low, high, options, part):
     targets = [read_depth(path, per_metre) for path in sorted(data_root.glob(files))]

@@ -156,9 +156,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         if not self.save_best:
             return
         if 'auto' in self.key_indicators:
-            metric = next((name for name in metrics if _last_part(name) in BEST), '')
-            metric = metric or next(iter(metrics))
-            self._init_rule([self.rules[0] or BEST.get(_last_part(metric))], [metric])
+            last_parts = {name: name.rpartition('/')[2] for name in metrics}
+            metric = next(
+                (name for name in metrics if last_parts[name] in BEST), next(iter(metrics))
+            )
+            self._init_rule([self.rules[0] or BEST.get(last_parts[metric])], [metric])
         step, unit = (runner.epoch, 'epoch') if self.by_epoch else (runner.iter, 'iter')
         meta = dict(epoch=runner.epoch, iter=runner.iter)
         outdated = []
@@ -274,11 +276,6 @@ class CheckpointHook(MMEngineCheckpointHook):
                 digest.update(chunk)
         published = unnamed.rename(path.with_name(f'{path.stem}-{digest.hexdigest()[:8]}.pth'))
         runner.logger.info(f'{path} is published as {published}')
-
-
-def _last_part(name: str) -> str:
-    """Give a metric's name without the prefix of its evaluator."""
-    return name.rpartition('/')[2]
 
 
 def _is_updated(runner: Runner) -> bool:
