@@ -30,7 +30,8 @@ def train(args: argparse.Namespace) -> None:
     from mmdpt.training import build_runner, end_process_group
 
     cfg = load_config(args.config, args.cfg_options)
-    cfg.resume = args.resume
+    if args.resume:
+        cfg.resume = 'auto'  # load_from only says where the first run starts
     if args.amp and cfg.optim_wrapper.type == 'OptimWrapper':
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'

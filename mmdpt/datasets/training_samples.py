@@ -8,13 +8,12 @@ import os
 import random
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
-from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import get_dist_info
-from torch.utils.data import Dataset, Sampler, get_worker_info
+from torch.utils.data import Sampler, get_worker_info
 
 from mmdpt.errors import InputError
 
@@ -139,8 +138,8 @@ class LaterBatches(Sampler):
         return len(self.batch_sampler)
 
 
-class TrainingSamples(Dataset):
-    """A data set whose samples depend on seed and draw alone, whichever process reads them.
+class TrainingSamples:
+    """Reads the samples of draws, which depend on seed and draw alone, whichever process reads.
 
     Before the pipeline runs, Python's, NumPy's and torch's random numbers are seeded from (seed,
     position of the draw). A sample is bad if its pipeline raises an exception. With 'stop' the
@@ -148,7 +147,8 @@ class TrainingSamples(Dataset):
     ``ConcatDataset``, chosen by (seed, position, attempt), takes its place. Its meta information
     ``skipped`` lists file and reason of each bad sample. All ranks have the same seed.
 
-    All other attributes are those of the data set.
+    Torch's data loader calls ``dataset.__getitems__`` with a batch of draws, where there is one.
+    So the data loader and its data set stay what they are.
 
     Raises:
         InputError: If ``on_bad_sample`` is neither 'stop' nor 'skip'.
@@ -165,25 +165,22 @@ class TrainingSamples(Dataset):
         self.seed = seed
         self.on_bad_sample = on_bad_sample
         # process id and index of what each worker is reading, shared with the main process
-        self._reading = RawArray('q', [0, IDLE] * max(1, num_workers))
+        self._reading = torch.tensor([[0, IDLE]] * max(1, num_workers)).share_memory_()
+        dataset.__getitems__ = self.read_batch
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith('__') or 'dataset' not in vars(self):  # while it is unpickled
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
+    def read_batch(self, draws: Iterable[int]) -> list[Any]:
+        """Read a batch. An index that is no ``Draw`` gives ``dataset[index]``."""
+        return [self.read(draw) if isinstance(draw, Draw) else self.dataset[draw] for draw in draws]
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, draw: int) -> Any:
-        """Read the sample of a draw. A plain index is a draw whose position is its number.
+    def read(self, draw: Draw) -> Any:
+        """Read the sample of a draw.
 
         Raises:
             InputError: If the file is bad and ``on_bad_sample`` is 'stop', or all substitutes are
                 bad too; names the (last) file and what is wrong with it.
             RuntimeError: If a step of the pipeline raises another exception; names the file.
         """
-        index, position = int(draw), getattr(draw, 'position', int(draw))
+        index, position = int(draw), draw.position
         if self.on_bad_sample == 'stop':
             try:
                 return self._read(index, position, 0)
@@ -212,19 +209,18 @@ class TrainingSamples(Dataset):
 
     def reading(self) -> dict[int, str | None]:
         """Give by process what each worker reads, or read when it died; None for nothing."""
-        notes = zip(self._reading[::2], self._reading[1::2], strict=True)
+        notes = self._reading.tolist()
         return {process: None if index == IDLE else self.name(index) for process, index in notes}
 
     def _read(self, index: int, position: int, attempt: int) -> Any:
         worker = get_worker_info()
-        slot = 0 if worker is None else 2 * worker.id
-        self._reading[slot] = os.getpid()
-        self._reading[slot + 1] = index
+        note = self._reading[0 if worker is None else worker.id]
+        note[0], note[1] = os.getpid(), index
         try:
             seed_sample(self.seed, position, attempt)
             return self.dataset[index]
         finally:
-            self._reading[slot + 1] = IDLE
+            note[1] = IDLE
 
     def _paths(self, index: int) -> dict[str, str]:
         """Image, label and depth files of a sample, if the data set knows them."""

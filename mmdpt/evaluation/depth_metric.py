@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+import mmcv
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
@@ -122,6 +123,9 @@ class DepthMetric(BaseMetric):
         seed: Seed of the resampling.
         boundaries: Conventions of ``boundary_scores``, whose precision, recall and F1 of edges are
             metrics, too: 'depth_pro' gives 'depth_pro_precision', ...
+        output_dir: Folder for the predictions as 16-bit PNG, named as the images; as in mmseg.
+        depth_scale_factor: Value in these files of 1 in the model's unit, such as 256 [1/m].
+        format_only: Write these files and evaluate nothing: for data without ground truth.
         **kwargs: Arguments of mmengine's ``BaseMetric``: ``prefix``, ``collect_device``, ...
 
     Raises:
@@ -142,9 +146,19 @@ class DepthMetric(BaseMetric):
         bootstrap: int = 1000,
         seed: int = 0,
         boundaries: Sequence[str] = (),
+        output_dir: str | None = None,
+        depth_scale_factor: float = 1.0,
+        format_only: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if format_only and output_dir is None:
+            raise ValueError('format_only needs output_dir')
+        if output_dir is not None:
+            Path(output_dir).mkdir(parents=True, exist_ok=True)
+        self.output_dir = output_dir
+        self.depth_scale_factor = depth_scale_factor
+        self.format_only = format_only
         if not (0 < min_depth < max_depth and math.isfinite(max_depth)):
             raise ValueError(
                 f'expected 0 < min_depth < max_depth, finite, got {min_depth} and {max_depth}'
@@ -171,13 +185,20 @@ class DepthMetric(BaseMetric):
         self.intervals: dict[str, tuple[float, float]] = {}
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep the errors of each image.
+        """Keep the errors of each image, and write its file.
 
         Raises:
             InputError: If sizes differ, the crop is not defined for the size, the prediction is
                 another output than asked for or cannot be aligned so, or is NaN or infinite at an
                 evaluated pixel; names the image.
         """
+        for sample in data_samples if self.output_dir else ():
+            path = Path(self.output_dir or '', f'{Path(sample["img_path"]).stem}.png')
+            values = read_map(sample, 'pred_depth_map') * self.depth_scale_factor
+            values = np.nan_to_num(values).clip(0, np.iinfo(np.uint16).max)
+            mmcv.imwrite(values.astype(np.uint16), str(path))
+        if self.format_only:
+            return
         # one entry for every image, valid or not: collecting from processes goes by position
         self.results.extend(self._evaluate(sample) for sample in data_samples)
 
@@ -187,6 +208,9 @@ class DepthMetric(BaseMetric):
         Raises:
             InputError: If no image has a valid pixel.
         """
+        if self.format_only:
+            print_log(f'predictions are in {self.output_dir}', logger='current')
+            return {}
         results = [result for result in results if self._counts(result['img_path'])]
         if not results:
             raise InputError(f'nothing to evaluate: no image is named {self.images}')

@@ -103,6 +103,8 @@ class IoUMetric(MMSegIoUMetric):
 def _numbered(labels: Tensor, num_classes: int) -> Tensor:
     """Give int64 labels, C where there is no class."""
     labels = labels.long()
+    if not labels.numel():
+        return labels
     least, greatest = labels.aminmax()
     if least >= 0 and greatest < num_classes:
         return labels

@@ -8,5 +8,5 @@ import mmdpt
 def shipped(name: str) -> Path:
     """Give the folder 'configs', 'tools', ... of the installed package or the checkout."""
     package = Path(mmdpt.__file__).parent
-    packaged = package / '.mim' / name  # where OpenMMLab's tools look for them
-    return packaged if packaged.exists() else package.parent / name
+    packaged = package / '.mim' / name  # where OpenMMLab's tools look; links in a checkout
+    return packaged.resolve() if packaged.is_dir() else package.parent / name

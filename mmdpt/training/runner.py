@@ -11,6 +11,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, find_latest_checkpoint
+from mmengine.runner import LogProcessor as MMEngineLogProcessor
 from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -24,6 +25,7 @@ from mmdpt.registry import RUNNERS
 from mmdpt.training.resume.checkpoint_contents import (
     contents_of,
     dataset_meta,
+    read_notes,
     read_training_checkpoint,
     restore_log,
     to_plain,
@@ -34,6 +36,8 @@ from mmdpt.training.resume.settings import restore_progress
 from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
 
 from .log_files import fits_the_console, report_once
+from .log_processor import LogProcessor
+from .train_loop import IterBasedTrainLoop
 from .wrapped_model import unwrap
 
 DDP = 'MMDistributedDataParallel'
@@ -51,7 +55,7 @@ class Runner(MMEngineRunner):
     """
 
     _load_from: str | None
-    _resume: bool
+    _resume: bool | str
     _has_loaded: bool
     optim_wrapper: Any
     param_schedulers: Any
@@ -104,6 +108,19 @@ class Runner(MMEngineRunner):
             leave_signals_to_main_process(loader)
         return loader
 
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build the loop; ``by_epoch=False`` means ours, as its name does."""
+        if isinstance(loop, dict) and 'type' not in loop and loop.get('by_epoch') is False:
+            loop = {**loop, 'type': IterBasedTrainLoop}
+            del loop['by_epoch']
+        return super().build_train_loop(loop)
+
+    def build_log_processor(self, log_processor: Any) -> MMEngineLogProcessor:
+        """Build the log processor; without a type it is ours, as by its name."""
+        if isinstance(log_processor, dict):
+            log_processor = {'type': LogProcessor, **log_processor}
+        return super().build_log_processor(log_processor)
+
     def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
         """Build metrics that collect results through the process group, whatever the backend.
 
@@ -111,7 +128,7 @@ class Runner(MMEngineRunner):
         """
         built = super().build_evaluator(evaluator)
         for metric in built.metrics:
-            if metric.collect_dir is None:
+            if self.distributed and metric.collect_dir is None:
                 metric.collect_device = 'gpu'  # gathers objects: through gloo on the CPU
         return built
 
@@ -123,39 +140,33 @@ class Runner(MMEngineRunner):
         finally:
             self.call_hook('release_signals')
 
-    @reading_safely()
-    def val(self) -> dict:
-        """Validate, see MMEngine."""
-        return super().val()
-
-    @reading_safely()
-    def test(self) -> dict:
-        """Test, see MMEngine."""
-        return super().test()
+    val = reading_safely()(MMEngineRunner.val)
+    test = reading_safely()(MMEngineRunner.test)
 
     def load_or_resume(self) -> None:
-        """Start from ``load_from``, or resume the newest intact checkpoint of the work dir.
+        """Resume ``load_from``, or without it the newest intact checkpoint; or start from it.
 
-        MMEngine would resume ``load_from``. Here ``load_from`` only says where a training starts.
+        ``resume='auto'`` resumes the newest, and starts from ``load_from`` where there is none.
 
         Raises:
             InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
         """
         if self._has_loaded:
             return
-        newest = self._newest_checkpoint() if self._resume else None
-        self._resume = newest is not None
-        if newest is not None:
-            self._load_from = newest
-            self.resume(newest)
+        resumed = None
+        if self._resume:
+            given = None if self._resume == 'auto' else self._load_from
+            resumed = given or self._newest_checkpoint()
+        self._resume = resumed is not None  # hooks ask for it
+        if resumed is not None:
+            self.resume(resumed)
         elif self._load_from is not None:
             self.load_checkpoint(self._load_from)
-        self._has_loaded = True
 
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = ()
     ) -> dict[str, Any]:
-        """Load weights, and return them with ``meta``; a foreign file is converted.
+        """Load weights, and give the file's contents but optimiser and schedules; it is converted.
 
         A test needs all of the model's weights, a training at least half of them. Every tensor goes
         to where the model has it. ``revise_keys`` are pairs of a pattern in the keys and its
@@ -171,7 +182,7 @@ class Runner(MMEngineRunner):
             state_dict = {re.sub(pattern, text, key): v for key, v in state_dict.items()}
         if filename in RELEASES and (options := ' '.join(RELEASES[filename].options)):
             self.logger.info(f'{filename}, for equal numbers: --cfg-options {options}')
-        checkpoint = dict(state_dict=state_dict, meta=meta)
+        checkpoint = {**read_notes(filename), 'state_dict': state_dict, 'meta': meta}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit = 'start' if isinstance(self._train_loop, BaseLoop) else 'whole'
         weights = dict(checkpoint['state_dict'])
@@ -204,7 +215,12 @@ class Runner(MMEngineRunner):
         load_weights(unwrap(self.model), dict(checkpoint['state_dict']), path, fit='whole')
         meta = checkpoint['meta']
         self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
-        self._go_on_with_seed(meta.get('seed'))
+        asked, seed = self._randomness_cfg.get('seed'), meta.get('seed')
+        if seed is not None and seed != asked:
+            if asked is not None:
+                self.logger.warning(f'seed {seed} of the checkpoint, not {asked} of the config')
+            self._randomness_cfg.update(seed=seed)
+            self.set_randomness(**self._randomness_cfg)
         if meta.get('dataset_meta') != to_plain(dataset_meta(self), 'dataset_meta'):
             self.logger.warning(f'{path} was trained on data of other classes or another palette')
         restore_log(self.message_hub, checkpoint['message_hub'])
@@ -219,6 +235,7 @@ class Runner(MMEngineRunner):
             raise InputError(f'checkpoint {path} does not fit the optimiser: {error}') from error
         for line in lines:
             self.logger.warning(line)
+        self._has_loaded = True
         finished = '; the training is finished' if self.iter >= self.max_iters else ''
         self.logger.info(f'resumed {path}, epoch: {self.epoch}, iter: {self.iter}{finished}')
 
@@ -251,34 +268,15 @@ class Runner(MMEngineRunner):
         checkpoint = contents_of(
             self, {**counters, **(meta or {})}, save_optimizer, save_param_scheduler
         )
-        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         write_checkpoint(checkpoint, Path(out_dir) / filename)
 
     def _newest_checkpoint(self) -> str | None:
         """Find the newest whole checkpoint of rank 0's work dir, which all ranks resume."""
-        found = [self._look_for_checkpoint() if is_main_process() else None]
+        hook = next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
+        found: list[str | None] = [None]
+        if is_main_process() and hook is not None and is_local(hook.out_dir or ''):
+            found = [hook.newest(self)]
+        elif is_main_process():
+            found = [find_latest_checkpoint(self.work_dir)]
         broadcast_object_list(found)
         return found[0]
-
-    def _look_for_checkpoint(self) -> str | None:
-        hook = next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
-        if hook is None or not is_local(hook.out_dir or ''):
-            return find_latest_checkpoint(self.work_dir)
-        newest, damaged = hook.newest(self)
-        if newest is None and damaged:
-            raise InputError(
-                f'no whole checkpoint to resume in {self.work_dir}: {"; ".join(damaged)}. Without '
-                '--resume the training starts anew'
-            )
-        for line in damaged:
-            self.logger.warning(f'left out of resuming: {line}')
-        return None if newest is None else str(newest)
-
-    def _go_on_with_seed(self, seed: int | None) -> None:
-        asked = self._randomness_cfg.get('seed')
-        if seed is None or seed == asked:
-            return
-        if asked is not None:
-            self.logger.warning(f'seed {seed} of the checkpoint, instead of {asked} of the config')
-        self._randomness_cfg.update(seed=seed)
-        self.set_randomness(**self._randomness_cfg)

@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
 from torch import nn
-from torch.utils.data import BatchSampler, DataLoader
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
 from mmdpt.datasets.training_samples import (
     LaterBatches,
@@ -57,11 +57,18 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
     ) -> None:
         super().__init__(runner, dataloader, max_iters, **kwargs)
         self.built_seed = self._seed()
-        self.samples = TrainingSamples(
-            self.dataloader.dataset, self.built_seed, on_bad_sample, self.dataloader.num_workers
-        )
-        self.dataloader = _with_positions(self.dataloader, self.samples)
-        self.dataloader_iterator: Any = None
+        self.samples: TrainingSamples | None = None
+        if self._has_positions():
+            self.samples = TrainingSamples(
+                self.dataloader.dataset, self.built_seed, on_bad_sample, self.dataloader.num_workers
+            )
+            _add_positions(self.dataloader)
+            self.dataloader_iterator: Any = self._batches()
+        else:
+            runner.logger.warning(
+                'The data loader has no map-style data set with batches: random numbers of its '
+                'samples are not those of an uninterrupted training after a resume.'
+            )
         if on_bad_sample == 'skip' and not any(isinstance(h, BadSampleHook) for h in runner.hooks):
             runner.register_hook(BadSampleHook())
 
@@ -73,7 +80,9 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         """
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
-        self._start_data()
+        if self.samples is None:
+            for _ in range(self._iter):
+                next(self.dataloader_iterator)
         seed, rank = self._seed(), get_rank()
         with _naming_what_workers_read(self.samples):
             if self._iter > 0 and self.runner.message_hub.runtime_info.get(VALIDATED) != self._iter:
@@ -81,8 +90,6 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
             while self._iter < self._max_iters and not self.stop_training:
                 self.runner.model.train()
                 batch = next(self.dataloader_iterator)
-                self._draws += self._draws_per_iteration()
-                self.runner.message_hub.update_info(DRAWS, self._draws)
                 seed_iteration(seed, rank, self._iter)
                 self.run_iter(batch)
                 self._validate()
@@ -113,11 +120,17 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         """Count samples on all ranks. A batch sampler of the config counts batches instead."""
         return (self.dataloader.batch_size or 0) * get_world_size()
 
-    def _start_data(self) -> None:
-        """Start the workers at the first sample that was not seen."""
-        self._draws = self._iter * self._draws_per_iteration()
+    def _has_positions(self) -> bool:
+        loader = self.dataloader
+        iterable = isinstance(loader.dataset, IterableDataset)
+        return not iterable and loader.batch_sampler is not None
+
+    def _batches(self) -> Iterator[Any]:
+        """Start the workers at the first sample that was not seen, when the first is asked for."""
+        assert self.samples is not None
+        draws = self._iter * self._draws_per_iteration()
         if self._iter > 0:  # the number of processes or the batch size may have changed
-            self._draws = self.runner.message_hub.runtime_info.get(DRAWS, self._draws)
+            draws = self.runner.message_hub.runtime_info.get(DRAWS, draws)
         self.samples.seed = self._seed()
         batches: Any = self.dataloader.batch_sampler
         sampler = batches.sampler.sampler
@@ -126,43 +139,30 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         if isinstance(batches, LaterBatches):
             batches.start = self._iter
         else:
-            batches.sampler.start = -(-self._draws // get_world_size())
-        self.dataloader_iterator = iter(self.dataloader)
+            batches.sampler.start = -(-draws // get_world_size())
+        self.dataloader._iterator = None  # persistent workers that began with other draws
+        for batch in self.dataloader:
+            draws += self._draws_per_iteration()
+            self.runner.message_hub.update_info(DRAWS, draws)
+            yield batch
 
 
-def _with_positions(loader: DataLoader, samples: TrainingSamples) -> DataLoader:
-    """Give a data loader these samples and positions in its draws."""
+def _add_positions(loader: DataLoader) -> None:
+    """Let the batches of a data loader be of numbered draws."""
     batches: Any = loader.batch_sampler
-    if type(batches) is BatchSampler:
-        order: dict[str, Any] = dict(
-            batch_size=loader.batch_size, sampler=PositionSampler(loader.sampler)
-        )
-    else:
-        batches.sampler = PositionSampler(batches.sampler)
-        order = dict(batch_sampler=LaterBatches(batches))
-    return DataLoader(
-        samples,
-        **order,
-        num_workers=loader.num_workers,
-        collate_fn=loader.collate_fn,
-        pin_memory=loader.pin_memory,
-        timeout=loader.timeout,
-        worker_init_fn=loader.worker_init_fn,
-        multiprocessing_context=loader.multiprocessing_context,
-        generator=loader.generator,
-        prefetch_factor=loader.prefetch_factor,
-        persistent_workers=loader.persistent_workers,
-    )
+    batches.sampler = PositionSampler(batches.sampler)
+    if type(batches) is not BatchSampler:
+        vars(loader)['batch_sampler'] = LaterBatches(batches)  # it has not been used yet
 
 
 @contextmanager
-def _naming_what_workers_read(samples: TrainingSamples) -> Iterator[None]:
+def _naming_what_workers_read(samples: TrainingSamples | None) -> Iterator[None]:
     """Add the files to torch's errors of dead workers, which any line may raise (SIGCHLD)."""
     try:
         yield
     except RuntimeError as error:
         found = _WORKER_TROUBLE.match(str(error))
-        if found is None:
+        if found is None or samples is None:
             raise
         reading = samples.reading()
         if found[1]:

@@ -103,7 +103,7 @@ def work_dir(trained, tmp_path):
 @pytest.mark.parametrize('where', ['tiny', 'iter_4.pth'])
 def test_resuming_prefers_the_work_dir_to_load_from(start, weights, trained, work_dir, where):
     source = where if where == 'tiny' else trained / where
-    runner, _ = start(f'load_from={source}', resume=True)
+    runner, _ = start(f'load_from={source}', resume='auto')
     expected = read_checkpoint(work_dir / 'iter_2.pth').state_dict
     own = runner.model.state_dict()
     assert runner.iter == 2
@@ -116,7 +116,7 @@ def test_resuming_with_other_classes_is_refused(start, work_dir):
 
 
 def test_resuming_before_the_first_checkpoint_starts_from_the_release(start, weights):
-    runner, _ = start('load_from=tiny', resume=True)
+    runner, _ = start('load_from=tiny', resume='auto')
     assert runner.iter == 0
     assert_holds_all_but_the_classifiers(runner.model, weights)
 

@@ -35,7 +35,7 @@ def segmentor(num_classes=9, of=EncoderDecoder, out_channels=None, **test_cfg):
             loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=out_channels == 1),
         ),
         data_preprocessor=dict(type='SegDataPreProcessor'),
-        test_cfg=ConfigDict({'mode': 'whole', **test_cfg}),
+        test_cfg=ConfigDict({'mode': 'whole', 'keep_logits': False, **test_cfg}),
     )
     return tiny.draw_weights(model, std=0.2)
 
@@ -70,8 +70,10 @@ def test_predictions_are_those_of_mmseg(test_cfg, channels):
 
 
 @torch.no_grad()
-def test_logits_are_kept_where_asked_for():
-    ours = segmentor(keep_logits=True).predict(image(), [sample()])[0]
+def test_results_hold_the_logits_unless_told_otherwise():
+    model = segmentor()
+    del model.test_cfg.keep_logits
+    ours = model.predict(image(), [sample()])[0]
     theirs = segmentor(of=MMSegEncoderDecoder).predict(image(), [sample()])[0]
     assert torch.equal(ours.seg_logits.data, theirs.seg_logits.data)
     assert torch.equal(ours.pred_sem_seg.data, theirs.pred_sem_seg.data)

@@ -98,21 +98,34 @@ def test_the_log_comes_back_as_it_was(tmp_path):
     assert after.get_scalar('train/loss').current() == 7.0
 
 
-def test_mmengine_checkpoints_are_read_without_their_log(read, told):
+def test_mmengine_checkpoints_are_read_with_their_log(read, told):
     """As MMEngine's own runner writes them: buffers, NumPy's scalars and schedules' functions."""
+    added = dict(
+        table=np.arange(6, dtype='<i2').reshape(2, 3).T,
+        score=np.float32(0.5),
+        flags=np.array([True, False]),
+        names={'a', 'b'},
+        words=np.array(['one']),  # of objects no more than a note in the log
+    )
     loaded = read(
         checkpoint(
             message_hub=dict(
-                log_scalars=dict(loss=HistoryBuffer([1.0], [1])),
+                log_scalars=dict(loss=HistoryBuffer([1.0, 3.0], [1, 2])),
                 runtime_info=dict(iter=2, best_score=np.float64(3)),
                 resumed_keys=OrderedDict(loss=True, iter=True, best_score=True),
-            )
+            ),
+            added=added,
         )
     )
     hub = MessageHub.get_instance('log-of-mmengine')
     restore_log(hub, loaded['message_hub'])
-    assert dict(hub.runtime_info) == dict(iter=2) and not hub.log_scalars
-    assert ['message_hub.log_scalars.loss' in line for line in told] == [True]
+    assert dict(hub.runtime_info) == dict(iter=2, best_score=3.0)
+    assert [part.tolist() for part in hub.get_scalar('loss').data] == [[1.0, 3.0], [1, 2]]
+    assert told == ['no part of a checkpoint: added.words']
+    for key in ('table', 'flags'):
+        np.testing.assert_array_equal(loaded['added'][key], added[key], strict=True)
+        assert loaded['added'][key].flags.writeable
+    assert (loaded['added']['score'], loaded['added']['names']) == (0.5, {'a', 'b'})
 
 
 @pytest.mark.parametrize(

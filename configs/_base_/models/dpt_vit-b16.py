@@ -21,5 +21,5 @@ model = dict(
         ),
     ),
     train_cfg=dict(),
-    test_cfg=dict(mode='whole'),
+    test_cfg=dict(mode='whole', keep_logits=False),  # full-size logits take gigabytes
 )

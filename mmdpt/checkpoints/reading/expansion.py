@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mmdpt.errors import InputError
 
+from .recorded import Recorded
+
 GREATEST_EXPANSION = 4
 """Bytes of tensors, or objects, per byte of the file. Tensors that share memory all count."""
 ALWAYS_ALLOWED = 1 << 20
@@ -67,6 +69,8 @@ def check_contents(path: Path, loaded: Any) -> None:
         parts = _parts(value)
         if isinstance(value, Tensor):
             tensors[id(value)] = _bytes_of(path, value)
+        elif isinstance(value, Recorded):
+            tensors[id(value)] = len(value.raw)
         new = [part for part in parts if _is_container(part) and id(part) not in sizes]
         if new and id(value) not in entered:
             entered.add(id(value))
@@ -81,12 +85,14 @@ def check_contents(path: Path, loaded: Any) -> None:
 
 
 def _is_container(value: Any) -> bool:
-    return isinstance(value, (Tensor, Mapping, list, tuple, set))
+    return isinstance(value, (Tensor, Mapping, list, tuple, set, Recorded))
 
 
 def _parts(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         return [*value.keys(), *value.values()]
+    if isinstance(value, Recorded):
+        return [value.args, value.state]
     return list(value) if isinstance(value, (list, tuple, set)) else []
 
 

@@ -18,6 +18,7 @@ from .checksums import check_whole
 from .download import download
 from .expansion import check_archive, check_contents
 from .mapped import copy_tensors, has_optimizer
+from .recorded import Recorded
 from .releases import RELEASES
 from .zoos import of_zoo, zoo_address
 
@@ -35,7 +36,7 @@ BOOKKEEPING = (
     'numpy.dtype',
     'numpy.ndarray',
 )
-"""What MMEngine pickles beside tensors, the log's history. ``_Ignored`` takes its place."""
+"""What MMEngine pickles beside tensors, the log's history. ``Recorded`` takes its place."""
 
 _UNPICKLING = Lock()
 """torch has one list of what may be unpickled, for all threads."""
@@ -46,16 +47,6 @@ class Checkpoint(NamedTuple):
 
     state_dict: dict[str, Tensor]
     meta: dict[str, Any]
-
-
-class _Ignored:
-    """Stands in for a pickled object that is not needed, and calls nothing."""
-
-    def __init__(self, *args: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
 
 
 def read_checkpoint(source: str | Path) -> Checkpoint:
@@ -181,7 +172,7 @@ def unpickle(path: Path, mapped: bool = False) -> Any:
     """Read a .pth file by weights-only unpickling; ``mapped`` leaves its tensors in the file."""
     check_archive(path)
     try:
-        with _ignoring_bookkeeping():
+        with _recording_bookkeeping():
             loaded = torch.load(path, map_location='cpu', weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         named = re.search(r'GLOBAL ([\w.]+)', str(error))
@@ -198,12 +189,12 @@ def unpickle(path: Path, mapped: bool = False) -> Any:
 
 
 @contextmanager
-def _ignoring_bookkeeping() -> Iterator[None]:
-    """Let weights-only unpickling read MMEngine's own files, with stand-ins that do nothing."""
+def _recording_bookkeeping() -> Iterator[None]:
+    """Let weights-only unpickling read MMEngine's own files, with stand-ins that call nothing."""
     inert: list[Any] = []
     for path in BOOKKEEPING:
         module, _, name = path.rpartition('.')
-        inert.append(type(name, (_Ignored,), dict(__module__=module, __qualname__=name)))
+        inert.append(type(name, (Recorded,), dict(__module__=module, __qualname__=name)))
     with _UNPICKLING:
         before = torch.serialization.get_safe_globals()
         torch.serialization.clear_safe_globals()

@@ -1,6 +1,7 @@
 """mmseg's steps with the same random numbers and results in less time; and depth packed too."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import cv2
 import mmcv
@@ -83,8 +84,9 @@ class RandomFlip(MMSegRandomFlip):
     def _flip(self, results: dict) -> None:
         image = results['img']
         super()._flip(results)
-        flipped = cv2.flip(image, FLIP_CODES[results['flip_direction']])
-        results['img'] = flipped.reshape(image.shape)
+        with suppress(cv2.error):  # OpenCV knows no int64
+            flipped = cv2.flip(image, FLIP_CODES[results['flip_direction']])
+            results['img'] = flipped.reshape(image.shape)
 
 
 @TRANSFORMS.register_module()
@@ -120,7 +122,10 @@ class PackSegInputs(MMSegPackSegInputs):
         if image is None or image.ndim != 3 or not image.flags.c_contiguous:
             return super().transform(results)
         planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
-        cv2.split(image, list(planes))
+        try:
+            cv2.split(image, list(planes))
+        except cv2.error:  # OpenCV knows no int64
+            return super().transform(results)
         packed = super().transform({key: results[key] for key in results if key != 'img'})
         return dict(inputs=torch.from_numpy(planes), **packed)
 

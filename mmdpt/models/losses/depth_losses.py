@@ -43,19 +43,29 @@ class DepthLoss(nn.Module):
         self.loss_weight = loss_weight
         self.loss_name = loss_name or self.loss_name
 
-    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+    def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Compare two maps of depth [m] or disparity, (N, 1, H, W); invalid targets are not finite.
 
-        Gives a scalar, in float32, or in float64 where the prediction is.
+        ``weight``, (N,), multiplies each image's loss in their mean, as in mmseg. Gives a scalar, in
+        float32, or in float64 where the prediction is.
 
         Raises:
-            ValueError: If the shapes differ or are not (N, 1, H, W).
+            ValueError: If the shapes differ or are not (N, 1, H, W), or images have weights and
+                the reduction is over the batch.
         """
         if pred.shape != target.shape or pred.dim() != 4 or pred.shape[1] != 1:
             raise ValueError(
                 'pred and target must both be (N, 1, H, W), got '
                 f'{tuple(pred.shape)} and {tuple(target.shape)}'
             )
+        if weight is not None:
+            if self.reduction != 'image' or weight.shape != pred.shape[:1]:
+                raise ValueError(
+                    "weight must be (N,), with reduction 'image'; got "
+                    f'{tuple(weight.shape)} and {self.reduction!r}'
+                )
+            images = zip(pred.split(1), target.split(1), weight, strict=True)
+            return torch.stack([self(*image) * factor for *image, factor in images]).mean()
         dtype = torch.promote_types(pred.dtype, torch.float32)
         valid = target.isfinite()
         # zero where the target is invalid, so that no NaN reaches a gradient

@@ -50,11 +50,13 @@ class DepthEstimator(EncoderDecoder, MMSegDepthEstimator):
     mmseg computes the sliding windows and then overwrites them by a whole-image inference.
 
     ``test_cfg``: ``mode`` 'whole' or 'slide' (with ``crop_size`` and ``stride`` [px]), ``flip``
-    True to average with the mirrored image; ``resize_mode`` 'bilinear' (the default, as mmseg) or
-    'bicubic' (isl-org/DPT, transformers) and ``resize_align_corners`` (default False; True in Depth
-    Anything V2) for the way to the original image, where bicubic overshoot ends at 0 or the head's
-    ``clamp``.
+    True to average with the mirrored image ('slide_flip', mmseg's word, is both);
+    ``resize_mode`` 'bilinear' (the default, as mmseg) or 'bicubic' (isl-org/DPT, transformers) and
+    ``resize_align_corners`` (default False; True in Depth Anything V2) for the way to the original
+    image, where bicubic overshoot ends at 0 or the head's ``clamp``.
     """
+
+    modes = (*EncoderDecoder.modes, 'slide_flip')
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Predict one window or image, averaged with its mirror image under ``flip``."""
@@ -179,7 +181,8 @@ def average_with_mirror_image(
 ) -> Tensor:
     """Predict an image or window; under ``test_cfg.flip``, averaged with its mirror image."""
     prediction = predict(inputs)
-    if not (test_cfg or {}).get('flip', False):
+    cfg = test_cfg or {}
+    if not (cfg.get('flip', False) or cfg.get('mode') == 'slide_flip'):
         return prediction
     return (prediction + predict(inputs.flip(-1)).flip(-1)) / 2
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from mmdpt.errors import InputError
 from mmdpt.registry import MODELS
 
-MODES = ('whole', 'slide')
 FLIP_AXES = {'horizontal': -1, 'vertical': -2}
 CLASSES_AT_ONCE = 8
 """Full-resolution maps in memory together: 150 of a 5 MP photograph take 3 GB.
@@ -34,11 +33,15 @@ ROUNDING = 64
 class EncoderDecoder(MMSegEncoderDecoder):
     """mmseg's EncoderDecoder, with layer depths for learning rates and frugal inference.
 
-    The layer depths are what layer-wise learning-rate decay needs. The labels are mmseg's, but the
-    logits of the original image's size, 3 GB for 150 classes of a 5 MP photograph, are never made.
+    The layer depths are what layer-wise learning-rate decay needs. The labels are mmseg's. Without
+    ``keep_logits`` the logits of the original image's size, 3 GB for 150 classes of a 5 MP
+    photograph, are never made.
 
-    ``test_cfg``: mmseg's, and ``keep_logits`` True for ``seg_logits`` in the results all the same.
+    ``test_cfg``: mmseg's, and ``keep_logits``, whether results have ``seg_logits``: by default, as
+    in mmseg; not in mmdpt's configs.
     """
+
+    modes: tuple[str, ...] = ('whole', 'slide')
 
     def get_layer_depth(self, param_name: str) -> tuple[int, int]:
         """Give a parameter's depth and the number of depths; heads are deepest.
@@ -73,12 +76,12 @@ class EncoderDecoder(MMSegEncoderDecoder):
         """Predict (N, C, H, W) at the size of the inputs (N, 3, H, W), whole or by windows.
 
         Raises:
-            ValueError: If ``test_cfg.mode`` is neither 'whole' nor 'slide'.
+            ValueError: If ``test_cfg.mode`` is none of ``modes``.
         """
         mode = self.test_cfg.get('mode', 'whole')
-        if mode not in MODES:
-            raise ValueError(f'test_cfg.mode must be one of {list(MODES)}, got {mode!r}')
-        if mode == 'slide':
+        if mode not in self.modes:
+            raise ValueError(f'test_cfg.mode must be one of {list(self.modes)}, got {mode!r}')
+        if mode != 'whole':
             return self.slide_inference(inputs, batch_img_metas)
         return self.whole_inference(inputs, batch_img_metas)
 
@@ -100,19 +103,18 @@ class EncoderDecoder(MMSegEncoderDecoder):
         return total.div_(count)
 
     def postprocess_result(self, seg_logits: Tensor, data_samples: list | None = None) -> list:
-        """Give ``pred_sem_seg``, (1, H, W), and, where they cost nothing or are kept, the logits.
+        """Give ``pred_sem_seg``, (1, H, W), and ``seg_logits`` unless ``keep_logits`` is False.
 
         Args:
             seg_logits: (N, C, H, W) at the size of the network's input.
             data_samples: Samples to fill, with labels of their original images; None for new ones,
                 with logits and labels of the network's input.
         """
-        if data_samples is None or (self.test_cfg or {}).get('keep_logits', False):
+        if data_samples is None or (self.test_cfg or {}).get('keep_logits', True):
             return super().postprocess_result(seg_logits, data_samples)
         for logits, sample in zip(seg_logits, data_samples, strict=True):
-            labels = label_map(
-                logits, sample.metainfo, self.align_corners, self.decode_head.threshold
-            )
+            threshold = getattr(self.decode_head, 'threshold', None) or 0.5
+            labels = label_map(logits, sample.metainfo, self.align_corners, threshold)
             if len(logits) == 1:  # as mmseg's
                 labels = labels.to(logits)
             sample.set_data(dict(pred_sem_seg=PixelData(data=labels[None])))

@@ -26,6 +26,7 @@ class SegTTAModel(MMSegSegTTAModel):
         super().__init__(*args, **kwargs)
         self.module.test_cfg.update(keep_logits=True)
 
+    @torch.no_grad()
     def test_step(self, data: dict) -> list[SegDataSample]:
         """Predict a batch that is a list of augmentations under every key.
 

@@ -1,11 +1,14 @@
 """Contents of a training's checkpoint: tensors, numbers and text, nothing to be called.
 
 MMEngine pickles log buffers, NumPy scalars and functions of schedules as objects, and reading them
-back would execute code. Weights-only unpickling reads all of our checkpoints.
+back would execute code. Weights-only unpickling reads all of our checkpoints, but those in which a
+hook put NumPy arrays: only ours does.
 """
 
 import time
+import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,8 @@ from torch import Tensor
 
 from mmdpt.checkpoints import state_dict_of
 from mmdpt.checkpoints.reading.checksums import check_whole
-from mmdpt.checkpoints.reading.reader import unpickle
+from mmdpt.checkpoints.reading.reader import local_path, unpickle
+from mmdpt.checkpoints.reading.recorded import Recorded, numpy_of
 from mmdpt.errors import InputError
 from mmdpt.files.paths import check_file
 
@@ -31,8 +35,9 @@ LEFT_OUT = object()
 def to_plain(value: Any, name: str) -> Any:
     """Turn a part of a checkpoint into dicts, lists, tuples, tensors on the CPU, numbers and text.
 
-    Functions, such as the curve of a schedule, are dropped: they are code, not state. Objects of
-    other classes are dropped, and the log names them.
+    NumPy's scalars become numbers; its arrays stay, but are lists in ``meta``. Functions, such as
+    the curve of a schedule, are dropped: they are code, not state. Objects of other classes are
+    dropped, and the log names them.
     """
     left_out: list[str] = []
     plain = _plain(value, name, left_out)
@@ -44,7 +49,7 @@ def to_plain(value: Any, name: str) -> Any:
 def contents_of(
     runner: Runner, meta: dict[str, Any], optimizer: bool = True, schedules: bool = True
 ) -> dict[str, Any]:
-    """Collect a checkpoint, under MMEngine's keys.
+    """Collect a checkpoint, under MMEngine's keys, with what hooks add or change.
 
     ``meta`` has ``epoch`` and ``iter`` to resume at, and further notes.
     """
@@ -58,16 +63,17 @@ def contents_of(
     )
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     checkpoint = dict(
-        meta=to_plain({**notes, **meta}, 'meta'),
+        meta={**notes, **meta},
         state_dict=weights_to_cpu(model.state_dict()),
-        message_hub=to_plain(runner.message_hub.state_dict(), 'message_hub'),
+        message_hub=runner.message_hub.state_dict(),
     )
     if optimizer:
-        checkpoint['optimizer'] = to_plain(runner.optim_wrapper.state_dict(), 'optimizer')
+        checkpoint['optimizer'] = runner.optim_wrapper.state_dict()
     if schedules:
-        states = _states(runner.param_schedulers or [])
-        checkpoint['param_schedulers'] = to_plain(states, 'param_schedulers')
-    return checkpoint
+        checkpoint['param_schedulers'] = _states(runner.param_schedulers or [])
+    runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+    # weights are tensors already, and keep their class and its notes
+    return {key: v if key == 'state_dict' else to_plain(v, key) for key, v in checkpoint.items()}
 
 
 def dataset_meta(runner: Runner) -> dict[str, Any] | None:
@@ -103,6 +109,19 @@ def read_training_checkpoint(path: Path) -> dict[str, Any]:
     return dict(state_dict=state_dict, **parts)
 
 
+def read_notes(source: str | Path) -> dict[str, Any]:
+    """Read what a training noted beside weights and optimiser, such as averaged weights.
+
+    Its tensors stay in the file until they are used. A file of another kind gives nothing.
+    """
+    path = local_path(source)
+    loaded = unpickle(path, mapped=True) if zipfile.is_zipfile(path) else {}
+    if not (isinstance(loaded, dict) and isinstance(loaded.get('state_dict'), dict)):
+        return {}
+    known = ('state_dict', 'optimizer', 'param_schedulers')
+    return {key: to_plain(part, key) for key, part in loaded.items() if key not in known}
+
+
 def restore_log(hub: MessageHub, saved: Mapping[str, Any]) -> None:
     """Restore the scalars and information of the message hub; ignore what is not a buffer."""
     scalars = {
@@ -135,8 +154,17 @@ def _plain(value: Any, name: str, left_out: list[str]) -> Any:
             return kind(value)
     if isinstance(value, Tensor):
         return value.detach().cpu()
+    if (
+        isinstance(value, np.ndarray)
+        and value.dtype.kind in 'biufc'
+        and not name.startswith('meta')
+    ):
+        return value
     if isinstance(value, (np.generic, np.ndarray)):
         return _plain(value.tolist(), name, left_out)
+    if isinstance(value, Recorded):
+        with suppress(KeyError, TypeError, ValueError):
+            return _plain(_object_of(value), name, left_out)
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, HistoryBuffer):
@@ -145,10 +173,20 @@ def _plain(value: Any, name: str, left_out: list[str]) -> Any:
     if isinstance(value, Mapping):
         parts = {key: _plain(part, f'{name}.{key}', left_out) for key, part in value.items()}
         return {key: part for key, part in parts.items() if part is not LEFT_OUT}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set, frozenset)):
         items = [_plain(item, name, left_out) for item in value]
         items = [item for item in items if item is not LEFT_OUT]
-        return tuple(items) if isinstance(value, tuple) else items
+        if isinstance(value, list):
+            return items
+        return tuple(items) if isinstance(value, tuple) else set(items)
     if not callable(value) or isinstance(value, type):
         left_out.append(name)
     return LEFT_OUT
+
+
+def _object_of(value: Recorded) -> Any:
+    """Make the log's buffer, the array or the number of which a pickle tells."""
+    if type(value).__name__ != HistoryBuffer.__name__:
+        return numpy_of(value)
+    arrays = (numpy_of(value.state[f'_{key}']) for key in BUFFER_KEYS[:2])
+    return HistoryBuffer(*arrays, max_length=value.state['max_length'])

@@ -18,7 +18,6 @@ from mmdpt.files.paths import make_folder
 from mmdpt.registry import HOOKS
 
 from .checkpoint_files import (
-    Newest,
     is_local,
     newest_whole,
     point_at,
@@ -31,6 +30,8 @@ BEST = dict(mIoU='greater', abs_rel='less', whdr='less')
 """Metrics that ``save_best='auto'`` looks for, and which values of them are better."""
 VALIDATED = 'last_validation'
 """Key in the message hub (saved in checkpoints) of the iteration of the last validation."""
+OUTDATED = 'outdated_ckpt_ids'
+"""Key in the message hub of the checkpoints to remove once the newest is written."""
 
 
 @HOOKS.register_module()
@@ -52,6 +53,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         **kwargs: MMEngine's arguments: ``interval``, ``by_epoch``, ``max_keep_ckpts``, ...
     """
 
+    trains = False
     out_dir: Any
     last_ckpt: str | None
     keep_ckpt_ids: deque[int]
@@ -74,12 +76,30 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.save_retries = save_retries
         self.retry_wait = retry_wait
 
-    def newest(self, runner: Runner) -> Newest:
-        """Find the checkpoint to resume, before the training starts. See ``newest_whole``."""
-        return newest_whole(Path(runner.work_dir), self._folder(runner), self.filename_tmpl)
+    def newest(self, runner: Runner) -> str | None:
+        """Find the checkpoint to resume, before the training starts. See ``newest_whole``.
+
+        Raises:
+            InputError: If there are checkpoints, and all are damaged.
+        """
+        work_dir = Path(runner.work_dir)
+        newest, damaged = newest_whole(work_dir, self._folder(runner), self.filename_tmpl)
+        if newest is None and damaged:
+            faults = '; '.join(damaged)
+            raise InputError(
+                f'no whole checkpoint to resume in {work_dir}: {faults}. Without --resume the '
+                'training starts anew'
+            )
+        for line in damaged:
+            runner.logger.warning(f'left out of resuming: {line}')
+        return None if newest is None else str(newest)
 
     def before_train(self, runner: Runner) -> None:
         """Remove what a killed process of this run left behind."""
+        self.trains = True
+        hub = runner.message_hub.runtime_info
+        if OUTDATED in hub:  # MMEngine's hook removes what is too many
+            hub['keep_ckpt_ids'] = [*hub.pop(OUTDATED), *hub['keep_ckpt_ids']]
         super().before_train(runner)
         if is_main_process() and is_local(self.out_dir):
             make_folder(self.out_dir)
@@ -100,7 +120,8 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         """Save the best checkpoint, and note that this validation is done."""
-        runner.message_hub.update_info(VALIDATED, runner.iter)
+        if self.trains:  # who asks for the iteration builds the training's data
+            runner.message_hub.update_info(VALIDATED, runner.iter)
         super().after_val_epoch(runner, metrics)
 
     def save(self, runner: Runner, iteration: int) -> None:
@@ -129,14 +150,17 @@ class CheckpointHook(MMEngineCheckpointHook):
         ids = []
         if self.max_keep_ckpts > 0:
             ids = [*(i for i in self.keep_ckpt_ids if i != step), step]
-            # includes those to be removed: if the run is killed first, it removes them when resumed
-            hub.update_info('keep_ckpt_ids', ids)
+            hub.update_info('keep_ckpt_ids', ids[-self.max_keep_ckpts :])
+            # if the run is killed before they are removed, it removes them when resumed
+            hub.update_info(OUTDATED, ids[: -self.max_keep_ckpts])
         name = self.filename_tmpl.format(step)
         path = self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         hub.update_info('last_ckpt', path)
+        optimizer, schedules = self.save_optimizer, self.save_param_scheduler
+        contents = dict(save_optimizer=optimizer, save_param_scheduler=schedules, **self.args)
 
         def write() -> None:
-            self._save_as(runner, name, meta, self.by_epoch, **self._contents())
+            self._save_as(runner, name, meta, self.by_epoch, **contents)
             if is_main_process():
                 point_at(Path(path), Path(runner.work_dir))
 
@@ -145,6 +169,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.last_ckpt = before[0]
             hub.update_info('last_ckpt', before[0])
             hub.update_info('keep_ckpt_ids', before[1])
+            hub.update_info(OUTDATED, [])
             return
         if self.max_keep_ckpts > 0:
             self.keep_ckpt_ids = deque(ids, self.max_keep_ckpts)
@@ -209,13 +234,6 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.best_ckpt_path_dict[metric] = path
         replaced = before[path_key] or ''
         return '' if replaced == path else replaced
-
-    def _contents(self) -> dict[str, Any]:
-        return dict(
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            **self.args,
-        )
 
     def _save_as(
         self, runner: Runner, name: str, meta: dict, by_epoch: bool, **contents: Any

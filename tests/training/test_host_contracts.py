@@ -1,0 +1,269 @@
+"""What MMEngine's runner promises to hooks, loaders and files holds for ours; each asks both."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset, Compose
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner as MMEngineRunner
+from mmpretrain.engine.hooks import SwitchRecipeHook
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from mmdpt.registry import METRICS, MODELS
+from mmdpt.training import IterBasedTrainLoop, Runner
+
+RUNNERS = dict(mmengine=MMEngineRunner, mmdpt=Runner)
+SEEN = []
+"""The batches that the model got."""
+
+
+class Numbers(BaseDataset):
+    """Samples 0, 1, ... 7."""
+
+    built = 0
+
+    def __init__(self, **kwargs):
+        Numbers.built += 1
+        super().__init__(pipeline=[], **kwargs)
+
+    def load_data_list(self):
+        return [dict(inputs=torch.tensor([float(number)])) for number in range(8)]
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter([dict(inputs=torch.tensor([float(number)])) for number in range(5)])
+
+    def __len__(self):
+        return 5
+
+
+class Loader(DataLoader):
+    """A user's own."""
+
+
+class Line(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.layer, self.other = nn.Linear(1, 1), nn.Linear(1, 1)
+
+    def forward(self, inputs, mode='tensor', **_):
+        if mode == 'predict':
+            return inputs
+        SEEN.append(torch.stack(list(inputs)).flatten().tolist())
+        return dict(loss=(self.layer(torch.stack(list(inputs))) - 1).square().mean())
+
+    def train_step(self, data, optim_wrapper):
+        if not hasattr(optim_wrapper, 'items'):
+            return super().train_step(data, optim_wrapper)
+        loss = self(**self.data_preprocessor(data), mode='loss')['loss']
+        for wrapper in optim_wrapper.values():
+            wrapper.zero_grad()
+        loss.backward()
+        for wrapper in optim_wrapper.values():
+            wrapper.step()
+        return dict(loss=loss)
+
+
+class Nothing(BaseMetric):
+    def process(self, *_):
+        self.results.append(1)
+
+    def compute_metrics(self, results):
+        return dict(number=len(results))
+
+
+def loader(dataset=Numbers, **changes):
+    cfg = dict(batch_size=2, num_workers=0, dataset=dict(type=dataset))
+    return cfg | dict(sampler=dict(type='InfiniteSampler', shuffle=False)) | changes
+
+
+@pytest.fixture(params=RUNNERS)
+def build(request, tmp_path, forget_runs):
+    """Build a runner, MMEngine's and ours."""
+
+    def run(folder='run', by=None, **changes):
+        scope = by or request.param
+        forget_runs()
+        SEEN.clear()
+        cfg = dict(
+            default_scope=scope,
+            work_dir=str(tmp_path / folder),
+            model=dict(type=Line),
+            train_dataloader=loader(),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
+            train_cfg=dict(by_epoch=False, max_iters=4),
+            default_hooks=dict(
+                checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2),
+            ),
+            log_processor=dict(by_epoch=False),
+            log_level='ERROR',
+            randomness=dict(seed=0),
+        )
+        return RUNNERS[scope].from_cfg(Config(cfg | changes))
+
+    return run
+
+
+def weight(runner):
+    return runner.model.layer.weight.item()
+
+
+@pytest.mark.parametrize(
+    ('given', 'resume', 'iteration'),
+    [(None, True, 4), ('iter_2', True, 2), ('iter_2', False, 0), (None, False, 0)],
+)
+def test_load_from_and_resume_say_where_a_training_begins(build, given, resume, iteration):
+    trained = build()
+    trained.train()
+    path = given and f'{trained.work_dir}/{given}.pth'
+    runner = build(load_from=path, resume=resume)
+    runner.load_or_resume()
+    assert (runner.iter, runner._has_loaded) == (iteration, bool(given or resume))
+    if given:
+        saved = torch.load(path, weights_only=False)['state_dict']
+        assert weight(runner) == saved['layer.weight'].item()
+
+
+def test_what_was_resumed_by_hand_is_not_replaced_by_load_from(build):
+    trained = build()
+    trained.train()
+    runner = build(load_from=f'{trained.work_dir}/iter_2.pth')
+    runner.resume(f'{trained.work_dir}/iter_4.pth')
+    runner.train()  # there is no iteration left
+    assert weight(runner) == weight(trained)
+
+
+def test_the_loader_and_its_data_set_stay_the_users(build):
+    own = Loader(Numbers(), batch_size=2)
+    runner = build(train_dataloader=loader())
+    runner._train_dataloader = own
+    runner.train()
+    assert runner.train_dataloader is own and type(own.dataset) is Numbers
+    assert own.batch_size == 2 and runner.train_loop.dataloader is own
+    assert SEEN == [[0, 1], [2, 3], [4, 5], [6, 7]]
+
+
+def test_a_hook_switches_the_pipeline_of_an_iteration_based_training(build):
+    class Tenfold(Hook):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if batch_idx == 1:
+                tenfold = Compose([lambda info: dict(inputs=10 * info['inputs'])])
+                SwitchRecipeHook._switch_train_pipeline(runner, tenfold)
+
+    build(custom_hooks=[dict(type=Tenfold)]).train()
+    assert SEEN == [[0, 1], [2, 3], [40, 50], [60, 70]]
+
+
+def test_a_loop_of_a_user_draws_batches_before_it_runs(build):
+    loop = build().train_loop
+    assert [next(loop.dataloader_iterator)['inputs'][0].item() for _ in range(3)] == [0, 2, 4]
+
+
+def test_a_stream_trains_and_is_resumed(build):
+    def start(**changes):
+        runner = build(**changes)
+        runner._train_dataloader = DataLoader(Stream(), batch_size=5)
+        runner.train()
+
+    start(train_cfg=dict(by_epoch=False, max_iters=2))
+    start(train_cfg=dict(by_epoch=False, max_iters=3), resume=True)
+    assert SEEN == [[0, 1, 2, 3, 4]]
+
+
+class Noting(Hook):
+    """Keeps an array, a number of NumPy and a set, in the file and in the message hub."""
+
+    found = None
+
+    def before_save_checkpoint(self, runner, checkpoint):
+        checkpoint['noted'] = dict(table=np.arange(6.0).reshape(2, 3), score=np.float32(0.5))
+        runner.message_hub.update_info('names', {'a', 'b'})
+        checkpoint['message_hub'] = runner.message_hub.state_dict()
+
+    def after_load_checkpoint(self, runner, checkpoint):
+        Noting.found = copy.deepcopy(checkpoint.get('noted'))
+
+
+@pytest.mark.parametrize('resume', [True, False])
+def test_what_a_hook_saves_comes_back(build, resume):
+    hooks = [dict(type=Noting)]
+    trained = build(custom_hooks=hooks)
+    trained.train()
+    path = f'{trained.work_dir}/iter_4.pth'
+    runner = build('next', custom_hooks=hooks, load_from=path, resume=resume)
+    runner.load_or_resume()
+    np.testing.assert_array_equal(Noting.found['table'], np.arange(6.0).reshape(2, 3), strict=True)
+    assert Noting.found['score'] == 0.5
+    assert runner.message_hub.runtime_info.get('names') == ({'a', 'b'} if resume else None)
+
+
+def test_validating_builds_no_training_data(build):
+    validation = dict(
+        val_dataloader=loader(sampler=dict(type='DefaultSampler', shuffle=False)),
+        val_cfg=dict(),
+        val_evaluator=dict(type=Nothing),
+    )
+    runner = build(**validation)
+    before = Numbers.built
+    assert runner.val() == dict(number=4)
+    assert Numbers.built == before + 1 and isinstance(runner._train_loop, dict)
+
+
+def test_several_optimisers_without_schedules_are_resumed(build):
+    def start(**changes):
+        runner = build(**changes)
+        parts = dict(layer=runner.model.layer, other=runner.model.other)
+        runner.optim_wrapper = OptimWrapperDict(
+            **{
+                name: OptimWrapper(torch.optim.SGD(part.parameters(), 0.1, momentum=0.9))
+                for name, part in parts.items()
+            }
+        )
+        runner.train()
+        return weight(runner)
+
+    whole = start()
+    half = dict(by_epoch=False, max_iters=2)
+    start(folder='half', train_cfg=half)
+    assert start(folder='half', resume=True) == whole
+
+
+def test_the_file_says_which_checkpoints_are_kept(build):
+    hook = dict(type='CheckpointHook', by_epoch=False, interval=1, max_keep_ckpts=2)
+    runner = build(default_hooks=dict(checkpoint=hook))
+    runner.train()
+    saved = torch.load(f'{runner.work_dir}/iter_4.pth', weights_only=False)
+    assert saved['message_hub']['runtime_info']['keep_ckpt_ids'] == [3, 4]
+
+
+@pytest.mark.parametrize('reader', RUNNERS)
+def test_either_runner_resumes_the_others_checkpoint(build, reader):
+    trained = build(train_cfg=dict(by_epoch=False, max_iters=2))
+    trained.train()
+    runner = build(by=reader, resume=True)
+    runner.train()
+    assert runner.iter == 4 and len(SEEN) == 2
+    whole = build('whole')
+    whole.train()
+    assert weight(runner) == weight(whole)
+
+
+def test_by_epoch_false_means_our_loop(build):
+    runner = build()
+    assert isinstance(runner.train_loop, IterBasedTrainLoop) == (type(runner) is Runner)
+
+
+def test_names_with_the_hosts_prefix_are_the_hosts():
+    init_default_scope('mmdpt')
+    for registry, name in ((METRICS, 'DepthMetric'), (MODELS, 'SiLogLoss'), (MODELS, 'DPTHead')):
+        assert registry.get(f'mmseg.{name}').__module__.startswith('mmseg.')
+        assert registry.get(name).__module__.startswith('mmdpt.')
