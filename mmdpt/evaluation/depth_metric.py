@@ -154,8 +154,6 @@ class DepthMetric(BaseMetric):
         super().__init__(**kwargs)
         if format_only and output_dir is None:
             raise ValueError('format_only needs output_dir')
-        if output_dir is not None:
-            Path(output_dir).mkdir(parents=True, exist_ok=True)
         self.output_dir = output_dir
         self.depth_scale_factor = depth_scale_factor
         self.format_only = format_only

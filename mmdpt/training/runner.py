@@ -166,7 +166,7 @@ class Runner(MMEngineRunner):
     def load_checkpoint(
         self, filename: str, map_location: Any = 'cpu', strict: bool = False, revise_keys: Any = ()
     ) -> dict[str, Any]:
-        """Load weights, and give the file's contents but optimiser and schedules; it is converted.
+        """Load weights of any layout, and give what else but an optimiser the file holds.
 
         A test needs all of the model's weights, a training at least half of them. Every tensor goes
         to where the model has it. ``revise_keys`` are pairs of a pattern in the keys and its

@@ -27,6 +27,14 @@ def test_missing_path_is_named():
         load_config('configs/mine.py')
 
 
+def test_a_config_of_a_checkout_is_inherited_by_its_package(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        f"_base_ = ['mmdpt::dpt/{NAME}.py']\nmodel = dict(decode_head=dict(channels=8))\n"
+    )
+    assert load_config(str(path)).model.decode_head.channels == 8
+
+
 @pytest.mark.parametrize(
     ('text', 'reason'),
     [("_base_ = ['./gone.py']\n", r'gone\.py'), ('a = b\n', "NameError: name 'b' is not defined")],

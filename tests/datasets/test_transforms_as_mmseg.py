@@ -83,9 +83,12 @@ def test_flips(direction):
     assert flips == {None, *([direction] if isinstance(direction, str) else direction)}
 
 
-@pytest.mark.parametrize('channels', [(), (1,)], ids=['grey', 'one channel'])
-def test_flips_of_grey_images(channels):
-    image = np.arange(37 * 53, dtype=np.float32).reshape(37, 53, *channels)
+@pytest.mark.parametrize(
+    ('dtype', 'channels'),
+    [(np.float32, ()), (np.float32, (1,)), (np.int64, ()), (np.int64, (1,)), (bool, ())],
+)
+def test_flips_of_grey_and_other_images(dtype, channels):
+    image = np.arange(37 * 53).astype(dtype).reshape(37, 53, *channels)
     assert_same(*both(RandomFlip(1.0), theirs.RandomFlip(1.0), 0, results(0, image)))
 
 
@@ -118,10 +121,11 @@ def test_every_value_is_converted_as_by_mmseg(alpha, beta):
         np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3),
         np.arange(4 * 5 * 3, dtype=np.float32).reshape(4, 5, 3) / 7,
         np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)[:, ::-1],
+        np.arange(4 * 5 * 3, dtype=np.int64).reshape(4, 5, 3),
         np.arange(4 * 5, dtype=np.uint8).reshape(4, 5),
         np.arange(4 * 5, dtype=np.uint8).reshape(4, 5, 1),
     ],
-    ids=['8 bits', 'float', 'a view', 'grey', 'one channel'],
+    ids=['8 bits', 'float', 'a view', '64 bits', 'grey', 'one channel'],
 )
 def test_packing(image):
     given = dict(

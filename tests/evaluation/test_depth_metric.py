@@ -278,3 +278,16 @@ def test_two_processes_equal_one(tmp_path):
         lines = (tmp_path / f'1-{round_up}.jsonl').read_text()
         assert lines.count('\n') == 5
         assert (tmp_path / f'2-{round_up}.jsonl').read_text() == lines
+
+
+def test_predictions_are_written_as_by_mmseg(tmp_path):
+    samples = [constant(2.5, name=f'b/{letter}.jpg') for letter in 'xy']
+    samples[1]['pred_depth_map']['data'][0, 0, :2] = torch.tensor([float('nan'), 1e9])
+    metric = DepthMetric(output_dir=str(tmp_path / 'out'), depth_scale_factor=256, format_only=True)
+    metric.process({}, samples)
+    assert metric.results == [] and metric.compute_metrics([]) == {}
+    first, second = (np.array(Image.open(tmp_path / 'out' / f'{name}.png')) for name in 'xy')
+    assert (first == 640).all() and first.dtype == np.uint16
+    assert second[0, :2].tolist() == [0, 65535]
+    with pytest.raises(ValueError, match='format_only needs output_dir'):
+        DepthMetric(format_only=True)

@@ -108,3 +108,8 @@ def test_sums_are_exact_beyond_what_float32_counts():
     assert float(torch.tensor(many) + torch.tensor(1.0)) == many
     one = IoUMetric.intersect_and_union(torch.zeros(1, 1), torch.zeros(1, 1), 2, 255)[0]
     assert (torch.tensor([many, 0], dtype=torch.float64) + one)[0] == many + 1
+
+
+def test_a_map_without_pixels_counts_nothing():
+    empty = torch.empty(0, 4, dtype=torch.int64)
+    assert all(not area.any() for area in IoUMetric.intersect_and_union(empty, empty, 3, 255))

@@ -23,6 +23,12 @@ def test_bytes_by_hand_which_opencv_and_we_read(tmp_path):
     np.testing.assert_array_equal(read_depth_file(str(path)), VALUES, strict=True)
 
 
+def test_one_channel_may_have_an_axis(tmp_path):
+    values = np.arange(6.0).reshape(2, 3, 1)
+    write_pfm(tmp_path / 'a.pfm', values)
+    np.testing.assert_array_equal(read_depth_file(str(tmp_path / 'a.pfm')), values[..., 0])
+
+
 @pytest.mark.parametrize('shape', [(4,), (1, 2, 2)])
 def test_array_of_other_axes_is_refused(tmp_path, shape):
     with pytest.raises(ValueError, match=r'holds \(H, W\), got shape'):

@@ -64,8 +64,8 @@ def test_flip_averages_with_the_mirror_image(joint):
 
 @pytest.mark.parametrize('joint', [False, True], ids=['depth', 'joint'])
 def test_unknown_mode_is_refused(joint):
-    with pytest.raises(ValueError, match=r"'whole', 'slide'.*'slide_flip'"):
-        infer(build(joint, mode='slide_flip'), images())
+    with pytest.raises(ValueError, match=r"'whole', 'slide'.*'turned'"):
+        infer(build(joint, mode='turned'), images())
 
 
 @pytest.mark.parametrize('joint', [False, True], ids=['depth', 'joint'])
@@ -215,3 +215,13 @@ def test_ground_truth_keeps_its_size_in_testing():
     depth = result['data_samples'][0].gt_depth_map.data
     assert depth.shape == (1, 6, 10)
     assert (depth == 255).all()
+
+
+def test_slide_flip_is_mmsegs():
+    image, cfg = images((40, 72)), {**WINDOWS, 'mode': 'slide_flip'}
+    ours = build(**cfg)
+    theirs = build(**{**cfg, 'mode': 'whole'})
+    meta = [dict(ori_shape=(40, 72), img_shape=(40, 72))]
+    with torch.no_grad():
+        expected = MMSegDepthEstimator.slide_flip_inference(theirs, image, meta)
+    torch.testing.assert_close(infer(ours, image), expected)

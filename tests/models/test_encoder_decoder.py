@@ -167,3 +167,22 @@ def test_of_one_class_the_average_probability_is_compared_with_the_threshold():
     [result] = SegTTAModel(segmentor(2, out_channels=1)).test_step(augmented(1))
     assert torch.equal(result.pred_sem_seg.data, expected)
     assert 0.05 < expected.mean() < 0.95
+
+
+def test_a_head_of_several_classes_needs_no_threshold():
+    """mmseg's K-Net has none."""
+    model = segmentor()
+    del model.decode_head.threshold
+    with torch.no_grad():
+        expected = segmentor().predict(image(), [sample()])[0].pred_sem_seg.data
+        assert torch.equal(model.predict(image(), [sample()])[0].pred_sem_seg.data, expected)
+
+
+def test_augmented_tests_keep_no_graph(monkeypatch):
+    model, logits = SegTTAModel(segmentor()), []
+    encode = model.module.encode_decode
+    monkeypatch.setattr(
+        model.module, 'encode_decode', lambda *args: logits.append(encode(*args)) or logits[-1]
+    )
+    model.test_step(augmented(1))
+    assert len(logits) == 4 and not any(found.requires_grad for found in logits)

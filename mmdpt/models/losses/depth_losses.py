@@ -46,8 +46,8 @@ class DepthLoss(nn.Module):
     def forward(self, pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """Compare two maps of depth [m] or disparity, (N, 1, H, W); invalid targets are not finite.
 
-        ``weight``, (N,), multiplies each image's loss in their mean, as in mmseg. Gives a scalar, in
-        float32, or in float64 where the prediction is.
+        ``weight``, (N,), multiplies each image's loss in their mean, as in mmseg. Gives a scalar,
+        in float32, or in float64 where the prediction is.
 
         Raises:
             ValueError: If the shapes differ or are not (N, 1, H, W), or images have weights and

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from depth_losses import every_loss
+from mmseg.models.losses import SiLogLoss as MMSegSiLogLoss
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mmdpt.models import (
@@ -155,3 +156,13 @@ def test_no_step_waits_for_a_value(loss):
     with FakeTensorMode():
         pred = torch.rand(2, 1, 8, 8, requires_grad=True)
         loss(pred, torch.rand(2, 1, 8, 8)).backward()
+
+
+def test_weights_of_images_are_mmsegs():
+    pred, target = (torch.rand(3, 1, 7, 9) + 0.5 for _ in range(2))
+    weight = torch.tensor([1.0, 0.0, 2.5])
+    expected = MMSegSiLogLoss()(pred, target, weight)
+    torch.testing.assert_close(SiLogLoss(eps=1e-6)(pred, target, weight), expected)
+    for wrong in (dict(reduction='batch'), dict(reduction='image')):
+        with pytest.raises(ValueError, match=r"weight must be \(N,\), with reduction 'image'"):
+            SiLogLoss(**wrong)(pred, target, weight[: 2 if wrong['reduction'] == 'image' else 3])
