@@ -1,7 +1,6 @@
 """mmseg's steps with the same random numbers and results in less time; and depth packed too."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import cv2
 import mmcv
@@ -19,6 +18,8 @@ VALUES = np.arange(256, dtype=np.uint8)
 """All values of 8 bits."""
 HUES = 180
 """Hues of OpenCV's 8-bit HSV, half a degree each."""
+UNKNOWN_TO_OPENCV = (np.int64, np.uint64)
+"""It refuses them, or gives int32."""
 CROP_ATTEMPTS = 10
 """Crops that mmseg draws to keep to ``cat_max_ratio``."""
 FLIP_CODES = dict(horizontal=1, vertical=0, diagonal=-1)
@@ -84,7 +85,7 @@ class RandomFlip(MMSegRandomFlip):
     def _flip(self, results: dict) -> None:
         image = results['img']
         super()._flip(results)
-        with suppress(cv2.error):  # OpenCV knows no int64
+        if image.dtype not in UNKNOWN_TO_OPENCV:
             flipped = cv2.flip(image, FLIP_CODES[results['flip_direction']])
             results['img'] = flipped.reshape(image.shape)
 
@@ -121,11 +122,10 @@ class PackSegInputs(MMSegPackSegInputs):
         image = results.get('img')
         if image is None or image.ndim != 3 or not image.flags.c_contiguous:
             return super().transform(results)
-        planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
-        try:
-            cv2.split(image, list(planes))
-        except cv2.error:  # OpenCV knows no int64
+        if image.dtype in UNKNOWN_TO_OPENCV:
             return super().transform(results)
+        planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
+        cv2.split(image, list(planes))
         packed = super().transform({key: results[key] for key in results if key != 'img'})
         return dict(inputs=torch.from_numpy(planes), **packed)
 
