@@ -123,9 +123,9 @@ class DepthMetric(BaseMetric):
         seed: Seed of the resampling.
         boundaries: Conventions of ``boundary_scores``, whose precision, recall and F1 of edges are
             metrics, too: 'depth_pro' gives 'depth_pro_precision', ...
-        output_dir: Folder for the predictions as 16-bit PNG, named as the images; as in mmseg.
-        depth_scale_factor: Value in these files of 1 in the model's unit, such as 256 [1/m].
-        format_only: Write these files and evaluate nothing: for data without ground truth.
+        output_dir: Folder for predictions as 16-bit PNG, named as the images; as in mmseg.
+        depth_scale_factor: Value of 1 m in these files.
+        format_only: Write these files and evaluate nothing.
         **kwargs: Arguments of mmengine's ``BaseMetric``: ``prefix``, ``collect_device``, ...
 
     Raises:
@@ -152,11 +152,8 @@ class DepthMetric(BaseMetric):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if format_only and output_dir is None:
-            raise ValueError('format_only needs output_dir')
-        self.output_dir = output_dir
+        self.output_dir, self.format_only = output_dir, format_only
         self.depth_scale_factor = depth_scale_factor
-        self.format_only = format_only
         if not (0 < min_depth < max_depth and math.isfinite(max_depth)):
             raise ValueError(
                 f'expected 0 < min_depth < max_depth, finite, got {min_depth} and {max_depth}'
@@ -191,10 +188,9 @@ class DepthMetric(BaseMetric):
                 evaluated pixel; names the image.
         """
         for sample in data_samples if self.output_dir else ():
-            path = Path(self.output_dir or '', f'{Path(sample["img_path"]).stem}.png')
             values = read_map(sample, 'pred_depth_map') * self.depth_scale_factor
-            values = np.nan_to_num(values).clip(0, np.iinfo(np.uint16).max)
-            mmcv.imwrite(values.astype(np.uint16), str(path))
+            image = np.nan_to_num(values).clip(0, 65535).astype(np.uint16)
+            mmcv.imwrite(image, f'{self.output_dir}/{Path(sample["img_path"]).stem}.png')
         if self.format_only:
             return
         # one entry for every image, valid or not: collecting from processes goes by position
@@ -207,7 +203,6 @@ class DepthMetric(BaseMetric):
             InputError: If no image has a valid pixel.
         """
         if self.format_only:
-            print_log(f'predictions are in {self.output_dir}', logger='current')
             return {}
         results = [result for result in results if self._counts(result['img_path'])]
         if not results:

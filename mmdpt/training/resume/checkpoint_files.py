@@ -4,6 +4,7 @@ A file is written under a hidden name, flushed to the disk (fsync) and renamed. 
 is updated last.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import IO, Any, NamedTuple
 import torch
 
 from mmdpt.checkpoints.reading.checksums import damage
+from mmdpt.checkpoints.reading.reader import unpickle
 from mmdpt.files.atomic import atomic_path
 
 POINTER = 'last_checkpoint'
@@ -47,6 +49,22 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
             if noted.error is not None:  # torch hides it behind "unexpected pos"
                 raise noted.error from None
             raise
+
+
+def publish(path: Path, keys: Any) -> Path:
+    """Write some keys of a checkpoint beside it, into a file named by its checksum.
+
+    Raises:
+        InputError: For any OSError, or if the checkpoint cannot be read.
+    """
+    kept = {key: part for key, part in unpickle(path).items() if key in keys}
+    unnamed = path.with_name(f'{path.stem}-published.pth')
+    write_checkpoint(kept, unnamed)
+    digest = hashlib.sha256()
+    with unnamed.open('rb') as file:
+        for chunk in iter(lambda: file.read(1 << 20), b''):
+            digest.update(chunk)
+    return unnamed.rename(path.with_name(f'{path.stem}-{digest.hexdigest()[:8]}.pth'))
 
 
 def point_at(path: Path, work_dir: Path) -> None:

@@ -1,6 +1,5 @@
 """Save checkpoints so that a run can always be resumed."""
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
-from mmdpt.checkpoints.reading.reader import unpickle
 from mmdpt.errors import InputError
 from mmdpt.files.paths import make_folder
 from mmdpt.registry import HOOKS
@@ -21,8 +19,8 @@ from .checkpoint_files import (
     is_local,
     newest_whole,
     point_at,
+    publish,
     remove_unfinished,
-    write_checkpoint,
 )
 
 POLICIES = ('stop', 'continue')
@@ -283,17 +281,8 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     @master_only
     def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
-        """Write ``published_keys`` of a checkpoint beside it, named by its checksum."""
-        path = Path(ckpt_path)
-        kept = {key: part for key, part in unpickle(path).items() if key in self.published_keys}
-        unnamed = path.with_name(f'{path.stem}-published.pth')
-        write_checkpoint(kept, unnamed)
-        with unnamed.open('rb') as file:
-            digest = hashlib.sha256()
-            for chunk in iter(lambda: file.read(1 << 20), b''):
-                digest.update(chunk)
-        published = unnamed.rename(path.with_name(f'{path.stem}-{digest.hexdigest()[:8]}.pth'))
-        runner.logger.info(f'{path} is published as {published}')
+        published = publish(Path(ckpt_path), self.published_keys)
+        runner.logger.info(f'{ckpt_path} is published as {published}')
 
 
 def _is_updated(runner: Runner) -> bool:
