@@ -18,12 +18,12 @@ from mmdpt.errors import InputError
 from mmdpt.files.paths import name_some
 from mmdpt.registry import METRICS
 
+from .bootstrap import CONFIDENCE, bootstrap_interval
 from .boundaries import CONVENTIONS, SCORES, boundary_scores
 from .crops import CROPS, crop_slices
 from .depth_alignment import align_depth, check_alignment
 from .depth_errors import ERRORS, depth_errors
 
-CONFIDENCE = 95  # [%]
 LEAST_PIXELS = 10
 """Fewer are not aligned to, as in DepthAnything/Depth-Anything-V2, metric_depth/train.py: scale and
 shift fit two pixels exactly."""
@@ -75,26 +75,6 @@ def leave_out_empty(results: list[dict], count: str, what: str, least: int = 1) 
 
 def _default_output(alignment: str) -> str:
     return 'relative' if alignment == 'lstsq' else 'depth'
-
-
-def bootstrap_interval(
-    values: np.ndarray, resamples: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile bootstrap of the mean (Efron 1979): how far it moves with the choice of images.
-
-    The values are (N, K), a row an image, of which N are drawn with replacement for each resample,
-    alike for all columns. Gives lower and upper end of the 95 % interval, each (K,).
-    """
-    generator = np.random.default_rng(seed)
-    means = np.stack(
-        [
-            values[generator.integers(0, len(values), len(values))].mean(axis=0)
-            for _ in range(resamples)
-        ]
-    )
-    tail = (100 - CONFIDENCE) / 2
-    low, high = np.percentile(means, [tail, 100 - tail], axis=0)
-    return low, high
 
 
 @METRICS.register_module()
