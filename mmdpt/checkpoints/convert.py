@@ -155,12 +155,12 @@ def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], R
         if dead.theirs not in converted and dead.like in state_dict:
             converted[dead.theirs] = _filler(dead, state_dict[dead.like])
             report.filled[dead.theirs] = dead.reason
-    return converted, report
+    return layout.restore(converted), report
 
 
 def task_of(state_dict: StateDict) -> str:
     """Tell the task of our model from its head."""
-    return 'depth' if 'decode_head.predictor.conv1.weight' in state_dict else 'segmentation'
+    return 'depth' if 'decode_head.predictor.conv3.weight' in state_dict else 'segmentation'
 
 
 def _layout_for(state_dict: StateDict, target: str) -> Layout:

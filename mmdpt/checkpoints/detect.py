@@ -6,6 +6,7 @@ from mmdpt.checkpoints.layouts.layout import Layout
 from mmdpt.errors import InputError
 
 from .layouts import (
+    chmv2,
     depth_anything,
     dinov2,
     dinov2_dpt,
@@ -15,6 +16,7 @@ from .layouts import (
     mmseg,
     smp,
     timm,
+    tips,
     transformers,
 )
 
@@ -25,6 +27,8 @@ LAYOUTS: tuple[Layout, ...] = (
     *isl_org.LAYOUTS,
     *transformers.LAYOUTS,
     *dinov2_dpt.LAYOUTS,
+    *chmv2.LAYOUTS,
+    *tips.LAYOUTS,
     *depth_anything.LAYOUTS,
     *mmseg.LAYOUTS,
     *smp.LAYOUTS,

@@ -51,6 +51,8 @@ def without_memory(name):
 def source_of(name):
     sources = {
         'dpt-dinov2': 'huggingface',
+        'dpt-tipsv2': 'tips',
+        'chmv2': 'huggingface',
         'dpt': 'isl-org',
         'midas': 'isl-org',
         'depth-anything': 'depth-anything',
@@ -120,11 +122,14 @@ def test_settings_are_those_of_the_release():
 
 POSITIONS = {
     'isl-org': 'bilinear',  # isl-org/DPT@cd3fe90, dpt/vit.py
+    'tips': 'bilinear-antialias',
     'huggingface': 'bicubic-offset',  # DINOv2's own code, which trained them
     'depth-anything': 'bicubic-offset',  # both: interpolate_offset = 0.1 in DINOv2's model
     'mmseg': 'bicubic',  # mmseg 1.2.2, models/backbones/vit.py
 }
 RESIZING = {  # of the depth to the image: mode, align_corners
+    'dpt-tipsv2': ('bilinear', False),  # transformers 5.23, image_processing_tipsv2_dpt.py
+    'chmv2': ('bilinear', False),  # the same for CHMv2
     'dpt-dinov2': ('bilinear', False),  # facebookresearch/dinov2@b8931f7, encoder_decoder.py
     'dpt': ('bicubic', False),  # isl-org/DPT@cd3fe90, run_monodepth.py
     'midas': ('bicubic', False),  # isl-org/MiDaS@4545977, run.py

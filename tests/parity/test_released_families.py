@@ -6,11 +6,17 @@ import torch
 import torch.nn.functional as F
 from transformers import (
     BeitConfig,
+    CHMv2Config,
+    CHMv2ForDepthEstimation,
     Dinov2Config,
+    DINOv3ViTConfig,
     DPTConfig,
     DPTForDepthEstimation,
     Swinv2Config,
+    Tipsv2DptConfig,
+    Tipsv2DptForDepthEstimation,
 )
+from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
 
 from mmdpt.checkpoints import to_foreign, to_ours
 from mmdpt.models import DepthDPTHead, TimmDPTBackbone, VisionTransformerDPT
@@ -139,11 +145,103 @@ def swin2():
     return theirs, dict(backbone=encoder, decode_head=head)
 
 
+def chmv2():
+    """facebook/dinov3-vitl16-chmv2-dpt-head: DINOv3, bins from logarithmic to linear."""
+    backbone = DINOv3ViTConfig(
+        hidden_size=DIMS,
+        num_hidden_layers=5,
+        num_attention_heads=3,
+        intermediate_size=4 * DIMS,
+        patch_size=16,
+        num_register_tokens=4,
+        key_bias=False,
+        layer_norm_eps=1e-5,
+        out_indices=[tap + 1 for tap in TAPS],
+        apply_layernorm=True,
+        reshape_hidden_states=True,
+        return_class_token=True,
+    )
+    theirs = CHMv2ForDepthEstimation(
+        CHMv2Config(
+            backbone_config=backbone,
+            post_process_channels=list(WIDTHS),
+            fusion_hidden_size=32,
+            head_hidden_size=24,
+            number_output_channels=16,
+        )
+    )
+    encoder = TimmDPTBackbone(
+        'vit_small_patch16_dinov3_qkvb',
+        out_indices=TAPS,
+        norm_taps=True,
+        model_args=dict(embed_dim=DIMS, depth=5, num_heads=3),
+    )
+    head = DepthDPTHead(
+        output='depth',
+        channels=32,
+        hidden_channels=24,
+        resized='skip',
+        bins=dict(low=0.008, high=96, number=16, spacing='mixed-log', epsilon=1e-8),
+        **dict(encoder.head_cfg, reassemble_channels=WIDTHS),
+    )
+    return theirs, dict(backbone=encoder, decode_head=head)
+
+
+def tips():
+    """google/tipsv2-*-dpt: two class tokens, bins without upsampling in the head."""
+    backbone = Tipsv2VisionConfig(
+        hidden_size=DIMS,
+        num_hidden_layers=5,
+        num_attention_heads=3,
+        image_size=70,
+        patch_size=14,
+        out_indices=[tap + 1 for tap in TAPS],
+        apply_layernorm=True,
+        reshape_hidden_states=False,
+    )
+    theirs = Tipsv2DptForDepthEstimation(
+        Tipsv2DptConfig(
+            backbone_config=backbone,
+            neck_hidden_sizes=list(WIDTHS),
+            fusion_hidden_size=32,
+            num_depth_bins=16,
+        )
+    )
+    ours = dict(
+        backbone=VisionTransformerDPT(
+            ARCH,
+            img_size=70,
+            patch_size=14,
+            out_indices=TAPS,
+            norm_taps=True,
+            interpolate_mode='bilinear-antialias',
+            num_register_tokens=1,
+            layer_scale_init_value=1.0,
+        ),
+        decode_head=DepthDPTHead(
+            output='depth',
+            embed_dims=DIMS,
+            reassemble_channels=WIDTHS,
+            readout_type='project-tanh',
+            patch_size=14,
+            channels=32,
+            conv_bias=False,
+            resized='skip',
+            project=True,
+            hidden_channels=None,
+            bins=dict(low=0.001, high=10, number=16, epsilon=0.001),
+        ),
+    )
+    return theirs, ours
+
+
 FAMILIES = {
     'DINOv2': (dinov2, 14),
     'DINOv2 with SwiGLU': (lambda: dinov2(swiglu=True), 14),
     'BEiT': (beit, 16),
     'Swin2': (swin2, 32),
+    'CHMv2': (chmv2, 16),
+    'TIPSv2': (tips, 14),
 }
 GRIDS = [(5, 5), (8, 8), (4, 7), (3, 6)]
 
@@ -154,7 +252,8 @@ def family(request):
     build, patch = FAMILIES[request.param]
     theirs, ours = build()
     theirs, ours = tiny.draw_weights(theirs), torch.nn.ModuleDict(ours).eval()
-    theirs.head.head[4].weight.data.abs_()  # positive before the ReLU
+    if isinstance(theirs, DPTForDepthEstimation):
+        theirs.head.head[4].weight.data.abs_()  # positive before the ReLU
     state = theirs.state_dict()
     converted, _ = to_ours(state)
     ours.load_state_dict(converted)
@@ -214,3 +313,25 @@ def test_older_names_of_beit_are_read():
     expected, converted = to_ours(state)[0], to_ours(older)[0]
     assert older.keys() != state.keys() and converted.keys() == expected.keys()
     assert all(torch.equal(converted[key], expected[key]) for key in expected)
+
+
+def test_released_files_of_tips_are_read():
+    """Names by transformers' conversion_mapping.py (5.23) of google/tipsv2-*-dpt."""
+    ours = torch.nn.ModuleDict(tips()[1])
+    file, _ = to_foreign(ours.state_dict(), 'tips')
+    released = {}
+    for key, value in file.items():
+        for ours_, theirs in (
+            ('.unit1.', '.residual_unit.'),
+            ('.unit2.', '.main_unit.'),
+            ('.mlp.fc1.', '.mlp.c_fc.'),
+            ('.mlp.fc2.', '.mlp.c_proj.'),
+        ):
+            key = key.replace(ours_, theirs)
+        released[key] = value
+    released['normals_head.project.weight'] = torch.zeros(1)
+    assert released['depth_head.depth_head.weight'].shape == (16, 32)
+    assert 'depth_head.reassemble.readout_projects.2.weight' in released
+    converted, report = to_ours(released)
+    assert report.source == 'tips' and converted.keys() == ours.state_dict().keys()
+    assert all(torch.equal(converted[k], v) for k, v in ours.state_dict().items())

@@ -30,9 +30,9 @@ def own(prefix: str = '', gated: bool = False) -> list[Pair]:
     ]
 
 
-def huggingface(prefix: str = '', gated: bool = False) -> list[Pair]:
+def huggingface(prefix: str = '', gated: bool = False, layer: str = 'layer') -> list[Pair]:
     """Pair timm's encoder with transformers' DINOv3ViT below ``prefix``."""
-    block, embeddings = f'{prefix}layer.{{n}}', f'{prefix}embeddings'
+    block, embeddings = f'{prefix}{layer}.{{n}}', f'{prefix}embeddings'
     query_key_value = tuple(f'{block}.attention.{x}_proj.weight' for x in 'qkv')
     shared = _shared(
         f'{embeddings}.',
@@ -100,7 +100,8 @@ def _feed_forward(block: str, names: tuple[str, ...]) -> list[Pair]:
     return modules('encoder', *rows)
 
 
-def _dead(key: str) -> tuple[Dead, ...]:
+def masking(key: str) -> tuple[Dead, ...]:
+    """Name the token that stands for masked patches."""
     return (Dead(key, NO_MASKING, f'{TIMM}.cls_token'),)
 
 
@@ -114,7 +115,7 @@ LAYOUTS = tuple(
             pairs=tuple(own(gated=gated)),
             required=('encoder',),
             task='backbone',
-            dead=_dead('mask_token'),
+            dead=masking('mask_token'),
             prepare=split_bias,
             settings=SETTINGS,
         ),
@@ -127,7 +128,7 @@ LAYOUTS = tuple(
             pairs=tuple(huggingface(gated=gated)),
             required=('encoder',),
             task='backbone',
-            dead=_dead('embeddings.mask_token'),
+            dead=masking('embeddings.mask_token'),
             aliases=((r'^model\.layer\.', 'layer.'),),
             settings=SETTINGS,
         ),

@@ -77,6 +77,7 @@ class Layout:
         aliases: Regular expressions and replacements from older names to those of the table.
         check: Raises InputError if our model could not give the same numbers.
         prepare: Brings the tensors into the form of the table, on the way in.
+        restore: Brings them back into the file's form, on the way out.
         settings: What a config must say for equal numbers.
     """
 
@@ -91,6 +92,7 @@ class Layout:
     aliases: tuple[tuple[str, str], ...] = ()
     check: Callable[[StateDict], None] | None = None
     prepare: Callable[[StateDict], dict[str, Tensor]] = dict
+    restore: Callable[[StateDict], dict[str, Tensor]] = dict
     settings: str = ''
 
     def recognises(self, keys: Iterable[str]) -> bool:

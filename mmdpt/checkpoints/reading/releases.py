@@ -75,6 +75,17 @@ RELEASES = {
     'dpt-large-ade20k': Release('dpt_vit-l16_ade20k', f'{ISL_ORG}dpt_large-ade20k-b12dca68.pt'),
     'dpt-hybrid-ade20k': Release('dpt_hybrid_ade20k', f'{ISL_ORG}dpt_hybrid-ade20k-53898607.pt'),
     **_depth_anything(),
+    **{
+        f'dpt-tipsv2-{size}-nyu': Release(
+            f'dpt_tipsv2-{size[0]}14_nyu',
+            f'{HUB}google/tipsv2-{size[0]}14-dpt/resolve/main/model.safetensors',
+        )
+        for size in ('base', 'large', 'giant')
+    },
+    'chmv2-large': Release(
+        'dpt_dinov3-l16_canopy',
+        f'{HUB}facebook/dinov3-vitl16-chmv2-dpt-head/resolve/main/model.safetensors',
+    ),
     # isl-org/MiDaS, README.md; the encoders' names in the files' are their own
     **{
         f'midas-{name}': Release(f'dpt_{config}_mix6', f'{MIDAS}dpt_{file}.pt')

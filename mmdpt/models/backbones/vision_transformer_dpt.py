@@ -47,9 +47,9 @@ class VisionTransformerDPT(VisionTransformer):
             without readout token: ``ResNetV2`` (DPT-Hybrid), or one of mmpretrain with three maps,
             such as ``mmpretrain.ResNet``. None: the plain ViT.
         norm_taps: Apply the final norm to every tap (DINOv2) or to none (DPT).
-        interpolate_mode: How the position embedding is interpolated: 'bilinear' (DPT), 'bicubic',
-            'bicubic-offset' (DINOv2) or 'bicubic-antialias' (DINOv2 with registers), see
-            ``resize_position_embedding``.
+        interpolate_mode: How the position embedding is interpolated: 'bilinear' (DPT),
+            'bilinear-antialias', 'bicubic', 'bicubic-offset' (DINOv2) or 'bicubic-antialias'
+            (DINOv2 with registers), see ``resize_position_embedding``.
         num_register_tokens: Tokens without position that no tap hands out (arXiv:2309.16588).
         frozen_stages: Freeze the embeddings, the stem among them, and this many blocks; 0: the
             embeddings; -1: nothing.

@@ -13,7 +13,13 @@ from torch import Tensor
 
 from mmdpt.models.layers import recomputation
 
-INTERPOLATIONS = ('bilinear', 'bicubic', 'bicubic-offset', 'bicubic-antialias')
+INTERPOLATIONS = (
+    'bilinear',
+    'bilinear-antialias',
+    'bicubic',
+    'bicubic-offset',
+    'bicubic-antialias',
+)
 OFFSET = 0.1
 """Patches that DINOv2 adds to the grid before it computes the scale."""
 
@@ -59,6 +65,7 @@ def resize_position_embedding(
     of the same grid as they are.
 
     - 'bilinear': isl-org/DPT@cd3fe90 vit.py, and transformers' DPT, hybrid too.
+    - 'bilinear-antialias': TIPSv2 (google-deepmind/tips@4db271d), and in transformers.
     - 'bicubic': transformers' Dinov2 and with it its Depth Anything; mmseg's ViT.
     - 'bicubic-offset': sampled with the step h / (h' + 0.1) in place of h / h', by which the
       samples drift up to 0.1 of a patch: facebookresearch/dinov2@b8931f7 vision_transformer.py and

@@ -30,7 +30,8 @@ class DPTDecoder(BaseModule):
         reassemble_channels: Channels of each tap between its projection and the fusion; None for a
             tap that needs neither readout nor projection nor resampling.
         reassemble_scales: Factors from each tap's grid to its map's.
-        readout_type: What becomes of the readout token: 'ignore', 'add' or 'project'.
+        readout_type: What becomes of the readout token: 'ignore', 'add', 'project' or
+            'project-tanh'.
         patch_size: Image pixels per cell of the first tap's grid.
         channels: Channels of the fusion.
         norm_cfg: Normalisation in the fusion, None for none.

@@ -47,6 +47,9 @@ class ReadoutProject(nn.Module):
     concatenation never exists, which halves the multiplications.
     """
 
+    approximate = 'none'
+    """How GELU is computed, see ``torch.nn.functional.gelu``."""
+
     def __init__(self, embed_dims: int) -> None:
         super().__init__()
         self.project = nn.Linear(2 * embed_dims, embed_dims)
@@ -55,10 +58,21 @@ class ReadoutProject(nn.Module):
         weight_x, weight_r = self.project.weight.chunk(2, dim=1)
         tokens = F.linear(feature.permute(0, 2, 3, 1), weight_x)
         tokens = tokens + F.linear(readout, weight_r, self.project.bias)[:, None, None]
-        return F.gelu(tokens).permute(0, 3, 1, 2)
+        return F.gelu(tokens, approximate=self.approximate).permute(0, 3, 1, 2)
 
 
-READOUTS = {'ignore': ReadoutIgnore, 'add': ReadoutAdd, 'project': ReadoutProject}
+class ReadoutProjectTanh(ReadoutProject):
+    """The same with GELU by a hyperbolic tangent (TIPSv2)."""
+
+    approximate = 'tanh'
+
+
+READOUTS = {
+    'ignore': ReadoutIgnore,
+    'add': ReadoutAdd,
+    'project': ReadoutProject,
+    'project-tanh': ReadoutProjectTanh,
+}
 
 
 def build_readout(readout_type: str, embed_dims: int) -> nn.Module:
@@ -117,7 +131,7 @@ class Reassemble(BaseModule):
             tap goes to its last convolution as it is, not read, projected or resampled.
         out_channels: Channels of every map that goes to the fusion stage.
         scales: Factors from the tap's grid to the map's, one per tap: s, 1 or 1/s with integer s.
-        readout_type: 'ignore', 'add' or 'project'.
+        readout_type: 'ignore', 'add', 'project' or 'project-tanh'.
 
     Raises:
         ValueError: If the numbers of widths and scales differ, a scale is neither an integer nor
