@@ -90,7 +90,9 @@ def test_the_mode_that_is_named_is_the_reference_s_and_no_other(name, grid):
     for mode in INTERPOLATIONS:
         ours = resize_position_embedding(embedding, (SIDE, SIDE), grid, mode)
         error = (ours - expected).abs().max() / expected.abs().max()
-        assert (error <= 1e-6) if mode == named else (error > 1e-2), mode
+        grows = min(grid) >= SIDE  # where antialiasing leaves bilinear values as they are
+        same = mode == named or (grows and mode == f'{named}-antialias' and named == 'bilinear')
+        assert (error <= 1e-6) if same else (error > 1e-2), mode
 
 
 def test_the_offset_of_their_own_code_is_named():
@@ -101,6 +103,8 @@ def test_the_offset_of_their_own_code_is_named():
 
 
 FITTING = {  # configs by a part that only their models have
+    'decode_head.predictor.sky.0.weight': 'depth-anything-3_vitl14_mono',
+    'backbone.timm_model.patch_embed.norm.weight': 'dpt_swin2-t_mix6',
     'decode_head.predictor.project.weight': 'dpt_dinov2-s14_nyu',
     'backbone.timm_model.reg_token': 'dpt_dinov3-s16_nyu',
     'backbone.ln1.weight': 'depth-anything_vits14_relative',

@@ -35,8 +35,9 @@ LAYOUTS = (
         task='depth',
         dead=dinov3.masking('backbone.embeddings.mask_token'),
         aliases=((r'^backbone\.layer\.', 'backbone.model.layer.'),),
-        settings=f'{dinov3.SETTINGS} model.decode_head.resized=skip '
-        'model.decode_head.hidden_channels=128; model.decode_head.bins=dict(low=0.008, high=96, '
-        "spacing='mixed-log', epsilon=1e-8)",
+        settings='--cfg-options model.backbone.norm_taps=True model.decode_head.resized=skip '
+        'model.decode_head.hidden_channels=128; model.backbone.model_name is '
+        'vit_large_patch16_dinov3_qkvb, model.decode_head.bins dict(low=0.008, high=96, '
+        "spacing='mixed-log', epsilon=1e-8); mean and std as of dpt_dinov3-l16_canopy",
     ),
 )
