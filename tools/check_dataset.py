@@ -28,12 +28,13 @@ def main() -> None:
     import mmcv
     from mmengine.registry import init_default_scope
 
-    from mmdpt.config import check_config, load_config
+    from mmdpt.config import check_classes, check_config, load_config
     from mmdpt.datasets.checking import check_splits, format_report
     from mmdpt.visualization.samples import sample_panel, stack_panels
 
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
+    check_classes(cfg)
     init_default_scope(cfg.default_scope)
     reports = check_splits(cfg, args.splits, args.samples)
     print(format_report(reports))

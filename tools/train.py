@@ -10,7 +10,11 @@ def parse_args() -> argparse.Namespace:
     add_config(parser)
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
     parser.add_argument(
-        '--resume', action='store_true', help='go on from the newest checkpoint in the work dir'
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint of a training, or from the newest in the work dir',
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
@@ -27,11 +31,14 @@ def main() -> None:
 
 def train(args: argparse.Namespace) -> None:
     from mmdpt.config import load_config
+    from mmdpt.files.paths import check_file
     from mmdpt.training import build_runner, end_process_group
 
     cfg = load_config(args.config, args.cfg_options)
     if args.resume:
         cfg.resume = 'auto'  # load_from only says where the first run starts
+    if args.resume not in (None, 'auto'):
+        cfg.resume, cfg.load_from = True, str(check_file(args.resume, 'checkpoint'))
     if args.amp and cfg.optim_wrapper.type == 'OptimWrapper':
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'

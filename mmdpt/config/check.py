@@ -18,7 +18,6 @@ from mmdpt import registry as ours
 from mmdpt.errors import InputError
 
 from .arguments import faults
-from .classes import check_classes
 from .names import near
 from .values import misfits
 
@@ -99,7 +98,6 @@ def check_config(cfg: Mapping) -> None:
     for component in _components(cfg):
         lines += _component_faults(component, scope)
     if not lines:
-        check_classes(cfg)
         lines += misfits(cfg)
     if lines:
         raise InputError('\n'.join(dict.fromkeys(lines)))

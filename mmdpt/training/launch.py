@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmdpt.config.check import check_config
+from mmdpt.config.classes import check_classes
 from mmdpt.config.machine import fit_config_to_machine, timeout_of
 from mmdpt.errors import InputError
 from mmdpt.files.paths import make_folder
@@ -34,6 +35,7 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}'
     check_config(cfg)
+    check_classes(cfg)
     if cfg.get('train_cfg') and 'type' not in cfg.train_cfg:  # MMEngine would take its own loops
         by_epoch = cfg.train_cfg.pop('by_epoch', 'max_epochs' in cfg.train_cfg)
         cfg.train_cfg.type = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'

@@ -5,7 +5,7 @@ from pathlib import Path
 import mmseg
 import pytest
 
-from mmdpt.config import check, check_config, load_config
+from mmdpt.config import check, check_classes, check_config, load_config
 from mmdpt.config.config_files import parse_options
 from mmdpt.errors import InputError
 
@@ -210,14 +210,14 @@ def test_a_key_of_the_base_is_said_to_stay():
 )
 def test_classes_that_the_head_has_not_are_named(name, option, message):
     with pytest.raises(InputError, match=message):
-        check_config(load_config(name, [option]))
+        check_classes(load_config(name, [option]))
 
 
 def test_more_classes_than_the_data_and_other_names_are_warnings(capfd, forget_runs):
     names = [str(k) for k in range(11)]
     head = 'model.decode_head'
     options = [f'{head}.num_classes=20', f'{head}.loss_decode.class_weight=None']
-    check_config(
+    check_classes(
         load_config(CAMVID, [*options, f'val_dataloader.dataset.metainfo.classes={names}'])
     )
     said = ''.join(capfd.readouterr())

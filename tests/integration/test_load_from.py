@@ -21,11 +21,11 @@ OPTIONS = ('model.decode_head.readout_type=project',)
 
 @pytest.fixture
 def weights(config, tmp_path, monkeypatch):
-    """A release 'tiny' in an empty cache: isl-org's names, 5 classes; give its state, as ours."""
+    """A release 'tiny' in an empty cache: isl-org's names, 20 classes; give its state, as ours."""
     monkeypatch.setenv('MMDPT_HOME', str(tmp_path / 'home'))
     monkeypatch.setitem(RELEASES, 'tiny', Release(str(config), ADDRESS, OPTIONS))
     torch.manual_seed(1)
-    state = init_model(str(config), cfg_options=['model.decode_head.num_classes=5']).state_dict()
+    state = init_model(str(config), cfg_options=['model.decode_head.num_classes=20']).state_dict()
     cached_path(ADDRESS).parent.mkdir(parents=True)
     torch.save(to_foreign(state, 'isl-org')[0], cached_path(ADDRESS))
     return state
@@ -65,7 +65,7 @@ def test_a_release_is_loaded_but_for_its_classifiers(start, weights):
     runner, log = start('load_from=tiny')
     assert loader == CheckpointLoader.load_checkpoint  # MMEngine's again
     assert_holds_all_but_the_classifiers(runner.model, weights)
-    assert '4 of another shape (decode_head.conv_seg.weight: checkpoint (5, 8, 1, 1)' in log
+    assert '4 of another shape (decode_head.conv_seg.weight: checkpoint (20, 8, 1, 1)' in log
     assert 'what is of another shape or missing starts anew' in log and 'match exactly' not in log
     assert f'tiny, for equal numbers: --cfg-options {OPTIONS[0]}' in log
 
@@ -112,7 +112,7 @@ def test_resuming_prefers_the_work_dir_to_load_from(start, weights, trained, wor
 
 def test_resuming_with_other_classes_is_refused(start, work_dir):
     with pytest.raises(InputError, match=r'iter_2\.pth does not fit the model .*: .*4 of another'):
-        start('model.decode_head.num_classes=5', resume=True)
+        start('model.decode_head.num_classes=20', resume=True)
 
 
 def test_resuming_before_the_first_checkpoint_starts_from_the_release(start, weights):
@@ -123,7 +123,7 @@ def test_resuming_before_the_first_checkpoint_starts_from_the_release(start, wei
 
 @pytest.mark.parametrize('tta', [False, True])
 def test_a_test_reads_a_release_by_name(config, tmp_path, weights, tta, forget_runs):
-    cfg = load_config(str(config), ['model.decode_head.num_classes=5'])
+    cfg = load_config(str(config), ['model.decode_head.num_classes=20'])
     forget_runs()
     prepare_test(cfg, 'tiny', tta=tta)
     runner = build_runner(cfg, str(tmp_path / 'work'))

@@ -62,10 +62,7 @@ def test_resumed_training_ends_with_the_same_weights(scenes, succeed, tmp_path):
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
     workers = ('--cfg-options', 'train_dataloader.num_workers=2')
     succeed('train.py', path, '--work-dir', whole, *workers)
-    resumed.mkdir()
-    shutil.copy(whole / 'iter_2.pth', resumed)
-    (resumed / 'last_checkpoint').write_text(str(resumed / 'iter_2.pth'))
-    done = succeed('train.py', path, '--work-dir', resumed, '--resume')
+    done = succeed('train.py', path, '--work-dir', resumed, '--resume', whole / 'iter_2.pth')
     assert 'Iter(train) [3/4]' in done.stdout and 'Iter(train) [1/4]' not in done.stdout
     torch.testing.assert_close(
         load(resumed / 'iter_4.pth'), load(whole / 'iter_4.pth'), rtol=0, atol=0
