@@ -35,6 +35,7 @@ from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 from mmdpt.training.resume.settings import restore_progress
 from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
 
+from .epoch_loop import EpochBasedTrainLoop
 from .log_files import fits_the_console, report_once
 from .log_processor import LogProcessor
 from .train_loop import IterBasedTrainLoop
@@ -109,10 +110,11 @@ class Runner(MMEngineRunner):
         return loader
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Build the loop; ``by_epoch=False`` means ours, as its name does."""
-        if isinstance(loop, dict) and 'type' not in loop and loop.get('by_epoch') is False:
-            loop = {**loop, 'type': IterBasedTrainLoop}
-            del loop['by_epoch']
+        """Build the loop; ``by_epoch`` means ours, as their names do."""
+        if isinstance(loop, dict) and 'type' not in loop and 'by_epoch' in loop:
+            loop = dict(loop)
+            by_epoch = loop.pop('by_epoch')
+            loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
 
     def build_log_processor(self, log_processor: Any) -> MMEngineLogProcessor:

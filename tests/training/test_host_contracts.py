@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from mmdpt.registry import METRICS, MODELS
 from mmdpt.training import IterBasedTrainLoop, Runner
+from mmdpt.training.epoch_loop import EpochBasedTrainLoop
 
 RUNNERS = dict(mmengine=MMEngineRunner, mmdpt=Runner)
 SEEN = []
@@ -257,9 +258,13 @@ def test_either_runner_resumes_the_others_checkpoint(build, reader):
     assert weight(runner) == weight(whole)
 
 
-def test_by_epoch_false_means_our_loop(build):
-    runner = build()
-    assert isinstance(runner.train_loop, IterBasedTrainLoop) == (type(runner) is Runner)
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_by_epoch_means_the_runners_own_loops(build, by_epoch):
+    length = dict(max_epochs=1) if by_epoch else dict(max_iters=4)
+    data = loader(sampler=dict(type='DefaultSampler', shuffle=False))
+    runner = build(train_cfg=dict(by_epoch=by_epoch, **length), train_dataloader=data)
+    ours = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
+    assert isinstance(runner.train_loop, ours) == (type(runner) is Runner)
 
 
 def test_names_with_the_hosts_prefix_are_the_hosts():
