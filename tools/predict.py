@@ -43,10 +43,17 @@ def parse_args() -> argparse.Namespace:
     )
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument(
-        '--intrinsics', nargs=4, type=float, metavar=('FX', 'FY', 'CX', 'CY'), help='[px], for ply'
+        '--intrinsics',
+        nargs=4,
+        type=float,
+        metavar=('FX', 'FY', 'CX', 'CY'),
+        help='[px], for ply and models that need the focal length',
     )
     camera.add_argument(
-        '--field-of-view', type=float, metavar='DEG', help='of the whole width, for ply'
+        '--field-of-view',
+        type=float,
+        metavar='DEG',
+        help='of the whole width, in place of the intrinsics',
     )
     parser.add_argument(
         '--align',
@@ -79,17 +86,24 @@ def main() -> None:
     from mmdpt.commands.prediction.outputs import Outputs
     from mmdpt.commands.prediction.ranks import meet
     from mmdpt.commands.prediction.run import choose_model, predict
+    from mmdpt.inference.focal import Camera
     from mmdpt.inference.inferencer import DPTInferencer
     from mmdpt.inference.point_cloud import Intrinsics
 
     model, checkpoint = choose_model(args.model, args.config, args.checkpoint)
     intrinsics = Intrinsics(*args.intrinsics) if args.intrinsics else None
+    focal = None if intrinsics is None else (intrinsics.fx + intrinsics.fy) / 2
     with meet(args.launcher):
         code = predict(
             args.inputs,
             Outputs(args.out, args.write, intrinsics, args.field_of_view),
             lambda: DPTInferencer(
-                model, checkpoint, args.device, args.precision, cfg_options=args.cfg_options
+                model,
+                checkpoint,
+                args.device,
+                args.precision,
+                cfg_options=args.cfg_options,
+                camera=Camera(focal, args.field_of_view),
             ),
             args.batch_size,
             args.align,

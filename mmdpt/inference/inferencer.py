@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mmdpt.errors import InputError
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 
 from .devices import Precision, store_weights_in, usable_device, usable_dtype
+from .focal import Camera
 from .images import ChannelOrder
 from .labels import classes_and_palette
 from .model import init_model
@@ -45,6 +47,8 @@ class DPTInferencer(BaseInferencer):
             always resized to the picture in float32.
         compile: Compile encoder and heads when the first pictures come, for any size.
         cfg_options: Overrides of the config, 'key=value'.
+        camera: Focal length or field of view of all pictures, for models whose depth depends on it
+            (``canonical_focal``). By default that of each file's EXIF, or the config's.
 
     Raises:
         InputError: If model, checkpoint or device is not available, or the device does not compute
@@ -60,7 +64,9 @@ class DPTInferencer(BaseInferencer):
         precision: Precision = 'fp32',
         compile: bool = False,
         cfg_options: Sequence[str] = (),
+        camera: Camera | None = None,
     ) -> None:
+        self.camera = camera or Camera()
         self.device = usable_device(device)
         self.dtype = usable_dtype(precision, self.device)
         self._loaded = init_model(model, checkpoint, str(self.device), cfg_options)
@@ -129,38 +135,59 @@ class DPTInferencer(BaseInferencer):
             images = _frames(VideoReader(inputs), Path(str(inputs)).stem)
         else:
             found = find_images(inputs, channel_order)
-            images = ((image.load(), image.name) for image in found)
+            images = ((image.load(), image.name, image.source) for image in found)
         return self._stream(images, batch_size)
 
     def predict_images(
-        self, images: Sequence[np.ndarray], names: Sequence[str]
+        self, images: Sequence[np.ndarray], names: Sequence[str], sources: Sequence[str] = ()
     ) -> list[Prediction]:
         """Predict images, (H, W, 3) uint8 RGB of any sizes, in their order; give them names.
 
-        Those of equal prepared size are one batch.
+        Those of equal prepared size are one batch. The sources are their files, whose EXIF may tell
+        the focal length.
 
         Raises:
-            InputError: If an image cannot be prepared.
+            InputError: If an image cannot be prepared, or its focal length is needed and not known.
         """
+        focals = self._focals(images, sources)
         done: dict[int, SegDataSample] = {}
-        for positions, batch in self.preprocess(zip(images, names, strict=True)):
+        lengths = [focal for focal, _ in focals]
+        for positions, batch in self.preprocess(zip(images, names, lengths, strict=True)):
             done.update(zip(positions, self.forward(batch), strict=True))
         samples = [done[position] for position in range(len(images))]
-        return self.postprocess(samples, images=images, names=names)
+        said = ['' if focal is None else f'{focal:.4g} px ({where})' for focal, where in focals]
+        predictions = self.postprocess(samples, images=images, names=names)
+        return [replace(each, focal=focal) for each, focal in zip(predictions, said, strict=True)]
+
+    def _focals(
+        self, images: Sequence[np.ndarray], sources: Sequence[str]
+    ) -> list[tuple[float | None, str]]:
+        """Give each image's focal length [px] and where it is from, if the model needs it."""
+        head = self.depth_head
+        if head is None or head.canonical_focal is None:
+            return [(None, '')] * len(images)
+        known = [
+            self.camera.of_picture(image.shape[1], source)
+            for image, source in zip(images, sources or [''] * len(images), strict=True)
+        ]
+        return [each if each[0] is not None else (head.focal, 'config') for each in known]
 
     def _stream(
-        self, images: Iterator[tuple[np.ndarray, str]], batch_size: int
+        self, images: Iterator[tuple[np.ndarray, str, str]], batch_size: int
     ) -> Iterator[Prediction]:
         while chunk := list(islice(images, batch_size)):
             yield from self.predict_images(*zip(*chunk, strict=True))
 
     def preprocess(  # type: ignore[override]
-        self, inputs: Iterable[tuple[np.ndarray, str]], batch_size: int = 1, **kwargs: Any
+        self,
+        inputs: Iterable[tuple[np.ndarray, str, float | None]],
+        batch_size: int = 1,
+        **kwargs: Any,
     ) -> Iterator[tuple[list[int], dict]]:
         """Prepare named images; give for each prepared size the images' positions and the batch."""
         groups: dict[tuple[int, ...], tuple[list[int], list[dict]]] = {}
-        for position, (image, name) in enumerate(inputs):
-            packed = self.pipeline(image, name)
+        for position, (image, name, focal) in enumerate(inputs):
+            packed = self.pipeline(image, name, focal)
             positions, members = groups.setdefault(tuple(packed['inputs'].shape), ([], []))
             positions.append(position)
             members.append(packed)
@@ -234,6 +261,6 @@ class DPTInferencer(BaseInferencer):
         """Build none, since ``Prediction`` draws and writes."""
 
 
-def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str]]:
+def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str, str]]:
     with reader:
-        yield from ((frame.pixels, name) for frame, name in named_frames(reader, stem))
+        yield from ((frame.pixels, name, '') for frame, name in named_frames(reader, stem))

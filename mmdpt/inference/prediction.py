@@ -47,6 +47,8 @@ class Prediction:
         labels: (H, W) uint8 or uint16; None if the model predicts no labels.
         classes: Names of the label values.
         palette: RGB colours of the label values.
+        focal: The focal length that the depth was computed with and where it is from, such as
+            '812 px (EXIF)'; '' for a model whose depth does not depend on it.
 
     Raises:
         ValueError: If there is neither map nor labels, or one differs from the image in size.
@@ -61,6 +63,7 @@ class Prediction:
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
+    focal: str = ''
 
     def __post_init__(self) -> None:
         if self.map is None and self.labels is None:

@@ -50,11 +50,13 @@ class Preparation:
             [t for t in transforms if not isinstance(t, (*GROUND_TRUTH, *PROTOCOL_CROPS))]
         )
 
-    def __call__(self, image: np.ndarray, name: str) -> dict[str, torch.Tensor | SegDataSample]:
+    def __call__(
+        self, image: np.ndarray, name: str, focal: float | None = None
+    ) -> dict[str, torch.Tensor | SegDataSample]:
         """Prepare one image, (H, W, 3) uint8 RGB; its name is for errors, and its ``img_path``.
 
-        Gives ``inputs``, (3, H', W') BGR for the data preprocessor, and ``data_samples``, with
-        ``ori_shape`` (H, W).
+        The focal length is in pixels of the image, None if it is not known. Gives ``inputs``,
+        (3, H', W') BGR for the data preprocessor, and ``data_samples``, with ``ori_shape`` (H, W).
 
         Raises:
             InputError: If a step cannot be applied to the image.
@@ -68,6 +70,8 @@ class Preparation:
             ori_shape=size,
             seg_fields=[],
         )
+        if focal is not None:
+            results['focal'] = focal
         try:
             return self.steps(results)
         except cv2.error as error:  # for example, a side of 5000 x 1 px becomes 0

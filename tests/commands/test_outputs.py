@@ -107,7 +107,6 @@ def test_picture_too_long_for_jpeg_is_refused_and_leaves_nothing(tmp_path):
         (['colors'], {}, r"some of colour, side-by-side, png, pfm, npy, ply, got \['colors'\]"),
         ([], {}, r'got \[\]'),
         (['ply'], {}, 'needs either the intrinsics of the camera or its field of view'),
-        (['npy'], dict(field_of_view=60.0), 'and nothing else does'),
         (
             ['ply'],
             dict(field_of_view=60.0, intrinsics=Intrinsics(1, 1, 0, 0)),

@@ -49,8 +49,7 @@ class Outputs:
         field_of_view: Horizontal field of view [deg], for a point cloud.
 
     Raises:
-        InputError: If a kind is unknown or there is none, or the camera is missing, out of range or
-            not needed.
+        InputError: If a kind is unknown or there is none, or the camera is missing or out of range.
     """
 
     folder: Path
@@ -63,15 +62,19 @@ class Outputs:
         if not self.kinds or not set(self.kinds) <= set(known):
             raise InputError(f'what is written is some of {", ".join(known)}, got {self.kinds}')
         cameras = (self.intrinsics is not None) + (self.field_of_view is not None)
-        if cameras != ('ply' in self.kinds):
+        if cameras > 1 or (not cameras and 'ply' in self.kinds):
             raise InputError(
-                'a point cloud (ply) needs either the intrinsics of the camera or its field of '
-                'view, and nothing else does'
+                'a point cloud (ply) needs either the intrinsics of the camera or its field of view'
             )
         if self.field_of_view is not None:
             Intrinsics.from_field_of_view(self.field_of_view, width=1, height=1)
         if self.intrinsics is not None:
             PointCloud.from_depth(np.ones((1, 1)), np.zeros((1, 1, 3), np.uint8), self.intrinsics)
+
+    @property
+    def knows_camera(self) -> bool:
+        """Whether intrinsics or a field of view are given."""
+        return self.intrinsics is not None or self.field_of_view is not None
 
     def check_model(self, output: str | None, name: str = 'the model') -> None:
         """Refuse kinds that a model cannot give, before anything is predicted.

@@ -110,7 +110,8 @@ def predict(
             is_done = _is_done(inferencer, outputs, points) if resume else lambda image: False
             mine = share(images, is_done)
             report.num_images = len(images)
-        run = partial(_predict, inferencer, points)
+        files = {image.name: image.source for image in images}
+        run = partial(_predict, inferencer, points, files)
         try:
             with progress_bar('predicting', hidden) as progress:
                 if video is not None:
@@ -192,6 +193,13 @@ def _check_model(inferencer: DPTInferencer, outputs: Outputs, points: KnownPoint
     if head is None and points is not None:
         raise InputError('the model predicts labels, not depth: there is nothing to align')
     outputs.check_model(head and ('depth' if points is not None else head.output))
+    if outputs.knows_camera and 'ply' not in outputs.kinds and not needs_focal(head):
+        raise InputError('the model and the files written do not need the camera: leave it out')
+
+
+def needs_focal(head: Any) -> bool:
+    """Whether a model's depth depends on the focal length; None is one without depth."""
+    return head is not None and head.canonical_focal is not None
 
 
 def _is_done(
@@ -211,10 +219,12 @@ def _is_done(
 def _predict(
     inferencer: DPTInferencer,
     points: KnownPoints | None,
+    files: dict[str, str],
     images: Sequence[np.ndarray],
     names: Sequence[str],
 ) -> list[Prediction]:
-    predictions = inferencer.predict_images(images, names)
+    sources = [[files[name] for name in names]] if files else []  # the frames of a video have none
+    predictions = inferencer.predict_images(images, names, *sources)
     return predictions if points is None else [each.align(points) for each in predictions]
 
 

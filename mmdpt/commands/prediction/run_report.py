@@ -62,6 +62,8 @@ class RunReport:
         )
         if prediction.map is not None:
             line.update(_statistics(prediction.map))
+        if prediction.focal:
+            line.update(focal=prediction.focal)
         if self._known_points is not None:
             line.update(aligned_to=self._known_points)
         if prediction.labels is not None:
@@ -139,6 +141,8 @@ def _said(prediction: 'Prediction') -> str:
     said = [UNITS[prediction.output]] if prediction.output else []
     if prediction.labels is not None:
         said.append(f'labels of {len(prediction.classes)} classes')
+    if prediction.focal:
+        said[0] += f' with a focal length of {prediction.focal}'
     return ' and '.join(said)
 
 

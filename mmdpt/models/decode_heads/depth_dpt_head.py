@@ -250,8 +250,8 @@ def focal_length(meta: dict, default: float | None) -> float:
     if fx is None:
         raise InputError(
             f'{meta.get("img_path", "this image")}: depth in metres needs the focal length of the '
-            'camera: list it with the image (intrinsics), or set model.decode_head.focal to it, in '
-            'pixels of the image'
+            'camera: list it with the image (intrinsics), give --intrinsics or --field-of-view, or '
+            'set model.decode_head.focal to it, in pixels of the image'
         )
     width, height = meta.get('scale_factor', (1, 1))
     return (fx * width + fy * height) / 2
