@@ -49,7 +49,7 @@ class CalibrationHook(Hook):
         """Keep truth / prediction at pixels spread over the valid ones."""
         for sample in outputs:
             pred, truth = (
-                sample[name].data.squeeze().double().cpu().numpy()
+                getattr(sample, name).data.squeeze().double().cpu().numpy()
                 for name in ('pred_depth_map', 'gt_depth_map')
             )
             if sample.depth_output == 'disparity':
