@@ -9,6 +9,7 @@ from mmdpt.inference.model import build_model
 VIT = dict(arch=tiny.ARCH, img_size=64, out_indices=tiny.TAPS)
 HYBRID = dict(VIT, out_indices=(2, 3))
 DINOV2 = dict(VIT, img_size=70)
+TIMM = {kind: dict(model_name=name, model_args=args) for kind, (name, args) in tiny.TIMM.items()}
 STEM_HEAD = dict(reassemble_channels=(None, None, 12, 16), channels=8)
 MODELS = {  # base config, changes of the backbone and of the head
     'vit': ('dpt/dpt_vit-b16_ade20k', VIT, dict(tiny.HEAD, num_classes=150)),
@@ -35,6 +36,8 @@ MODELS = {  # base config, changes of the backbone and of the head
         dict(DINOV2, num_register_tokens=4, interpolate_mode='bicubic-antialias'),
         tiny.HEAD,
     ),
+    'dinov3': ('dinov3/dpt_dinov3-b16_nyu', TIMM['dinov3'], dict(channels=8)),
+    'convnext': ('dpt/dpt_convnext-b_ade20k', TIMM['convnext'], dict(channels=8)),
     'joint': ('dpt/dpt_vit-ti16_scenes-joint', VIT, tiny.HEAD),
 }
 

@@ -15,7 +15,10 @@ from mmdpt.export.metadata import as_strings, describe
 
 pytestmark = pytest.mark.filterwarnings('ignore:`torch.jit:FutureWarning')
 
-KINDS = ('vit', 'relative', 'hybrid', 'small-hybrid', 'depth-anything', 'registers', 'joint')
+KINDS = (
+    *('vit', 'relative', 'hybrid', 'small-hybrid', 'depth-anything', 'registers', 'joint'),
+    *('dinov3', 'convnext'),
+)
 QUICK = [('relative', 'onnx'), ('relative', 'torch-export'), ('vit', 'torchscript')]
 """One export a format; what a file says is looked at in these."""
 ONNX_AND_TORCHSCRIPT = itertools.product(KINDS, ('onnx', 'torchscript'))

@@ -30,7 +30,7 @@ def create_model(model_name: str, args: dict) -> Any:
         raise InputError(
             f"TimmDPTBackbone needs timm: pip install 'mmdpt[timm]' ({error})"
         ) from error
-    from .timm_beit import take_any_size
+    from .timm_positions import take_any_size
 
     if not timm.is_model(model_name):
         near = difflib.get_close_matches(model_name, timm.list_models(), n=3)

@@ -1,4 +1,4 @@
-"""BEiT's attention of timm for any grid of patches, by MiDaS 3.1's interpolation."""
+"""Positions of timm's encoders for any grid of patches: BEiT's, and DINOv3's in a graph."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from timm.layers import RotaryEmbeddingDinoV3
 from timm.models.beit import Attention, Beit, gen_relative_position_index
 from torch import Tensor
 
@@ -31,8 +32,24 @@ class AnySizeAttention(Attention):
         return table[index].permute(2, 0, 1)[None]
 
 
+class AnySizeRope(RotaryEmbeddingDinoV3):
+    """DINOv3's rotary positions; timm divides by a number that a graph keeps from its example."""
+
+    def _create_embed(self, feat_shape: Sequence[int], no_aug: bool = False) -> Tensor:
+        in_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        usual = ('separate', 'ij', 0.0)
+        if not in_graph or (self.normalize_coords, self.grid_indexing, self.grid_offset) != usual:
+            return super()._create_embed(feat_shape, no_aug)
+        device = self.periods.device
+        axes = (2 * (torch.arange(side, device=device) + 0.5) / side - 1 for side in feat_shape)
+        coords = torch.stack(torch.meshgrid(*axes, indexing='ij'), dim=-1).flatten(0, 1)
+        return torch.cat(self._get_pos_embed_from_coords(coords), dim=-1)
+
+
 def take_any_size(model: nn.Module) -> nn.Module:
-    """Let a BEiT take images of any size, in place; other models stay as they are."""
+    """Let a model take images of any size, in place, where it needs more than timm's arguments."""
+    if isinstance(getattr(model, 'rope', None), RotaryEmbeddingDinoV3):
+        model.rope.__class__ = AnySizeRope
     if isinstance(model, Beit):
         model.patch_embed.strict_img_size = False
         for block in model.blocks:
