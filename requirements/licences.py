@@ -52,6 +52,17 @@ NOTES = {
     'docutils': 'for the documentation alone; an Emacs mode in its sources has the GPL',
 }
 
+WEIGHTS = """\
+## Weights
+
+mmdpt contains no weights. Those that you download have licences of their own. DINOv3's, from
+Meta as from timm, have the
+[DINOv3 License](https://github.com/facebookresearch/dinov3/blob/main/LICENSE.md). It holds for
+what you train from them, too. It asks you to pass its text on and to name DINOv3 in
+publications, and it forbids military, nuclear and weapons use. timm names the licence of its
+weights in `timm.get_pretrained_cfg(NAME).license`.
+"""
+
 
 class Licence(NamedTuple):
     """A pinned package; ``version`` and ``licence`` as its metadata say, '' where not installed."""
@@ -163,7 +174,7 @@ def page() -> str:
         use = 'runtime' if row.at_runtime else 'tests, docs'
         note = NOTES.get(canonicalize_name(row.name), '')
         lines.append(f'| {row.name} | {row.pinned} | {row.licence} | {use} | {note} |')
-    return '\n'.join(lines) + '\n'
+    return '\n'.join([*lines, '', WEIGHTS])
 
 
 if __name__ == '__main__':

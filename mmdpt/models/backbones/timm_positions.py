@@ -35,13 +35,12 @@ class AnySizeAttention(Attention):
 class AnySizeRope(RotaryEmbeddingDinoV3):
     """DINOv3's rotary positions; timm divides by a number that a graph keeps from its example."""
 
-    def _create_embed(self, feat_shape: Sequence[int], no_aug: bool = False) -> Tensor:
+    def _create_embed(self, feat_shape: list[int], no_aug: bool = False) -> Tensor:
         in_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()
         usual = ('separate', 'ij', 0.0)
         if not in_graph or (self.normalize_coords, self.grid_indexing, self.grid_offset) != usual:
             return super()._create_embed(feat_shape, no_aug)
-        device = self.periods.device
-        axes = (2 * (torch.arange(side, device=device) + 0.5) / side - 1 for side in feat_shape)
+        axes = (2 * (torch.arange(side) + 0.5) / side - 1 for side in feat_shape)
         coords = torch.stack(torch.meshgrid(*axes, indexing='ij'), dim=-1).flatten(0, 1)
         return torch.cat(self._get_pos_embed_from_coords(coords), dim=-1)
 
