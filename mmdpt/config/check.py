@@ -215,13 +215,13 @@ def _optimizer(path: str, wrapper: Any) -> Iterator[Component]:
         yield Component(f'{path}.optimizer', wrapper['optimizer'], ours.OPTIMIZERS)
 
 
-def _entries(path: str, parts: Any) -> Iterator[tuple[str, Mapping]]:
+def _entries(path: str, parts: Any) -> Iterator[tuple[str, Any]]:
     """Give the dicts of a dict or list of them."""
     if isinstance(parts, Mapping):
         pairs = [(f'{path}.{key}', part) for key, part in parts.items()]
     else:
         pairs = [(f'{path}[{index}]', part) for index, part in enumerate(parts or ())]
-    yield from ((name, part) for name, part in pairs if isinstance(part, Mapping))
+    yield from ((name, part) for name, part in pairs if isinstance(part, (Mapping, str)))
 
 
 def _datasets(path: str, dataset: Mapping) -> Iterator[Component]:
@@ -251,6 +251,9 @@ def _typed(path: str, value: Any, registry: Registry) -> Iterator[Component]:
 
 def _component_faults(component: Component, scope: str) -> Iterator[str]:
     path, settings, registry, default, also = component
+    if isinstance(settings, str):
+        yield f'{path} must be a dict with a type, got {settings!r}'
+        return
     cls = settings.get('type', default)
     if cls is None:
         yield f'{path} names no type'

@@ -36,9 +36,6 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}'
     check_config(cfg)
     check_classes(cfg)
-    if cfg.get('train_cfg') and 'type' not in cfg.train_cfg:  # MMEngine would take its own loops
-        by_epoch = cfg.train_cfg.pop('by_epoch', 'max_epochs' in cfg.train_cfg)
-        cfg.train_cfg.type = 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
     make_folder(cfg.work_dir)
     start_process_group_without_cuda(launcher, timeout_of(cfg))
     fit_config_to_machine(cfg)

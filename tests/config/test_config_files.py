@@ -138,6 +138,11 @@ BCE = dict(type='CrossEntropyLoss', use_sigmoid=True)
         (TINY, 'log_processor.by_epok=1', "LogProcessor takes no .* did you mean 'by_epoch'"),
         (TINY, 'visualizer.vis_backends.0.type=LocalBackend', "no vis_backend 'LocalBackend'; did"),
         (TINY, 'custom_hooks=[{"type": "EMAHok"}]', r"custom_hooks\[0\]\.type: .* 'EMAHook'"),
+        (
+            TINY,
+            'custom_hooks=[dict(type="EMAHook")]',
+            r'custom_hooks\[0\] must be a dict with a type',
+        ),
         (TINY, 'default_hooks.more={"interval": 1}', 'default_hooks.more names no type'),
         (TINY, 'env_cfg.mp_cfg.start_method=fork', "start_method: unknown.* 'mp_start_method'"),
         (TINY, 'randomness.sed=1', "randomness.sed: unknown; did you mean 'seed'"),
