@@ -150,6 +150,7 @@ DPT, SEGMENTATION = KINDS['depth'], KINDS['segmentation']
         (DPT, {}, dict(output='depth', max_depth=10.0), r'decode_head\.max_depth=10\.0'),
         (DPT, {}, dict(output='depth', inversion=(0.1, 0.2)), 'decode_head.inversion'),
         (DPT, {}, dict(output='depth', median_depth=5.0), 'decode_head.median_depth'),
+        (DPT, {}, dict(project=True), 'decode_head.project=True'),
         (KINDS['hybrid depth'], dict(stem=STEM), {}, "standardization='std'"),
         # depth with normed taps makes a Depth Anything
         (SEGMENTATION, dict(norm_taps=True), {}, r'backbone\.norm_taps=True'),
@@ -189,3 +190,10 @@ def test_dead_parameters_are_filled_neutrally(build_model):
     key = 'neck.fusion_stage.layers.0.residual_layer1.convolution2.weight'
     assert torch.equal(theirs[key], torch.zeros(32, 32, 3, 3))
     assert {'dpt.layernorm.weight', key} <= report.filled.keys()
+
+
+def test_an_encoder_of_timm_is_refused(tmp_path, build):
+    model = build(**DPT)
+    model.backbone = torch.nn.Identity()
+    with pytest.raises(InputError, match='has no backbone Identity'):
+        write_folder(model, model.state_dict(), tmp_path)

@@ -1,5 +1,7 @@
 """Depth of released families equals transformers' with the same weights, on any grid."""
 
+import copy
+
 import pytest
 import tiny
 import torch
@@ -273,6 +275,16 @@ def test_depth_equals_transformers(family, grid):
     depth = ours['decode_head'](ours['backbone'](image))
     assert expected.std() > 1e-3 * expected.max() > 0
     assert (depth - expected).abs().max() <= 1e-5 * expected.max()
+
+
+def test_every_parameter_trains(family):
+    """Of bins too, and of weights as the reference keeps them."""
+    _, ours, patch = family
+    ours = copy.deepcopy(ours).train()
+    image = torch.randn(2, 3, 4 * patch, 7 * patch, generator=torch.Generator().manual_seed(1))
+    ours['decode_head'](ours['backbone'](image)).square().mean().backward()
+    for name, parameter in ours.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
 
 
 def test_a_head_file_of_dinov2_gives_the_head():

@@ -13,6 +13,7 @@ import torch.nn as nn
 from mmdpt.checkpoints.convert import Report, task_of, to_foreign
 from mmdpt.errors import InputError
 from mmdpt.models.backbones.lora import merge_updates
+from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
 
 from .layout import StateDict
 
@@ -52,6 +53,8 @@ def describe(model: Any, state_dict: StateDict) -> dict[str, Any]:
     Raises:
         InputError: If transformers has no such model.
     """
+    encoder = type(model.backbone)
+    _refuse('DPT', (not issubclass(encoder, VisionTransformerDPT), f'backbone {encoder.__name__}'))
     if _is_depth_anything(model, state_dict):
         return _describe_depth_anything(model)
     _check(model)
@@ -147,6 +150,8 @@ def _parametrisations(head: Any, known: tuple[str, ...] = ()) -> list[tuple[bool
     given = dict(getattr(head, 'parametrised', {}))
     if getattr(head, 'upsampling', 'bilinear') != 'bilinear':
         given['upsampling'] = head.upsampling
+    if getattr(getattr(head, 'predictor', None), 'project', None) is not None:
+        given['project'] = True
     return [(name not in known, f'decode_head.{name}={value}') for name, value in given.items()]
 
 
