@@ -168,6 +168,18 @@ def test_lora_starts_from_the_plain_model_and_trains_its_updates_alone(kind):
         assert bool(moves) is ('.lora_' in name), name
 
 
+def test_lora_adapts_query_and_value_that_stand_apart():
+    for name, layers in (
+        ('pvt_v2_b0', {'q', 'kv', 'proj'}),
+        ('eva02_base_patch14_224', {'q_proj', 'k_proj', 'v_proj', 'proj'}),
+    ):
+        with torch.device('meta'):
+            model = TimmDPTBackbone(name, lora=dict(rank=2))
+        trained = [name for name, p in model.named_parameters() if p.requires_grad]
+        assert {name.split('.')[-2] for name in trained} == layers
+        assert has_updates(trained) and all('.lora_' in name for name in trained)
+
+
 def test_frozen_blocks_stay_and_the_others_train():
     model = build('dinov3', frozen_stages=2, drop_path_rate=0.5).train()
     frozen = ('cls_token', 'reg_token', 'patch_embed', 'blocks.0.', 'blocks.1.')

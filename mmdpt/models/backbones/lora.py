@@ -13,7 +13,10 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-ADAPTED = ('attn.qkv', 'attn.proj', 'attn.q_proj', 'attn.k_proj', 'attn.v_proj')
+ADAPTED = (
+    *('attn.qkv', 'attn.proj', 'attn.q_proj', 'attn.k_proj', 'attn.v_proj'),
+    *('attn.q', 'attn.kv'),
+)
 """The layers of each block that are adapted, as in mmpretrain's example of LoRAModel.
 
 Some networks of timm have query, key and value apart.
