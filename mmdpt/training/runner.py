@@ -11,7 +11,6 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, find_latest_checkpoint
-from mmengine.runner import LogProcessor as MMEngineLogProcessor
 from mmengine.runner import Runner as MMEngineRunner
 from torch import nn
 from torch.utils.data import DataLoader
@@ -37,7 +36,6 @@ from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
 
 from .epoch_loop import EpochBasedTrainLoop
 from .log_files import fits_the_console, report_once
-from .log_processor import LogProcessor
 from .train_loop import IterBasedTrainLoop
 from .wrapped_model import unwrap
 
@@ -116,12 +114,6 @@ class Runner(MMEngineRunner):
             by_epoch = loop.pop('by_epoch')
             loop['type'] = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
         return super().build_train_loop(loop)
-
-    def build_log_processor(self, log_processor: Any) -> MMEngineLogProcessor:
-        """Build the log processor; without a type it is ours, as by its name."""
-        if isinstance(log_processor, dict):
-            log_processor = {'type': LogProcessor, **log_processor}
-        return super().build_log_processor(log_processor)
 
     def build_evaluator(self, evaluator: dict | list | Evaluator) -> Evaluator:
         """Build metrics that collect results through the process group, whatever the backend.
