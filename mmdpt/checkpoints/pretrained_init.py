@@ -14,6 +14,8 @@ from mmdpt.registry import WEIGHT_INITIALIZERS
 from .convert import to_ours
 from .load import load_weights, read_weights
 
+HEAD = 'decode_head'
+
 
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained')
 class PretrainedInit(MMEnginePretrainedInit):
@@ -25,7 +27,8 @@ class PretrainedInit(MMEnginePretrainedInit):
     Args:
         checkpoint: Local path, https address, or a name that MMEngine knows, such as
             'torchvision://resnet50' or 'timm://convnext_base'.
-        prefix: Load only the keys below this prefix, without it. A foreign file needs none.
+        prefix: Load only the keys below this prefix, without it. A foreign file needs none for its
+            encoder, and 'decode_head' for its head.
         map_location: An argument of mmengine's; a file is always read on the CPU.
     """
 
@@ -57,7 +60,7 @@ class PretrainedInit(MMEnginePretrainedInit):
                 state_dict, _ = to_ours(state_dict)
             return module.own_names(state_dict)
         state_dict, _, report = read_weights(self.checkpoint)
-        prefix = self.prefix if report is None else 'backbone'
+        prefix = self.prefix if report is None or self.prefix == HEAD else 'backbone'
         if prefix is None:
             return state_dict
         prefix = prefix.rstrip('.') + '.'
