@@ -54,7 +54,7 @@ def main() -> None:
         + '\nThe lines below DPT are guesses that ignore the image. '
         'edges: F1 of the boundaries as Depth Pro counts them.\n\n'
         f'{picture}: image | ground truth | prediction | error,\n'
-        '  labels above depth (the sky, black in the ground truth, has no depth to learn)\n'
+        '  labels above depth (the sky, black, has no depth to learn)\n'
         f'{WORK_DIR / "curves.png"}: loss and metrics during training\n'
         f'{time.time() - start:.0f} s in all'
     )

@@ -74,19 +74,24 @@ class ValidationPictureHook(Hook):
 
 
 def _comparison(sample: SegDataSample, metainfo: dict) -> np.ndarray:
-    """Draw image | ground truth | prediction | error, labels above depth."""
+    """Draw image | ground truth | prediction | error, labels above depth.
+
+    Where the predicted labels say sky, whose depth nothing trains, the predicted depth is black.
+    """
     image = mmcv.imfrombytes(get(sample.img_path), channel_order='rgb')
-    panels = []
+    panels, sky = [], np.zeros(image.shape[:2], bool)
     if 'pred_sem_seg' in sample:
         labels = sample.pred_sem_seg.data[0].long().cpu().numpy()
         truth = _read(sample, 'gt_sem_seg')
         panels.append(segmentation_panel(image, truth, labels, metainfo['palette']))
+        if 'sky' in metainfo['classes']:
+            sky = labels == metainfo['classes'].index('sky')
     if 'pred_depth_map' in sample:
-        panels.append(_depth_comparison(image, sample))
+        panels.append(_depth_comparison(image, sample, sky))
     return below(panels)
 
 
-def _depth_comparison(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
+def _depth_comparison(image: np.ndarray, sample: SegDataSample, sky: np.ndarray) -> np.ndarray:
     prediction = sample.pred_depth_map.data[0].float().cpu().numpy()
     truth = _read(sample, 'gt_depth_map')
     output = sample.depth_output
@@ -103,7 +108,7 @@ def _depth_comparison(image: np.ndarray, sample: SegDataSample) -> np.ndarray:
         min_depth=float(truth[valid].min()),
         max_depth=float(truth[valid].max()),
     )
-    return depth_panel(image, truth, depth)
+    return depth_panel(image, truth, np.where(sky, np.nan, depth))
 
 
 def _read(sample: SegDataSample, name: str) -> np.ndarray | None:
