@@ -3,26 +3,27 @@
 _base_ = './dpt_hybrid-ti16_scenes-joint.py'
 max_iters = 1350
 image_size = (160, 128)  # stretched: a multiple of the patch, so that nothing is padded
+crop_size = (128, 160)
 train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PhotoMetricDistortion']
 train_pipeline[3] = dict(type='Resize', scale=image_size)
 test_pipeline = _base_.test_pipeline
 test_pipeline[1] = dict(type='Resize', scale=image_size)
 model = dict(
     share_decoder=True,
-    data_preprocessor=dict(size=image_size[::-1]),
+    data_preprocessor=dict(size=crop_size),
     backbone=dict(
         arch=dict(
             _delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768
         ),
-        img_size=image_size[::-1],
+        img_size=crop_size,
         out_indices=(3, 5),
     ),
     depth_head=dict(
         upsampling='subpixel',
         loss_decode=[
-            dict(type='LogL1Loss', loss_weight=0.75),
-            dict(type='AbsRelLoss', loss_weight=0.75),
-            dict(type='GradientMatchingLoss', alignment='none', space='log', loss_weight=0.75),
+            dict(type='LogL1Loss'),
+            dict(type='AbsRelLoss'),
+            dict(type='GradientMatchingLoss', alignment='none', space='log', loss_weight=2.0),
         ],
     ),
 )
