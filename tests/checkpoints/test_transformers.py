@@ -150,6 +150,7 @@ DPT, SEGMENTATION = KINDS['depth'], KINDS['segmentation']
         (DPT, {}, dict(output='depth', max_depth=10.0), r'decode_head\.max_depth=10\.0'),
         (DPT, {}, dict(output='depth', inversion=(0.1, 0.2)), 'decode_head.inversion'),
         (DPT, {}, dict(output='depth', median_depth=5.0), 'decode_head.median_depth'),
+        (DPT, {}, dict(upsampling='subpixel'), 'decode_head.upsampling'),
         (DPT, {}, dict(project=True), 'decode_head.project=True'),
         (KINDS['hybrid depth'], dict(stem=STEM), {}, "standardization='std'"),
         # depth with normed taps makes a Depth Anything
