@@ -1,7 +1,7 @@
 # What make demo trains: dpt_hybrid-ti16_scenes-joint in minutes, on the first 480 scenes. Half of
 # the blocks, one decoder for both heads and small batches; the averaged weights are validated.
 _base_ = './dpt_hybrid-ti16_scenes-joint.py'
-max_iters = 1100
+max_iters = 1300
 image_size = (160, 128)  # stretched: a multiple of the patch, so that nothing is padded
 crop_size = (128, 160)
 train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PhotoMetricDistortion']
@@ -35,7 +35,7 @@ test_dataloader = val_dataloader
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = max_iters
 # after the first picture only two more
-train_cfg = dict(max_iters=max_iters, val_interval=270, dynamic_intervals=[(272, 550)])
+train_cfg = dict(max_iters=max_iters, val_interval=270, dynamic_intervals=[(272, 650)])
 custom_hooks = [
     dict(type='ValidationPictureHook'),
     dict(type='EMAHook', momentum=0.02, update_buffers=True),
