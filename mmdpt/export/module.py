@@ -25,10 +25,11 @@ class ExportableModel(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return one tensor for each of ``output_names``."""
         output = self.model.encode_decode(image, [dict(img_shape=image.shape[-2:])])
-        if len(self.output_names) == 1:
+        channels = self.model.decode_head.out_channels
+        if output.shape[1] == channels:
             return (output,)
-        num_classes = self.model.decode_head.out_channels
-        return output[:, :num_classes], output[:, num_classes:]
+        parts = output[:, :channels], output[:, channels : channels + 1]  # without sky
+        return parts[: len(self.output_names)]
 
 
 def depth_head_of(model: BaseSegmentor) -> DepthDPTHead | None:

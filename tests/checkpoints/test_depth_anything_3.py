@@ -16,6 +16,7 @@ from mmdpt.checkpoints import to_foreign, to_ours
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.config import load_config
 from mmdpt.errors import InputError
+from mmdpt.export.module import ExportableModel
 from mmdpt.registry import MODELS
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_depth_anything_3.py')))
@@ -109,7 +110,7 @@ def test_metres_are_of_the_camera_s_focal_length(record, meta, focal):
     head, size = model.decode_head, (70, 98)
     with torch.no_grad():
         taps = model.backbone(REFERENCE['REFERENCE']['image'](size))
-        depth = head.predict(taps, [dict(meta, img_shape=size)], None)
+        depth = head.predict(taps, [dict(meta, img_shape=size)], None)[:, :1]  # without sky
         torch.testing.assert_close(depth, head(taps) * focal / 300)
         sample = SegDataSample(metainfo=meta, gt_depth_map=PixelData(data=head.train()(taps)[0]))
         head.loss_decode = torch.nn.ModuleList([MeanRatio()])
@@ -123,6 +124,26 @@ class MeanRatio(torch.nn.Module):
 
     def forward(self, pred, target):
         return (pred / target).mean()
+
+
+def test_the_sky_comes_with_the_depth(record):
+    """Whole and by windows; exports leave it out."""
+    model, (height, width) = build(MONO, record), (70, 98)
+    image = REFERENCE['REFERENCE']['image']((height, width))
+    meta = dict(img_shape=(height, width), ori_shape=(140, 196))
+    with torch.no_grad():
+        outputs = model.inference(image, [meta])
+        (depth,) = ExportableModel(model)(image)
+        model.test_cfg.update(mode='slide', crop_size=(70, 98), stride=(70, 98))
+        torch.testing.assert_close(model.inference(image, [dict(meta)]), outputs)
+    torch.testing.assert_close(depth, outputs[:, :1])
+    sky = outputs[0, 1] >= 0.3
+    assert 0 < sky.float().mean() < 1 and len(outputs[0, 0][sky].unique()) == 1
+    (sample,) = model.postprocess_result(outputs, [SegDataSample(metainfo=meta)])
+    assert sample.pred_depth_map.shape == sample.pred_sky_map.shape == (140, 196)
+    assert sample.pred_sky_map.data.dtype == torch.bool
+    agreement = sample.pred_sky_map.data[0, ::2, ::2] == sky
+    assert agreement.float().mean() > 0.9
 
 
 def test_an_image_without_focal_length_is_named(record):

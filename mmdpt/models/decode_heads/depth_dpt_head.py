@@ -181,18 +181,25 @@ class DepthDPTHead(DPTDecoder):
 
     def forward(self, taps: Sequence[Tap]) -> Tensor:
         """Predict (N, 1, H, W) for the image padded to the patch, non-negative."""
+        return self.with_sky(taps)[:, :1]
+
+    def with_sky(self, taps: Sequence[Tap]) -> Tensor:
+        """Predict as ``forward``; a head with ``sky`` appends the output of its sky branch."""
         fused, _ = self.fuse(taps)
         grid = taps[0] if isinstance(taps[0], Tensor) else taps[0][0]
         size = [side * self.patch_size for side in grid.shape[-2:]]
         fits = self.fusion.resized == 'path' and self.predictor.conv1 is not None
         x = self.predictor(fused, size if fits else None)
-        if self.predictor.sky is not None and not self.training:
+        has_sky = self.predictor.sky is not None and not self.training
+        if has_sky:
             x, sky = x.split((self.parametrisation.channels, 1), dim=1)
             pred = fill_sky(self.parametrisation(x), sky)
         else:
             pred = self.parametrisation(x)
         if self.output != 'depth' and self.parametrisation.gives_inverse:
             pred = 1 / pred
+        if has_sky:
+            pred = torch.cat((pred, sky), dim=1)
         return pred if fits else F.interpolate(pred, size=size, mode='bilinear')
 
     def _camera_factors(self, metas: Sequence[dict], like: Tensor) -> Tensor:
@@ -227,12 +234,17 @@ class DepthDPTHead(DPTDecoder):
     def predict(
         self, taps: Sequence[Tap], batch_img_metas: list[dict], test_cfg: dict | None
     ) -> Tensor:
-        """Predict (N, 1, H, W) at the size of the network's input, in ``unit``."""
-        pred = cut_to(self(taps), input_size(batch_img_metas[0]))
+        """Predict (N, 1, H, W) at the size of the network's input, in ``unit``.
+
+        A head with ``sky`` appends the output of its sky branch: ``LEAST_SKY`` or more is sky.
+        """
+        pred = cut_to(self.with_sky(taps), input_size(batch_img_metas[0]))
+        pred, sky = pred[:, :1], pred[:, 1:]
         if self.canonical_focal is not None:
             pred = pred * self._camera_factors(batch_img_metas, pred)
         low, high = self.clamp
-        return pred if low is None and high is None else pred.clamp(low, high)
+        pred = pred if low is None and high is None else pred.clamp(low, high)
+        return torch.cat((pred, sky), dim=1) if sky.shape[1] else pred
 
 
 def focal_length(meta: dict, default: float | None) -> float:

@@ -13,6 +13,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor
 
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
+from mmdpt.models.decode_heads.depth_output import LEAST_SKY
 from mmdpt.models.layers.reassemble import FusedTaps, Tap
 from mmdpt.registry import MODELS
 
@@ -117,8 +118,6 @@ class JointEstimator(EncoderDecoder):
         for name in ('reassemble', 'fusion') if share_decoder else ():
             delattr(self.depth_head, name)  # known there, but registered in one place
             object.__setattr__(self.depth_head, name, getattr(self.decode_head, name))
-        # of encode_decode; mmseg's slide inference adds up as many channels
-        self.out_channels = self.decode_head.out_channels + self.depth_head.out_channels
 
     def extract_feat(self, inputs: Tensor) -> Sequence[Tap]:
         """Encode images; fuse the taps, too, if the heads share that."""
@@ -165,7 +164,7 @@ class JointEstimator(EncoderDecoder):
 
         The outputs are logits and depth, (N, classes + 1, H, W).
         """
-        logits, depth = outputs.split((self.out_channels - 1, 1), dim=1)
+        logits, depth = outputs.tensor_split((self.decode_head.out_channels,), dim=1)
         samples = super().postprocess_result(logits, data_samples)
         store_depth(depth, self.depth_head, samples, self.test_cfg, resize=data_samples is not None)
         return samples
@@ -196,18 +195,24 @@ def store_depth(
 ) -> None:
     """Put ``pred_depth_map``, (1, H, W), into the samples; their meta says what it is.
 
-    The meta: ``depth_output``, ``depth_unit`` and ``is_metric`` of the head. The depth, (N, 1, H,
-    W), has the size of the network's input. ``resize`` undoes padding and flip as the samples' meta
-    tells them, and resizes to the original images as ``resize_mode`` and ``resize_align_corners``
-    of the model's ``test_cfg`` say.
+    Of a head with ``sky``, ``pred_sky_map``, bool (1, H, W), says which pixels are sky.
+
+    The meta: ``depth_output``, ``depth_unit`` and ``is_metric`` of the head. The depth, as
+    ``DepthDPTHead.predict`` gives it, has the size of the network's input. ``resize`` undoes
+    padding and flip as the samples' meta tells them, and resizes to the original images as
+    ``resize_mode`` and ``resize_align_corners`` of the model's ``test_cfg`` say.
 
     Raises:
         ValueError: If ``test_cfg.resize_mode`` is neither 'bilinear' nor 'bicubic'.
     """
-    for image, sample in zip(depth, data_samples, strict=True):
-        if resize:
-            image = _as_original(image, sample.metainfo, head, test_cfg or {})
+    for maps, sample in zip(depth, data_samples, strict=True):
+        image, *sky = [
+            _as_original(each, sample.metainfo, head, test_cfg or {}) if resize else each
+            for each in maps[:, None]
+        ]
         sample.set_data(dict(pred_depth_map=PixelData(data=image)))
+        if sky:
+            sample.set_data(dict(pred_sky_map=PixelData(data=sky[0] >= LEAST_SKY)))
         sample.set_metainfo(
             dict(depth_output=head.output, depth_unit=head.unit, is_metric=head.is_metric)
         )

@@ -81,26 +81,26 @@ class EncoderDecoder(MMSegEncoderDecoder):
         mode = self.test_cfg.get('mode', 'whole')
         if mode not in self.modes:
             raise ValueError(f'test_cfg.mode must be one of {list(self.modes)}, got {mode!r}')
-        if mode != 'whole':
-            return self.slide_inference(inputs, batch_img_metas)
-        return self.whole_inference(inputs, batch_img_metas)
+        run = self.whole_inference if mode == 'whole' else self.slide_inference
+        return run(inputs, batch_img_metas)
 
     def slide_inference(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """Average the overlapping windows of ``test_cfg`` as mmseg does: the same bits.
 
-        mmseg adds to all pixels for each window. Here there is one map of a class, not three. The
-        first image's meta gets the window's ``img_shape``.
+        One map of a class, not mmseg's three. The first image's meta gets the ``img_shape``.
         """
         height, width = inputs.shape[-2:]
-        total = inputs.new_zeros((len(inputs), self.out_channels, height, width))
         count = inputs.new_zeros((1, 1, height, width))
+        total: list[Tensor] = []
         for rows in windows(height, self.test_cfg.crop_size[0], self.test_cfg.stride[0]):
             for columns in windows(width, self.test_cfg.crop_size[1], self.test_cfg.stride[1]):
                 window = inputs[..., rows, columns]
                 batch_img_metas[0]['img_shape'] = window.shape[2:]
-                total[..., rows, columns] += self.encode_decode(window, batch_img_metas)
+                output = self.encode_decode(window, batch_img_metas)
+                total = total or [inputs.new_zeros((*output.shape[:2], height, width))]
+                total[0][..., rows, columns] += output
                 count[..., rows, columns] += 1
-        return total.div_(count)
+        return total[0].div_(count)
 
     def postprocess_result(self, seg_logits: Tensor, data_samples: list | None = None) -> list:
         """Give ``pred_sem_seg``, (1, H, W), and ``seg_logits`` unless ``keep_logits`` is False.
