@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent
 MIM = ('configs', 'tools', 'model-index.yml')
 
 DOCS = ['furo', 'myst-nb', 'nbclient', 'sphinx']
+MESH = ['trimesh']
 ONNX = ['onnx', 'onnxruntime', 'onnxscript']
 PEERS = ['segmentation-models-pytorch', 'transformers']
 TENSORBOARD = ['tensorboard']
@@ -96,10 +97,11 @@ setup(
     ],
     extras_require={
         'docs': DOCS,
+        'mesh': MESH,
         'onnx': ONNX,
         'tensorboard': TENSORBOARD,
         'timm': TIMM,
         'bench': PEERS + TIMM,
-        'tests': TOOLS + DOCS + ONNX + PEERS + TENSORBOARD + TIMM,
+        'tests': TOOLS + DOCS + MESH + ONNX + PEERS + TENSORBOARD + TIMM,
     },
 )

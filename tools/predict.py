@@ -11,7 +11,8 @@ FILES = '\n'.join(f'  {kind:13} {what}' for kind, what in {**PICTURES, **NUMBERS
 EPILOG = f"""what --write can name, in files that begin with the name of the image:
 {FILES}
 pictures are JPEG, of a video mp4; numbers are named after what they hold: _depth [m], _disparity
-[1/m] or _relative (larger is closer, no unit), _labels, _points; those of a video are of each frame
+[1/m] or _relative (larger is closer, no unit), _labels, _sky, _points, _mesh, _normals; those of a
+video are of each frame
 """
 
 
@@ -47,13 +48,21 @@ def parse_args() -> argparse.Namespace:
         nargs=4,
         type=float,
         metavar=('FX', 'FY', 'CX', 'CY'),
-        help='[px], for ply and models that need the focal length',
+        help='[px], for ply, glb, normals and models that need the focal length; default: from the '
+        'EXIF of the image',
     )
     camera.add_argument(
         '--field-of-view',
         type=float,
         metavar='DEG',
         help='of the whole width, in place of the intrinsics',
+    )
+    parser.add_argument(
+        '--edge-threshold',
+        type=float,
+        metavar='SHARE',
+        help='ply and glb leave out pixels where nearer and farther meet, by more than this share; '
+        'default: inf, nothing, for ply and 0.02 for glb',
     )
     parser.add_argument(
         '--align',
@@ -92,18 +101,18 @@ def main() -> None:
 
     model, checkpoint = choose_model(args.model, args.config, args.checkpoint)
     intrinsics = Intrinsics(*args.intrinsics) if args.intrinsics else None
-    focal = None if intrinsics is None else (intrinsics.fx + intrinsics.fy) / 2
+    camera = Camera(intrinsics, args.field_of_view)
     with meet(args.launcher):
         code = predict(
             args.inputs,
-            Outputs(args.out, args.write, intrinsics, args.field_of_view),
+            Outputs(args.out, args.write, args.edge_threshold),
             lambda: DPTInferencer(
                 model,
                 checkpoint,
                 args.device,
                 args.precision,
                 cfg_options=args.cfg_options,
-                camera=Camera(focal, args.field_of_view),
+                camera=camera,
             ),
             args.batch_size,
             args.align,

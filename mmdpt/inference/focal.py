@@ -1,10 +1,12 @@
-"""The focal length of a picture, for models whose depth depends on the camera."""
+"""The camera of a picture: for models whose depth depends on it, and for points in space."""
 
 import math
 import os
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from PIL import Image
+
+from mmdpt.errors import InputError
 
 from .point_cloud import Intrinsics
 
@@ -13,27 +15,47 @@ DIAGONAL_35_MM = math.hypot(36, 24)
 """Diagonal of the film [mm] that the equivalent focal length is for."""
 
 
-class Camera(NamedTuple):
-    """What is known of the camera of all pictures: a focal length [px], a field of view [deg]."""
+@dataclass(frozen=True)
+class Camera:
+    """What is known of the camera of all pictures: intrinsics [px] or a field of view [deg].
 
-    focal: float | None = None
+    Raises:
+        InputError: If both are given, or one is out of range.
+    """
+
+    intrinsics: Intrinsics | None = None
     field_of_view: float | None = None
 
-    def of_picture(self, width: int, source: str = '') -> tuple[float | None, str]:
-        """Give a picture's focal length [px] and where it is from, None where nothing says it.
+    def __post_init__(self) -> None:
+        if self.intrinsics is not None and self.field_of_view is not None:
+            raise InputError('the camera has either intrinsics or a field of view, not both')
+        self.of_picture(1, 1)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether one is given."""
+        return self.intrinsics is not None or self.field_of_view is not None
+
+    def of_picture(
+        self, width: int, height: int, source: str = '', default: float | None = None
+    ) -> tuple[Intrinsics | None, str]:
+        """Give a picture's intrinsics and where they are from: None, '' where nothing says them.
 
         Args:
             width: Width of the picture [px].
+            height: Height of the picture [px].
             source: Its file, whose EXIF is read where the camera is not known.
-
-        Raises:
-            InputError: If the field of view is not between 0 and 180 degrees.
+            default: Focal length [px] of the config, for files that say none.
         """
-        if self.focal is not None:
-            return self.focal, 'given'
+        if self.intrinsics is not None:
+            return self.intrinsics.checked(), 'given'
         if self.field_of_view is not None:
-            return Intrinsics.from_field_of_view(self.field_of_view, width, 1).fx, 'field of view'
-        return focal_from_exif(source), 'EXIF'
+            view = Intrinsics.from_field_of_view(self.field_of_view, width, height)
+            return view, 'field of view'
+        for focal, origin in ((focal_from_exif(source), 'EXIF'), (default, 'config')):
+            if focal is not None:
+                return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2), origin
+        return None, ''
 
 
 def focal_from_exif(path: str) -> float | None:

@@ -47,8 +47,8 @@ class DPTInferencer(BaseInferencer):
             always resized to the picture in float32.
         compile: Compile encoder and heads when the first pictures come, for any size.
         cfg_options: Overrides of the config, 'key=value'.
-        camera: Focal length or field of view of all pictures, for models whose depth depends on it
-            (``canonical_focal``). By default that of each file's EXIF, or the config's.
+        camera: Camera of all pictures, for models whose depth depends on it (``canonical_focal``)
+            and for points in space. By default that of each file's EXIF, or the config's.
 
     Raises:
         InputError: If model, checkpoint or device is not available, or the device does not compute
@@ -88,8 +88,9 @@ class DPTInferencer(BaseInferencer):
             parts = [self.model.backbone, head]
             if self.segments and self.depth_head is not None:
                 parts.append(self.depth_head)
-            for part in parts:  # their forward, which mmseg's heads call without __call__
-                part.forward = torch.compile(part.forward, dynamic=True)
+            for part in parts:  # their method, which mmseg's heads call without __call__
+                name = 'with_sky' if isinstance(part, DepthDPTHead) else 'forward'
+                setattr(part, name, torch.compile(getattr(part, name), dynamic=True))
 
     def __call__(  # type: ignore[override]
         self, inputs: Any, batch_size: int = 1, channel_order: ChannelOrder = 'rgb'
@@ -149,28 +150,24 @@ class DPTInferencer(BaseInferencer):
         Raises:
             InputError: If an image cannot be prepared, or its focal length is needed and not known.
         """
-        focals = self._focals(images, sources)
+        default = None if self.depth_head is None else self.depth_head.focal
+        cameras, focals, said = [], [], []
+        for image, source in zip(images, sources or [''] * len(images), strict=True):
+            height, width = image.shape[:2]
+            camera, origin = self.camera.of_picture(width, height, source, default)
+            focal = None if camera is None else (camera.fx + camera.fy) / 2
+            cameras.append(camera)
+            focals.append(focal)
+            said.append(f'{focal:.4g} px ({origin})' if origin else '')
         done: dict[int, SegDataSample] = {}
-        lengths = [focal for focal, _ in focals]
-        for positions, batch in self.preprocess(zip(images, names, lengths, strict=True)):
+        for positions, batch in self.preprocess(zip(images, names, focals, strict=True)):
             done.update(zip(positions, self.forward(batch), strict=True))
         samples = [done[position] for position in range(len(images))]
-        said = ['' if focal is None else f'{focal:.4g} px ({where})' for focal, where in focals]
         predictions = self.postprocess(samples, images=images, names=names)
-        return [replace(each, focal=focal) for each, focal in zip(predictions, said, strict=True)]
-
-    def _focals(
-        self, images: Sequence[np.ndarray], sources: Sequence[str]
-    ) -> list[tuple[float | None, str]]:
-        """Give each image's focal length [px] and where it is from, if the model needs it."""
-        head = self.depth_head
-        if head is None or head.canonical_focal is None:
-            return [(None, '')] * len(images)
-        known = [
-            self.camera.of_picture(image.shape[1], source)
-            for image, source in zip(images, sources or [''] * len(images), strict=True)
+        return [
+            replace(prediction, camera=camera, focal=focal)
+            for prediction, camera, focal in zip(predictions, cameras, said, strict=True)
         ]
-        return [each if each[0] is not None else (head.focal, 'config') for each in known]
 
     def _stream(
         self, images: Iterator[tuple[np.ndarray, str, str]], batch_size: int
@@ -228,7 +225,9 @@ class DPTInferencer(BaseInferencer):
     def _depth_of(self, sample: SegDataSample) -> dict[str, Any]:
         if self.depth_head is None:
             return dict(map=None, output=None, unit='', is_metric=False)
+        sky = sample.get('pred_sky_map')
         return dict(
+            sky=None if sky is None else sky.data[0].cpu().numpy(),
             map=sample.pred_depth_map.data[0].cpu().numpy(),
             output=self.depth_head.output,
             unit=self.depth_head.unit,

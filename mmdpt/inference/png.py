@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import write_atomically
+from mmdpt.visualization.depth import colourise_normals
 
 GREATEST = 65535
 MILLIMETRES = 1000
@@ -46,6 +47,25 @@ def write_labels_png(path: str | Path, labels: np.ndarray, classes: Sequence[str
     """
     text = dict(Description='class numbers from 0', classes=json.dumps(list(classes)))
     _write_png(path, labels, text)
+
+
+def write_sky_png(path: str | Path, sky: np.ndarray) -> None:
+    """Write a bool mask (H, W) as a grey PNG, white where the sky is.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    _write_png(path, sky.astype(np.uint8) * 255, dict(Description='255: sky'))
+
+
+def write_normals_png(path: str | Path, normals: np.ndarray) -> None:
+    """Write normals (H, W, 3) in their colours, 8 bits, see ``colourise_normals``.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    text = 'normal (right, up, to the camera) = number / 127.5 - 1; 0 0 0: none'
+    _write_png(path, colourise_normals(normals), dict(Description=text))
 
 
 def _millimetres(depth: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:

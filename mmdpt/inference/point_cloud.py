@@ -1,7 +1,6 @@
 """A depth map as points in space.
 
-PLY is written here: the dozen lines are fewer than a call of plyfile needs, and trimesh, which
-writes it in one, would be a dependency for this file alone.
+PLY is written here, so that it needs no further package.
 """
 
 import math
@@ -39,6 +38,27 @@ class Intrinsics(NamedTuple):
         focal_length = width / 2 / math.tan(math.radians(degrees) / 2)
         return cls(focal_length, focal_length, (width - 1) / 2, (height - 1) / 2)
 
+    def checked(self) -> 'Intrinsics':
+        """Give themselves.
+
+        Raises:
+            InputError: If a focal length is not positive or a number is not finite.
+        """
+        if not (all(map(math.isfinite, self)) and self.fx > 0 and self.fy > 0):
+            raise InputError(f'focal lengths must be positive, numbers finite, got {self}')
+        return self
+
+    def place(self, depth: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Give the points [m] of pixels of a depth map (H, W), (n, 3) float32.
+
+        Raises:
+            InputError: If the camera is impossible, see ``checked``.
+        """
+        fx, fy, cx, cy = self.checked()
+        z = depth[rows, columns].astype(np.float64)
+        points = np.stack([(columns - cx) / fx * z, (rows - cy) / fy * z, z], axis=1)
+        return points.astype(np.float32)
+
 
 class PointCloud(NamedTuple):
     """Coloured points seen from the camera at the origin: x right, y down, z forward."""
@@ -60,18 +80,12 @@ class PointCloud(NamedTuple):
             intrinsics: The camera, for an image of this size.
 
         Raises:
-            InputError: If a focal length is not positive, a number is not finite, or no pixel has a
-                positive depth.
+            InputError: If the camera is impossible, or no pixel has a positive depth.
         """
-        fx, fy, cx, cy = intrinsics
-        if not (all(map(math.isfinite, intrinsics)) and fx > 0 and fy > 0):
-            raise InputError(f'focal lengths must be positive, numbers finite, got {intrinsics}')
         rows, columns = np.nonzero(np.isfinite(depth) & (depth > 0))
         if not len(rows):
             raise InputError('no pixel has a positive depth: there is no point to place')
-        z = depth[rows, columns].astype(np.float64)
-        points = np.stack([(columns - cx) / fx * z, (rows - cy) / fy * z, z], axis=1)
-        return cls(points.astype(np.float32), image[rows, columns])
+        return cls(intrinsics.place(depth, rows, columns), image[rows, columns])
 
     def save(self, path: str | Path) -> None:
         """Write a binary little-endian PLY of ``x y z red green blue``.

@@ -1,9 +1,11 @@
 """The prediction for one image, in the pixels of that image and with its unit."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -21,19 +23,19 @@ from mmdpt.visualization.depth import (
 from mmdpt.visualization.segmentation import default_palette, overlay, overlay_with_classes
 from mmdpt.visualization.tiling import beside
 
+from .in_space import InSpace
 from .known_points import KnownPoints
 from .pfm import write_pfm
-from .png import write_labels_png, write_map_png
-from .point_cloud import Intrinsics, PointCloud
+from .png import write_labels_png, write_map_png, write_normals_png, write_sky_png
+from .point_cloud import Intrinsics
 
 PLOT_WIDTHS = (240, 960)
 """Least and greatest width of a picture in a plot [px], so that legends can be read."""
-MAP_SUFFIXES = ('.npy', '.pfm', '.png', '.ply')
-LABEL_SUFFIXES = ('.npy', '.png')
+MAP_SUFFIXES = ('.npy', '.pfm', '.png', '.ply', '.glb')
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(InSpace):
     """Depth or disparity, labels, or both, for one image.
 
     Args:
@@ -47,8 +49,10 @@ class Prediction:
         labels: (H, W) uint8 or uint16; None if the model predicts no labels.
         classes: Names of the label values.
         palette: RGB colours of the label values.
-        focal: The focal length that the depth was computed with and where it is from, such as
-            '812 px (EXIF)'; '' for a model whose depth does not depend on it.
+        camera: The camera, if it is known: for points in space and, if the model's depth depends
+            on the focal length, what the depth was computed with.
+        focal: The camera's focal length and where it is from, such as '812 px (EXIF)', or ''.
+        sky: (H, W) bool; None if the model has no sky branch.
 
     Raises:
         ValueError: If there is neither map nor labels, or one differs from the image in size.
@@ -63,14 +67,16 @@ class Prediction:
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
+    camera: Intrinsics | None = None
     focal: str = ''
+    sky: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.map is None and self.labels is None:
             raise ValueError(f'{self.name}: a prediction has a map, labels or both')
         if (self.map is None) != (self.output is None):
             raise ValueError(f'{self.name}: a map and what it is go together: {self.output!r}')
-        for values in (self.map, self.labels):
+        for values in (self.map, self.labels, self.sky):
             if values is not None and values.shape != self.image.shape[:2]:
                 raise ValueError(
                     f'{self.name}: prediction is {values.shape}, image {self.image.shape[:2]}'
@@ -158,6 +164,7 @@ class Prediction:
         path: str | Path,
         intrinsics: Intrinsics | None = None,
         field_of_view: float | None = None,
+        edge_threshold: float | None = None,
     ) -> None:
         """Write the map, or without a map the labels, in the format of the suffix.
 
@@ -166,18 +173,14 @@ class Prediction:
         - .npy: float32, with NaN and infinity.
         - .pfm: the same, bottom row first.
         - .png: 16 bits, see ``write_map_png``; text in the file says how to invert it.
-        - .ply: point cloud, see ``to_pointcloud``.
+        - .ply: point cloud, see ``to_pointcloud``, which has the further arguments.
+        - .glb: mesh, see ``to_mesh``, which has them too.
 
-        ``save_labels`` writes the labels.
-
-        Args:
-            path: File in an existing folder.
-            intrinsics: The camera, for .ply only; or else ``field_of_view``.
-            field_of_view: Horizontal field of view [deg], for .ply only.
+        ``save_labels``, ``save_normals`` and ``save_sky`` write the rest.
 
         Raises:
-            InputError: If the suffix is unknown, a point cloud cannot be made, or the file cannot
-                be written.
+            InputError: If the suffix is unknown, points cannot be placed, or the file cannot be
+                written.
         """
         if self.map is None:
             self.save_labels(path)
@@ -189,8 +192,10 @@ class Prediction:
             write_pfm(path, self.map)
         elif suffix == '.png':
             write_map_png(path, self.map, self.unit)
-        elif suffix == '.ply':
-            self.to_pointcloud(intrinsics, field_of_view).save(path)
+        elif suffix in ('.ply', '.glb'):
+            make = self.to_pointcloud if suffix == '.ply' else self.to_mesh
+            how = {} if edge_threshold is None else dict(edge_threshold=edge_threshold)
+            make(intrinsics, field_of_view, **how).save(path)
         else:
             raise InputError(f'{path}: a map is saved as one of {", ".join(MAP_SUFFIXES)}')
 
@@ -200,38 +205,31 @@ class Prediction:
         Raises:
             InputError: If there are no labels, the suffix is unknown or the file cannot be written.
         """
-        labels, suffix = self._labels(), Path(path).suffix.lower()
-        if suffix == '.npy':
-            write_npy(path, labels)
-        elif suffix == '.png':
-            write_labels_png(path, labels, self.classes)
-        else:
-            raise InputError(f'{path}: labels are saved as one of {", ".join(LABEL_SUFFIXES)}')
+        write = partial(write_labels_png, classes=self.classes)
+        _save(path, 'labels', self._labels(), write)
 
-    def to_pointcloud(
-        self, intrinsics: Intrinsics | None = None, field_of_view: float | None = None
-    ) -> PointCloud:
-        """Place every pixel of positive, finite depth in space; give one of the arguments.
-
-        Args:
-            intrinsics: The camera, in the pixels of the image.
-            field_of_view: Horizontal [deg], of a camera with square pixels whose optical axis goes
-                through the middle of the image.
+    def save_normals(
+        self,
+        path: str | Path,
+        intrinsics: Intrinsics | None = None,
+        field_of_view: float | None = None,
+    ) -> None:
+        """Write ``normals`` as .npy, float32, or drawn as .png, see ``colourise_normals``.
 
         Raises:
-            InputError: If both or neither is given, one is out of range, or depth is not metric.
+            InputError: See ``normals``; or the suffix is unknown or the file cannot be written.
         """
-        if (intrinsics is None) == (field_of_view is None):
-            raise InputError(
-                f'{self.name}: a point cloud needs either the intrinsics of the camera or its '
-                'field of view'
-            )
-        depth = self.depth()
-        if intrinsics is None:
-            assert field_of_view is not None
-            height, width = depth.shape
-            intrinsics = Intrinsics.from_field_of_view(field_of_view, width, height)
-        return PointCloud.from_depth(depth, self.image, intrinsics)
+        _save(path, 'normals', self.normals(intrinsics, field_of_view), write_normals_png)
+
+    def save_sky(self, path: str | Path) -> None:
+        """Write the sky as .npy, bool, or .png, where it is white.
+
+        Raises:
+            InputError: If there is none, the suffix is unknown or the file cannot be written.
+        """
+        if self.sky is None:
+            raise InputError(f'{self.name}: the model has no sky branch')
+        _save(path, 'sky', self.sky, write_sky_png)
 
     def _map(self) -> np.ndarray:
         if self.map is None:
@@ -251,6 +249,15 @@ class Prediction:
             return colour_range(self._map())
         except ValueError as error:
             raise InputError(f'{self.name}: {error}') from error
+
+
+def _save(
+    path: str | Path, what: str, values: np.ndarray, write_png: Callable[[str | Path, Any], None]
+) -> None:
+    suffix = Path(path).suffix.lower()
+    if suffix not in ('.npy', '.png'):
+        raise InputError(f'{path}: {what} are saved as one of .npy, .png')
+    (write_npy if suffix == '.npy' else write_png)(path, values)
 
 
 def _inverse(values: np.ndarray) -> np.ndarray:

@@ -54,6 +54,15 @@ def colourise_depth(
     return picture
 
 
+def colourise_normals(normals: np.ndarray) -> np.ndarray:
+    """Colour unit normals (H, W, 3), x right, y down, z forward, as (H, W, 3) uint8 RGB.
+
+    Red is right, green up and blue towards the camera; NaN is black.
+    """
+    colours = 127.5 * (1 + normals * (1, -1, -1))
+    return np.nan_to_num(colours.round(), nan=0).astype(np.uint8)
+
+
 def depth_panel(
     image: np.ndarray, truth: np.ndarray | None, prediction: np.ndarray, unit: str = 'm'
 ) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A prediction becomes the files that were asked for, under names that cannot meet."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +15,24 @@ from mmdpt.inference.prediction import Prediction
 
 EVERYTHING = (*PICTURES, *NUMBERS)
 RAMP = np.linspace(1, 4, 12, dtype=np.float32).reshape(3, 4)
+STEP = np.array([[1, 2, 2, 2]] * 3, np.float32)
 LABELS = (np.arange(12, dtype=np.uint8) % 2).reshape(3, 4)
 MAP = dict(map=RAMP, output='depth', unit='m', is_metric=True)
 CLASSES = dict(labels=LABELS, classes=('wall', 'floor'), palette=((200, 0, 0), (0, 0, 200)))
 
 
 def prediction(name='a', **parts):
-    return Prediction(image=np.full((3, 4, 3), 128, np.uint8), name=name, **(parts or MAP))
+    image, parts = np.full((3, 4, 3), 128, np.uint8), parts or MAP
+    return Prediction(image=image, name=name, camera=Intrinsics(2, 2, 0, 0), **parts)
 
 
-def outputs(folder, kinds=EVERYTHING, **camera):
-    if 'ply' in kinds and not camera:
-        camera = dict(field_of_view=60.0)
-    return Outputs(folder, kinds, **camera)
+def outputs(folder, kinds=EVERYTHING, edge_threshold=np.inf):  # the ramp is all edge
+    return Outputs(folder, kinds, edge_threshold)
 
 
 DEPTH_FILES = {
     *('a_colour.jpg', 'a_side-by-side.jpg', 'a_depth.png', 'a_depth.pfm', 'a_depth.npy'),
-    'a_points.ply',
+    *('a_points.ply', 'a_mesh.glb', 'a_normals.png', 'a_normals.npy'),
 }
 LABEL_FILES = {'a_overlay.jpg', 'a_labels.png', 'a_labels.npy'}
 
@@ -41,6 +42,7 @@ LABEL_FILES = {'a_overlay.jpg', 'a_labels.png', 'a_labels.npy'}
     [
         (MAP, DEPTH_FILES),
         (MAP | CLASSES, DEPTH_FILES | LABEL_FILES),
+        (MAP | dict(sky=RAMP > 3), DEPTH_FILES | {'a_sky.png', 'a_sky.npy'}),
         (CLASSES, LABEL_FILES | {'a_side-by-side.jpg'}),
     ],
 )
@@ -67,13 +69,13 @@ def test_files_of_different_names_differ(tmp_path):
         for name in names
         for path in outputs(tmp_path).write(prediction(name, **MAP, **CLASSES))
     ]
-    assert len(set(paths)) == len(paths) == 9 * len(names)
+    assert len(set(paths)) == len(paths) == 12 * len(names)
 
 
 def test_picture_and_numbers_are_those_of_the_prediction(tmp_path):
     found = prediction(**MAP, **CLASSES)
     outputs(tmp_path).write_numbers(found)
-    assert len(os.listdir(tmp_path)) == 6 and not list(tmp_path.glob('*.jpg'))
+    assert len(os.listdir(tmp_path)) == 9 and not list(tmp_path.glob('*.jpg'))
     outputs(tmp_path).write(found)
     np.testing.assert_array_equal(np.load(tmp_path / 'a_depth.npy'), RAMP)
     np.testing.assert_array_equal(np.load(tmp_path / 'a_labels.npy'), LABELS)
@@ -84,12 +86,14 @@ def test_picture_and_numbers_are_those_of_the_prediction(tmp_path):
         np.testing.assert_allclose(np.asarray(picture)[0, :2], [red, blue], atol=25)
 
 
-def test_camera_reaches_the_point_cloud(tmp_path):
-    camera = Intrinsics(fx=2.0, fy=2.0, cx=0.0, cy=0.0)
-    outputs(tmp_path, ['ply'], intrinsics=camera).write(prediction())
-    last = (tmp_path / 'a_points.ply').read_bytes()[-15:]
+def test_camera_and_edge_threshold_reach_the_point_cloud(tmp_path):
+    outputs(tmp_path, ['ply']).write(prediction())
+    header, _, body = (tmp_path / 'a_points.ply').read_bytes().partition(b'end_header\n')
     # Pixel (3, 2), depth 4 m: 3 / 2 * 4, 2 / 2 * 4
-    np.testing.assert_allclose(np.frombuffer(last[:12], '<f4'), [6, 4, 4], rtol=1e-6)
+    np.testing.assert_allclose(np.frombuffer(body[-15:-3], '<f4'), [6, 4, 4], rtol=1e-6)
+    outputs(tmp_path, ['ply'], edge_threshold=0.1).write(prediction(**MAP | dict(map=STEP)))
+    assert b'element vertex 12' in header
+    assert b'element vertex 3\n' in (tmp_path / 'a_points.ply').read_bytes()
 
 
 def test_picture_too_long_for_jpeg_is_refused_and_leaves_nothing(tmp_path):
@@ -102,23 +106,22 @@ def test_picture_too_long_for_jpeg_is_refused_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('kinds', 'camera', 'message'),
+    ('kinds', 'edges', 'message'),
     [
-        (['colors'], {}, r"some of colour, side-by-side, png, pfm, npy, ply, got \['colors'\]"),
+        (['colors'], {}, r"png, pfm, npy, ply, glb, normals, got \['colors'\]"),
         ([], {}, r'got \[\]'),
-        (['ply'], {}, 'needs either the intrinsics of the camera or its field of view'),
-        (
-            ['ply'],
-            dict(field_of_view=60.0, intrinsics=Intrinsics(1, 1, 0, 0)),
-            'needs either the intrinsics',
-        ),
-        (['ply'], dict(field_of_view=180.0), 'between 0 and 180 degrees, got 180.0'),
-        (['ply'], dict(intrinsics=Intrinsics(0, 1, 0, 0)), 'focal lengths must be positive'),
+        (['glb'], dict(edge_threshold=0.0), 'edge threshold must be positive, got 0.0'),
     ],
 )
-def test_wrong_request_is_refused_at_once(kinds, camera, message):
+def test_wrong_request_is_refused_at_once(kinds, edges, message):
     with pytest.raises(InputError, match=message):
-        Outputs(Path('out'), kinds, **camera)
+        Outputs(Path('out'), kinds, **edges)
+
+
+def test_a_mesh_without_trimesh_is_refused_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'trimesh', None)
+    with pytest.raises(InputError, match=r"needs trimesh: pip install 'mmdpt\[mesh\]'"):
+        outputs(Path('out'), ['glb'])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_wrong_request_is_refused_at_once(kinds, camera, message):
     [
         ('pfm', None, 'predicts labels, which are not written as pfm'),
         ('ply', None, 'predicts labels, which are not written as ply'),
-        ('ply', 'relative', 'align it to known points'),
+        *((kind, 'relative', 'align it to known points') for kind in ('ply', 'glb', 'normals')),
     ],
 )
 def test_model_that_cannot_give_a_kind_is_refused(tmp_path, kind, output, message):

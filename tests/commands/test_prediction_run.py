@@ -16,6 +16,8 @@ from mmdpt.commands.prediction.outputs import Outputs
 from mmdpt.commands.prediction.run import choose_model, predict
 from mmdpt.errors import InputError
 from mmdpt.files import atomic
+from mmdpt.inference.focal import Camera
+from mmdpt.inference.point_cloud import Intrinsics
 from mmdpt.inference.prediction import Prediction
 
 CLASSES = ('wall', 'floor', 'sky')
@@ -26,12 +28,14 @@ class Model:
 
     def __init__(self, output='relative', fail=lambda names: None):
         self.fail = fail
-        self.depth_head = SimpleNamespace(output=output) if output else None
+        self.camera = Camera()
+        head = dict(output=output, canonical_focal=None, predictor=SimpleNamespace(sky=None))
+        self.depth_head = SimpleNamespace(**head) if output else None
         self.segments = output is None
         self.output = output
         self.batches = []
 
-    def predict_images(self, images, names):
+    def predict_images(self, images, names, sources=()):
         self.fail(list(names))
         self.batches.append(list(names))
         print('chatter of a library')
@@ -45,7 +49,9 @@ class Model:
         if self.output is None:
             return Prediction(image, name, labels=red % 3, classes=CLASSES)
         unit = {'relative': '', 'disparity': '1/m', 'depth': 'm'}[self.output]
-        return Prediction(image, name, red.astype(np.float32), self.output, unit, bool(unit))
+        known = dict(camera=Intrinsics(6, 6, 3, 2), focal='6 px (EXIF)')
+        values = red.astype(np.float32)
+        return Prediction(image, name, values, self.output, unit, bool(unit), **known)
 
 
 @pytest.fixture
@@ -71,8 +77,9 @@ def points(path, *rows):
 
 def run(source, out, model=None, kinds=('npy',), **options):
     sources = source if isinstance(source, list) else [source]
-    asked = Outputs(out, kinds, field_of_view=60.0 if 'ply' in kinds else None)
-    return predict(list(map(str, sources)), asked, lambda: model or Model(), **options)
+    return predict(
+        list(map(str, sources)), Outputs(out, kinds), lambda: model or Model(), **options
+    )
 
 
 def lines(capsys):
@@ -179,10 +186,12 @@ def test_known_points_make_relative_maps_metric(folder, tmp_path, capsys):
     printed = capsys.readouterr()
     line = json.loads(printed.out)
     assert (line['output'], line['unit'], line['is_metric']) == ('depth', 'm', True)
+    assert line['focal'] == '6 px (EXIF)'  # that of the point cloud; without one it does not matter
     assert (line['min'], line['max'], line['aligned_to']) == (0.1, 1, csv)
     depth = np.load(out / 'a_depth.npy')
     np.testing.assert_allclose(depth[0, 1], 1 / (1 + 9 / 29), rtol=1e-5)
-    assert printed.err.endswith(f'; depth [m], aligned to the known points of {csv}\n')
+    said = 'depth [m] with a focal length of 6 px (EXIF), aligned to the known points of'
+    assert printed.err.endswith(f'; {said} {csv}\n')
 
 
 def test_points_that_contradict_one_image_fail_it_alone(folder, tmp_path, capsys):

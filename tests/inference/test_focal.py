@@ -9,6 +9,7 @@ from PIL import Image
 from mmdpt.errors import InputError
 from mmdpt.inference.focal import Camera, focal_from_exif
 from mmdpt.inference.inferencer import DPTInferencer
+from mmdpt.inference.point_cloud import Intrinsics
 
 
 def photograph(path, millimetres=None, size=(64, 48)):
@@ -30,12 +31,32 @@ def test_exif_says_the_equivalent_on_film_of_36_x_24_mm(tmp_path):
     assert focal_from_exif(str(tmp_path / 'd.jpg')) is None
 
 
-def test_what_is_given_goes_before_the_file(tmp_path):
-    file = photograph(tmp_path / 'a.jpg', 50)
-    assert Camera(focal=70.0).of_picture(64, file) == (70.0, 'given')
-    assert Camera(field_of_view=90.0).of_picture(64, file) == (pytest.approx(32), 'field of view')
-    exif = 50 / math.hypot(36, 24) * 80
-    assert Camera().of_picture(64, file) == (pytest.approx(exif), 'EXIF')
+def test_what_is_given_goes_before_the_file_and_that_before_the_config(tmp_path):
+    file, plain = photograph(tmp_path / 'a.jpg', 50), photograph(tmp_path / 'b.jpg')
+
+    def found(camera, source, default=None):
+        intrinsics, origin = camera.of_picture(64, 48, source, default)
+        return None if intrinsics is None else pytest.approx(intrinsics), origin
+
+    given, exif = Intrinsics(70, 71, 30, 20), 50 / math.hypot(36, 24) * 80
+    assert found(Camera(given), file) == (given, 'given')
+    assert found(Camera(None, 90.0), file) == ((32, 32, 31.5, 23.5), 'field of view')
+    assert found(Camera(), file, 60) == ((exif, exif, 31.5, 23.5), 'EXIF')
+    assert found(Camera(), plain, 60) == ((60, 60, 31.5, 23.5), 'config')
+    assert found(Camera(), plain) == (None, '')
+
+
+@pytest.mark.parametrize(
+    ('camera', 'message'),
+    [
+        ((None, 180.0), 'between 0 and 180 degrees, got 180.0'),
+        ((Intrinsics(0, 1, 0, 0), None), 'focal lengths must be positive'),
+        ((Intrinsics(1, 1, 0, 0), 60.0), 'either intrinsics or a field of view, not both'),
+    ],
+)
+def test_impossible_camera_is_refused_at_once(camera, message):
+    with pytest.raises(InputError, match=message):
+        Camera(*camera)
 
 
 def test_depth_is_proportional_to_the_focal_length_which_the_prediction_names(paths_of, tmp_path):
@@ -45,12 +66,14 @@ def test_depth_is_proportional_to_the_focal_length_which_the_prediction_names(pa
         return DPTInferencer(*paths_of('depth'), 'cpu', cfg_options=options, camera=camera)(picture)
 
     file = photograph(tmp_path / 'a.jpg', 50)
-    once, twice = predict(file, Camera(focal=100.0)), predict(file, Camera(focal=200.0))
+    once, twice = (predict(file, Camera(Intrinsics(f, f, 0, 0))) for f in (100, 200))
     np.testing.assert_allclose(twice.map, 2 * once.map, rtol=1e-5)
     assert (once.focal, twice.focal) == ('100 px (given)', '200 px (given)')
     exif = predict(file)
     np.testing.assert_allclose(exif.map, once.map * focal_from_exif(file) / 100, rtol=1e-5)
     assert exif.focal == '92.45 px (EXIF)'
+    assert exif.camera == pytest.approx((focal_from_exif(file),) * 2 + (31.5, 23.5))
+    assert len(exif.to_pointcloud().points) == 64 * 48
     plain = photograph(tmp_path / 'b.jpg')
     config = predict(plain, None, 'model.decode_head.focal=50')
     assert config.focal == '50 px (config)'

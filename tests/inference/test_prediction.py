@@ -47,6 +47,7 @@ def points(*known):
         (dict(), 'a prediction has a map, labels or both'),
         (dict(map=RAMP), 'a map and what it is go together'),
         (dict(map=RAMP.T, output='depth'), r'prediction is \(40, 30\), image \(30, 40\)'),
+        (dict(map=RAMP, output='depth', sky=LABELS.T > 0), r'prediction is \(40, 30\), image'),
         (dict(labels=LABELS.T), r'prediction is \(40, 30\), image \(30, 40\)'),
     ],
 )
@@ -67,8 +68,11 @@ def test_what_is_no_prediction_is_refused(fields, message):
         (lambda: of_map().save_labels('a.png'), 'the model predicts depth, not labels'),
         (lambda: of_map(NAN).colour_map(), 'the map holds no finite number'),
         (lambda: of_map(NAN).plot(), 'the map holds no finite number'),
-        (lambda: of_map().save('a.ply'), 'a point cloud needs either the intrinsics of the camera'),
-        (lambda: of_map().to_pointcloud(CAMERA, 60), 'a point cloud needs either the intrinsics'),
+        *(
+            (lambda name=name: of_map().save(name), 'the camera is not known: give its intrinsics')
+            for name in ('a.ply', 'a.glb')
+        ),
+        (lambda: of_map().save_sky('a.png'), 'the model has no sky branch'),
         (
             lambda: of_map(output='relative').to_pointcloud(CAMERA),
             'relative disparity has no scale',
@@ -277,7 +281,7 @@ def test_another_format_is_refused(tmp_path, make, name, message):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize('name', ['a.npy', 'a.pfm', 'a.png', 'a.ply'])
+@pytest.mark.parametrize('name', ['a.npy', 'a.pfm', 'a.png', 'a.ply', 'a.glb'])
 def test_full_disk_leaves_nothing_behind(tmp_path, monkeypatch, name):
     def half_write(path, data):
         with path.open('wb') as file:

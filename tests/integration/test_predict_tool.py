@@ -142,7 +142,7 @@ def test_known_points_through_the_tool(run, models, pictures, tmp_path):
         *('--write', 'npy', 'ply', '--field-of-view', 60, '--align', tmp_path / 'points.csv'),
     )
     assert code == 0, errors
-    assert 'depth [m], aligned to the known points of' in printed
+    assert '(field of view), aligned to the known points of' in printed
     np.testing.assert_allclose(np.load(out / 'a_depth.npy'), 2 * depth, rtol=1e-3)
     assert (out / 'a_points.ply').exists()
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import write_atomically
-from mmdpt.inference.point_cloud import Intrinsics, PointCloud
+from mmdpt.inference.mesh import import_trimesh
 
 if TYPE_CHECKING:  # what --help needs is imported in no time
     from mmdpt.inference.prediction import Prediction
@@ -28,8 +28,12 @@ NUMBERS = {
     'pfm': 'the map as float32, bottom row first',
     'npy': 'the map as float32; labels',
     'ply': 'point cloud [m]: x right, y down, z forward',
+    'glb': 'mesh [m] with the picture on it: x right, y up, z backward, as glTF has it',
+    'normals': 'of the surface, drawn as png, and npy: x right, y down, z forward',
 }
-"""Files named after their content: _depth, _disparity or _relative, _labels, _points."""
+"""Files named after their content: _depth, _disparity or _relative, _labels, _sky, _points, ..."""
+IN_SPACE = ('ply', 'glb', 'normals')
+"""Kinds that need metric depth and the camera."""
 QUALITY = 95
 
 Writer = Callable[[Path], None]
@@ -45,36 +49,31 @@ class Outputs:
     Args:
         folder: The folder, see ``make_folder``.
         kinds: Some of ``PICTURES`` and ``NUMBERS``.
-        intrinsics: The camera, for a point cloud; or else ``field_of_view``.
-        field_of_view: Horizontal field of view [deg], for a point cloud.
+        edge_threshold: Threshold of the depth edges that a point cloud or mesh leaves out; by
+            default, that of ``Prediction.to_pointcloud`` and of ``Prediction.to_mesh``.
 
     Raises:
-        InputError: If a kind is unknown or there is none, or the camera is missing or out of range.
+        InputError: If a kind is unknown or there is none, trimesh is needed and not installed, or
+            the threshold is not positive.
     """
 
     folder: Path
     kinds: Collection[str] = tuple(PICTURES)
-    intrinsics: Intrinsics | None = None
-    field_of_view: float | None = None
+    edge_threshold: float | None = None
 
     def __post_init__(self) -> None:
         known = [*PICTURES, *NUMBERS]
         if not self.kinds or not set(self.kinds) <= set(known):
             raise InputError(f'what is written is some of {", ".join(known)}, got {self.kinds}')
-        cameras = (self.intrinsics is not None) + (self.field_of_view is not None)
-        if cameras > 1 or (not cameras and 'ply' in self.kinds):
-            raise InputError(
-                'a point cloud (ply) needs either the intrinsics of the camera or its field of view'
-            )
-        if self.field_of_view is not None:
-            Intrinsics.from_field_of_view(self.field_of_view, width=1, height=1)
-        if self.intrinsics is not None:
-            PointCloud.from_depth(np.ones((1, 1)), np.zeros((1, 1, 3), np.uint8), self.intrinsics)
+        if 'glb' in self.kinds:
+            import_trimesh()
+        if self.edge_threshold is not None and not self.edge_threshold > 0:
+            raise InputError(f'the edge threshold must be positive, got {self.edge_threshold}')
 
     @property
-    def knows_camera(self) -> bool:
-        """Whether intrinsics or a field of view are given."""
-        return self.intrinsics is not None or self.field_of_view is not None
+    def needs_camera(self) -> bool:
+        """Whether a kind needs the camera."""
+        return not set(IN_SPACE).isdisjoint(self.kinds)
 
     def check_model(self, output: str | None, name: str = 'the model') -> None:
         """Refuse kinds that a model cannot give, before anything is predicted.
@@ -85,11 +84,11 @@ class Outputs:
             InputError: If there is such a kind.
         """
         for kind in self.kinds:
-            if kind in ('pfm', 'ply') and output is None:
+            if kind in ('pfm', *IN_SPACE) and output is None:
                 raise InputError(f'{name} predicts labels, which are not written as {kind}')
-        if 'ply' in self.kinds and output == 'relative':
+        if self.needs_camera and output == 'relative':
             raise InputError(
-                f'{name} predicts relative disparity, which gives no point cloud: align it to '
+                f'{name} predicts relative disparity, which gives no points in space: align it to '
                 'known points'
             )
 
@@ -130,16 +129,18 @@ class Outputs:
 
     def _numbers(self, prediction: 'Prediction') -> list[tuple[str, Writer]]:
         files: list[tuple[str, Writer]] = []
-        save = partial(
-            prediction.save, intrinsics=self.intrinsics, field_of_view=self.field_of_view
-        )
+        save = partial(prediction.save, edge_threshold=self.edge_threshold)
         for kind in (kind for kind in NUMBERS if kind in self.kinds):
-            if kind == 'ply':
-                files.append(('points.ply', save))
+            if kind == 'normals':
+                files += [(f'normals.{end}', prediction.save_normals) for end in ('png', 'npy')]
+            elif kind in IN_SPACE:
+                files.append(('points.ply' if kind == 'ply' else 'mesh.glb', save))
             elif prediction.map is not None:
                 files.append((f'{prediction.output}.{kind}', save))
             if prediction.labels is not None and kind in ('png', 'npy'):
                 files.append((f'labels.{kind}', prediction.save_labels))
+            if prediction.sky is not None and kind in ('png', 'npy'):
+                files.append((f'sky.{kind}', prediction.save_sky))
         return files
 
 

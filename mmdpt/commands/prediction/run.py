@@ -106,6 +106,7 @@ def predict(
         report.remove_lists()
         inferencer = load()
         _check_model(inferencer, outputs, points)
+        report.says_focal = _needs_camera(inferencer, outputs)
         if video is None:
             is_done = _is_done(inferencer, outputs, points) if resume else lambda image: False
             mine = share(images, is_done)
@@ -193,13 +194,13 @@ def _check_model(inferencer: DPTInferencer, outputs: Outputs, points: KnownPoint
     if head is None and points is not None:
         raise InputError('the model predicts labels, not depth: there is nothing to align')
     outputs.check_model(head and ('depth' if points is not None else head.output))
-    if outputs.knows_camera and 'ply' not in outputs.kinds and not needs_focal(head):
+    if inferencer.camera.is_known and not _needs_camera(inferencer, outputs):
         raise InputError('the model and the files written do not need the camera: leave it out')
 
 
-def needs_focal(head: Any) -> bool:
-    """Whether a model's depth depends on the focal length; None is one without depth."""
-    return head is not None and head.canonical_focal is not None
+def _needs_camera(inferencer: DPTInferencer, outputs: Outputs) -> bool:
+    head = inferencer.depth_head
+    return outputs.needs_camera or (head is not None and head.canonical_focal is not None)
 
 
 def _is_done(
@@ -210,7 +211,8 @@ def _is_done(
     known: dict[str, Any] = dict(labels=pixel) if inferencer.segments else {}
     if head is not None:
         output = head.output if points is None else 'depth'
-        known.update(map=pixel.astype(np.float32), output=output)
+        sky = None if head.predictor.sky is None else pixel.astype(bool)
+        known.update(map=pixel.astype(np.float32), output=output, sky=sky)
     blank = Prediction(np.zeros((1, 1, 3), np.uint8), name='', **known)
     endings, present = outputs.endings(blank), set(os.listdir(outputs.folder))
     return lambda image: present.issuperset(f'{image.name}_{ending}' for ending in endings)

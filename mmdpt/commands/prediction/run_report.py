@@ -35,6 +35,7 @@ class RunReport:
     ) -> None:
         self.folder = folder
         self.what = 'image'
+        self.says_focal = False
         self.num_done = 0
         self.num_files = 0
         self.num_images = 0
@@ -50,7 +51,7 @@ class RunReport:
         """Count an image whose files are written."""
         self.num_done += 1
         self.num_files += len(files)
-        self._predicted = _said(prediction)
+        self._predicted = _said(prediction, prediction.focal if self.says_focal else '')
         height, width = prediction.image.shape[:2]
         line: dict[str, Any] = dict(
             source=source,
@@ -62,7 +63,7 @@ class RunReport:
         )
         if prediction.map is not None:
             line.update(_statistics(prediction.map))
-        if prediction.focal:
+        if self.says_focal and prediction.focal:
             line.update(focal=prediction.focal)
         if self._known_points is not None:
             line.update(aligned_to=self._known_points)
@@ -137,12 +138,12 @@ def _counted(number: int, what: str) -> str:
     return f'{number} {what}' if number == 1 else f'{number} {what}s'
 
 
-def _said(prediction: 'Prediction') -> str:
+def _said(prediction: 'Prediction', focal: str) -> str:
     said = [UNITS[prediction.output]] if prediction.output else []
     if prediction.labels is not None:
         said.append(f'labels of {len(prediction.classes)} classes')
-    if prediction.focal:
-        said[0] += f' with a focal length of {prediction.focal}'
+    if focal:
+        said[0] += f' with a focal length of {focal}'
     return ' and '.join(said)
 
 

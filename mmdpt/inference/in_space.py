@@ -1,0 +1,87 @@
+"""What a prediction says about space: points, mesh, normals."""
+
+import numpy as np
+
+from mmdpt.errors import InputError
+
+from .focal import Camera
+from .mesh import Mesh
+from .point_cloud import Intrinsics, PointCloud
+from .surface import EDGE_THRESHOLD, depth_edges, surface_normals
+
+
+class InSpace:
+    """The part of ``Prediction`` that needs metric depth and the camera."""
+
+    image: np.ndarray
+    name: str
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    camera: Intrinsics | None
+    sky: np.ndarray | None
+
+    def depth(self) -> np.ndarray:
+        """Give depth [m], (H, W)."""
+        raise NotImplementedError
+
+    def to_pointcloud(
+        self,
+        intrinsics: Intrinsics | None = None,
+        field_of_view: float | None = None,
+        edge_threshold: float = np.inf,
+    ) -> PointCloud:
+        """Place every pixel of positive, finite depth in space, but those of the sky.
+
+        The sky is ``sky`` and the label of a class of that name.
+
+        Args:
+            intrinsics: The camera, in the pixels of the image; by default ``camera``.
+            field_of_view: In its place: horizontal [deg], of a camera with square pixels whose
+                optical axis goes through the middle of the image.
+            edge_threshold: Threshold of depth edges whose pixels are left out, see ``depth_edges``;
+                infinite: none.
+
+        Raises:
+            InputError: If the camera is not known, an argument is out of range, depth is not
+                metric, or nothing is left.
+        """
+        depth, camera = self._depth_and_camera(intrinsics, field_of_view, edge_threshold)
+        return PointCloud.from_depth(depth, self.image, camera)
+
+    def to_mesh(
+        self,
+        intrinsics: Intrinsics | None = None,
+        field_of_view: float | None = None,
+        edge_threshold: float = EDGE_THRESHOLD,
+    ) -> Mesh:
+        """Join the points of ``to_pointcloud``, which has these arguments, to a surface."""
+        depth, camera = self._depth_and_camera(intrinsics, field_of_view, edge_threshold)
+        return Mesh.from_depth(depth, self.image, camera)
+
+    def normals(
+        self, intrinsics: Intrinsics | None = None, field_of_view: float | None = None
+    ) -> np.ndarray:
+        """Compute the surface's normals, (H, W, 3), see ``surface_normals``; NaN in the sky.
+
+        Args and errors are those of ``to_pointcloud``.
+        """
+        return surface_normals(*self._depth_and_camera(intrinsics, field_of_view, np.inf))
+
+    def _depth_and_camera(
+        self, intrinsics: Intrinsics | None, field_of_view: float | None, edge_threshold: float
+    ) -> tuple[np.ndarray, Intrinsics]:
+        """Give depth, NaN at edges and in the sky, and the camera."""
+        depth = self.depth()
+        given, _ = Camera(intrinsics, field_of_view).of_picture(*depth.shape[::-1])
+        camera = given or self.camera
+        if camera is None:
+            raise InputError(
+                f'{self.name}: the camera is not known: give its intrinsics or its field of view; '
+                'the EXIF of the file does not tell the focal length'
+            )
+        left_out = depth_edges(depth, edge_threshold)
+        if self.sky is not None:
+            left_out |= self.sky
+        if self.labels is not None and 'sky' in self.classes:
+            left_out |= self.labels == self.classes.index('sky')
+        return np.where(left_out, np.nan, depth), camera

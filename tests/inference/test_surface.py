@@ -1,0 +1,139 @@
+"""Normals are those of rendered surfaces; meshes stop at depth edges and carry the picture."""
+
+import io
+
+import numpy as np
+import pytest
+import trimesh
+
+from mmdpt.errors import InputError
+from mmdpt.inference.mesh import Mesh
+from mmdpt.inference.point_cloud import Intrinsics
+from mmdpt.inference.prediction import Prediction
+from mmdpt.inference.surface import depth_edges, surface_normals
+from mmdpt.scenes import render_sample
+from mmdpt.scenes.geometry import Sphere, trace
+from mmdpt.visualization.depth import colourise_normals
+
+SIZE = (161, 120)
+
+
+@pytest.fixture(scope='module', params=[0, 1], ids=['room', 'street'])
+def rendered(request):
+    """Depth, intrinsics, exact normals in the camera's axes, and the body in every pixel."""
+    view, rendering = render_sample(3, 'validation', request.param, SIZE)
+    camera, bodies = view.camera, view.scene.bodies
+    depth, index = trace(camera, [body.shape for body in bodies])
+    points = np.array(camera.position)[:, None, None] + depth * camera.rays()
+    world = np.full((3, *depth.shape), np.nan)
+    for number, body in enumerate(bodies):
+        world[:, index == number] = body.shape.surface(points[:, index == number]).normal
+    exact, rays = (
+        np.stack([np.tensordot(axis, vectors, 1) for axis in camera.axes], axis=-1)
+        for vectors in (world, camera.rays())
+    )
+    exact *= -np.sign((exact * rays).sum(-1, keepdims=True))
+    intrinsics = Intrinsics(camera.focal, camera.focal, *camera.principal_point)
+    round_ = [number for number, body in enumerate(bodies) if isinstance(body.shape, Sphere)]
+    return rendering.depth, intrinsics, exact, index, np.isin(index, round_)
+
+
+def test_normals_of_rendered_planes_are_exact(rendered):
+    """Where two neighbours to a side and two above or below lie on the plane, within 1 degree."""
+    depth, intrinsics, exact, index, is_round = rendered
+    got = surface_normals(depth, intrinsics)
+    assert got.dtype == np.float32
+    angles = np.degrees(np.arccos(np.clip((got * exact).sum(-1), -1, 1)))
+    planes = ~is_round & np.isfinite(depth)
+    face = np.concatenate([exact, index[..., None]], axis=-1)  # of which body, and side of a box
+    padded = np.pad(np.where(planes[..., None], face, 9), ((2, 2), (2, 2), (0, 0)))
+    height, width = depth.shape
+    inside = planes.copy()
+    for shift in (-2, -1, 1, 2):
+        for rows, columns in ((2 + shift, 2), (2, 2 + shift)):
+            shifted = padded[rows : rows + height, columns : columns + width]
+            inside &= np.abs(shifted - face).max(-1) < 1e-6
+    assert inside.mean() > 0.3
+    assert angles[inside].max() < 0.1
+    assert np.mean(angles[planes] < 1) > 0.9  # the rest: strips of a pixel, rims of planes
+    assert np.isnan(got[~np.isfinite(depth)]).all()
+    balls = is_round & np.isfinite(angles)
+    assert np.median(angles[balls]) < 2
+
+
+def test_colours_of_normals_are_right_up_and_towards_the_camera():
+    normals = np.array([[[1, 0, 0], [0, -1, 0], [0, 0, -1], [np.nan] * 3]])
+    expected = [[255, 128, 128], [128, 255, 128], [128, 128, 255], [0, 0, 0]]
+    np.testing.assert_array_equal(colourise_normals(normals)[0], expected)
+
+
+def test_edges_are_where_near_meets_far_and_not_on_steep_planes():
+    rows = np.arange(1, 61, dtype=np.float32)[:, None]
+    floor = (100 / rows).repeat(80, axis=1)  # twice as far from the second row to the first
+    assert not depth_edges(floor).any()
+    step = np.where(np.arange(80) < 40, 2, 2 * 1.06).astype(np.float32)[None].repeat(60, axis=0)
+    assert np.flatnonzero(depth_edges(step)[30]).tolist() == [38, 39, 40, 41]
+    assert not depth_edges(step, threshold=0.04).any()
+    slide = np.interp(np.arange(80), [38, 42], [2.0, 4.0])[None].repeat(60, axis=0)
+    assert depth_edges(slide)[30, 38:41].all()
+    assert not depth_edges(slide, np.inf).any()
+    slide[:, 38:43] = np.nan
+    assert not depth_edges(slide)[:, :36].any()
+    with pytest.raises(InputError, match='edge threshold must be positive, got nan'):
+        depth_edges(step, np.nan)
+
+
+def prediction(depth, **fields):
+    image = np.random.default_rng(0).integers(0, 256, (*depth.shape, 3), np.uint8)
+    return Prediction(image, 'room', depth, 'depth', 'm', True, **fields)
+
+
+DEPTH = np.where(np.arange(30) < 15, 2.0, 4.0).astype(np.float32)[None].repeat(20, axis=0)
+CAMERA = Intrinsics(40, 50, 14.5, 9.5)
+
+
+def test_mesh_is_two_sheets_that_face_the_camera_with_the_picture_on_them(tmp_path):
+    room = prediction(DEPTH, camera=CAMERA)
+    room.save(tmp_path / 'a.glb')
+    scene = trimesh.load(io.BytesIO((tmp_path / 'a.glb').read_bytes()), file_type='glb')
+    (mesh,) = scene.geometry.values()
+    assert len(mesh.split(only_watertight=False)) == 2
+    assert len(mesh.vertices) == 26 * 20 and len(mesh.faces) == 2 * 2 * 12 * 19
+    np.testing.assert_allclose(mesh.face_normals, [[0, 0, 1]] * len(mesh.faces), atol=1e-6)
+    first = mesh.vertices[0]  # y up, z backward
+    np.testing.assert_allclose(first, [-14.5 / 40 * 2, 9.5 / 50 * 2, -2], rtol=1e-6)
+    colours = mesh.visual.to_color().vertex_colors[:, :3]
+    pixels = room.to_mesh().pixels
+    np.testing.assert_array_equal(colours, room.image[pixels[:, 1], pixels[:, 0]])
+
+
+def test_points_on_edges_stay_in_clouds_until_a_threshold_is_given():
+    room = prediction(DEPTH, camera=CAMERA)
+    assert len(room.to_pointcloud().points) == 30 * 20
+    assert len(room.to_pointcloud(edge_threshold=0.02).points) == 26 * 20
+    assert len(room.to_mesh(edge_threshold=np.inf).vertices) == 30 * 20
+
+
+def test_sky_of_a_mask_or_a_class_is_left_out(tmp_path):
+    sky = np.zeros(DEPTH.shape, bool)
+    sky[:10] = True
+    labelled = dict(labels=sky.astype(np.uint8), classes=('wall', 'sky'))
+    for fields in (dict(sky=sky), labelled):
+        room = prediction(DEPTH, camera=CAMERA, **fields)
+        assert len(room.to_pointcloud().points) == 30 * 10
+        assert room.to_mesh().pixels[:, 1].min() == 10
+        normals = room.normals()
+        assert np.isnan(normals[:10]).all() and np.isfinite(normals[10:]).all()
+    for name in ('sky', 'normals'):
+        getattr(room if name == 'normals' else prediction(DEPTH, sky=sky), f'save_{name}')(
+            tmp_path / f'{name}.npy'
+        )
+    np.testing.assert_array_equal(np.load(tmp_path / 'sky.npy'), sky)
+    np.testing.assert_array_equal(np.load(tmp_path / 'normals.npy'), normals)
+
+
+def test_no_mesh_of_single_pixels():
+    lonely = np.full((4, 4), np.nan)
+    lonely[::2, ::2] = 1
+    with pytest.raises(InputError, match='no three neighbours have a positive depth'):
+        Mesh.from_depth(lonely, np.zeros((4, 4, 3), np.uint8), CAMERA)
