@@ -1,5 +1,6 @@
 """Convert foreign state dicts into ours and back, with a report of every key."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ TELLING = {
     'decode_head.predictor.sky.0.weight': 'a sky branch',
 }
 """Keys of ours by which layouts of one task differ, and what they stand for."""
+LAYER = re.compile(r'(backbone\.(?:layers|timm_model\.blocks)\.)\d+(\..+)')
 
 
 @dataclass
@@ -196,10 +198,8 @@ def _unlike_first_layer(state_dict: StateDict) -> list[str]:
     """Name the tensors of encoder layers whose shapes differ from the first layer's."""
     problems = []
     for key, value in state_dict.items():
-        prefix, layer, rest = key.partition('backbone.layers.')
-        if prefix or not layer:
-            continue
-        first = state_dict.get(f'backbone.layers.0.{rest.partition(".")[2]}')
+        found = LAYER.match(key)
+        first = state_dict.get(f'{found[1]}0{found[2]}') if found else None
         if first is not None and first.shape != value.shape:
             problems += [f'{key}: {tuple(value.shape)}, layer 0 has {tuple(first.shape)}']
     return problems

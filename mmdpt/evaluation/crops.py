@@ -29,18 +29,18 @@ def eigen_crop(height: int, width: int) -> Slices:
     return _fractions('eigen', EIGEN_FRACTIONS, height, width)
 
 
-def kb_crop(height: int, width: int) -> Slices:
+def kb_crop(height: int, width: int, name: str = 'kb') -> Slices:
     """The KITTI benchmark's 352 x 1216 pixels, bottom-centre."""
     rows, columns = KB_SIZE
     if height < rows or width < columns:
-        raise ValueError(f'crop kb needs at least 352 x 1216 pixels, got {height} x {width}')
+        raise ValueError(f'crop {name} needs at least 352 x 1216 pixels, got {height} x {width}')
     left = (width - columns) // 2
     return slice(height - rows, height), slice(left, left + columns)
 
 
 def kb_garg_crop(height: int, width: int) -> Slices:
     """Garg's fractions of the KITTI benchmark's crop, not of the frame."""
-    whole, part = kb_crop(height, width), garg_crop(*KB_SIZE)
+    whole, part = kb_crop(height, width, 'kb-garg'), garg_crop(*KB_SIZE)
     rows, columns = (
         slice(outer.start + inner.start, outer.start + inner.stop)
         for outer, inner in zip(whole, part, strict=True)

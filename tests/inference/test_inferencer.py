@@ -232,7 +232,7 @@ def test_options_override_the_config(paths_of):
         ('DPT-Large-MiDaS', 'named DPT-Large-MiDaS; the nearest names: dpt-large-midas[,$]'),
         ('depth_anything_v2_small', 'the nearest names: depth-anything-v2-small[,$]'),
         ('dpt_hybrid-ti16_scene', 'the nearest names: dpt_hybrid-ti16_scenes[,$]'),
-        ('0', 'the nearest names: depth-anything-v1-base, '),  # like no other
+        ('0', 'the nearest names: chmv2-large, '),  # like no other
         ('mine/dpt.py', r'no config file mine/dpt\.py'),
     ],
 )

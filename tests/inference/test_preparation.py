@@ -1,6 +1,7 @@
 """An image is prepared as the code that released the checkpoint does, and never cut."""
 
 import functools
+from fnmatch import fnmatch
 
 import cv2
 import numpy as np
@@ -30,7 +31,20 @@ SIZES = {  # width and height of what a model sees of 900 x 600 px, by hand
     # mmseg: the shorter side to 512 px, no multiple
     'mmseg-dpt-base-ade20k': (768, 512),
     # 518 / 600; 777 / 14 = 55.5, to the even 56
-    'depth-anything': (784, 518),
+    'depth-anything-v*': (784, 518),
+    # the longer side to 504; the shorter to 336 = 24 * 14
+    'depth-anything-3-*': (504, 336),
+    # NYU's and KITTI's sizes with the multiple of DPT, as above
+    'dpt-dinov2-*-nyu': (704, 480),
+    'dpt-dinov2-*-kitti': (1216, 800),
+    'midas-beit-large-512': (768, 512),
+    'midas-beit-*-384': (576, 384),
+    # Swin's windows take a square, whatever the picture's shape
+    'midas-swin2-*-384': (384, 384),
+    'midas-swin2-tiny-256': (256, 256),
+    'dpt-tipsv2-*': (448, 448),
+    # canopy height is read at the picture's own scale
+    'chmv2-large': (900, 600),
 }
 DEMO = {  # the same of the demo's configs
     'dpt_hybrid-ti16_scenes': (160, 107),  # 160 / 900 is the smaller factor
@@ -66,9 +80,8 @@ def prepared(cfg, image):
 
 @pytest.mark.parametrize('name', [*RELEASES, *DEMO])
 def test_sizes_by_hand(name):
-    key = 'depth-anything' if name.startswith('depth-anything') else name
     packed = prepared(config_of(name), picture(900, 600))
-    width, height = (SIZES | DEMO)[key]
+    ((width, height),) = [size for key, size in (SIZES | DEMO).items() if fnmatch(name, key)]
     assert packed['inputs'].shape == (3, height, width)
     meta = packed['data_samples'].metainfo
     assert meta['ori_shape'] == (600, 900) and meta['img_shape'] == (height, width)
