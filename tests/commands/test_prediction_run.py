@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from mmdpt.commands.prediction.outputs import Outputs
-from mmdpt.commands.prediction.run import choose_model, predict
+from mmdpt.commands.prediction.run import predict
 from mmdpt.errors import InputError
 from mmdpt.files import atomic
 from mmdpt.inference.focal import Camera
@@ -327,28 +327,9 @@ def test_model_that_does_not_fit_is_refused_before_the_first_image(
     assert model.batches == [] and os.listdir(tmp_path / 'out') == []
 
 
-@pytest.mark.parametrize(
-    ('named', 'expected'),
-    [
-        (dict(), ('dpt-hybrid-midas', None)),
-        (dict(release='dpt-large-ade20k'), ('dpt-large-ade20k', None)),
-        (dict(release='dpt-large-ade20k', checkpoint='k.pt'), ('dpt-large-ade20k', 'k.pt')),
-        (dict(config='c.py', checkpoint='k.pth'), ('c.py', 'k.pth')),
-    ],
-)
-def test_model_and_weights(named, expected):
-    assert choose_model(**named) == expected
-
-
-@pytest.mark.parametrize(
-    ('named', 'message'),
-    [
-        (dict(release='dpt-lage-midas'), 'is named dpt-lage-midas; the nearest names: dpt-large-m'),
-        (dict(release='dpt_hybrid-ti16_scenes'), 'no released model is named dpt_hybrid-ti16'),
-        (dict(config='c.py'), 'the weights of config c.py are missing'),
-        (dict(checkpoint='k.pth'), 'the config of checkpoint k.pth is missing'),
-    ],
-)
-def test_model_without_weights_or_config_is_refused(named, message):
-    with pytest.raises(InputError, match=message):
-        choose_model(**named)
+def test_camera_that_nothing_needs_is_refused(folder, tmp_path):
+    model = Model()
+    model.camera = Camera(field_of_view=60.0)
+    with pytest.raises(InputError, match='do not need the camera: leave it out'):
+        run(folder, tmp_path / 'out', model)
+    assert model.batches == []

@@ -13,6 +13,7 @@ from mmdpt.commands.prediction.run import predict
 from mmdpt.commands.prediction.run_report import RunReport
 from mmdpt.commands.prediction.video_run import RunningRange, predict_video
 from mmdpt.errors import InputError
+from mmdpt.inference import focal
 from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.video import Frame, VideoReader, VideoWriter
 
@@ -40,6 +41,9 @@ def labels(images, names):
 class Model:
     class depth_head:
         output = 'relative'
+        canonical_focal = None
+
+    camera = focal.Camera()
 
     predict_images = staticmethod(relative)
 

@@ -19,7 +19,7 @@ WHOLE_MODELS = [  # SMP's are read alone: ours would need a unit that adds exact
     for name, layout in BY_NAME.items()
     if layout.task != 'backbone'
     and layout.source != 'smp'
-    and any(pair.ours.startswith('backbone.') for pair in layout.pairs)  # not a head's own file
+    and 'encoder' in layout.required  # not a head's own file
 ]
 OF_EQUAL_LAYERS = [  # Swin's stages differ
     name
