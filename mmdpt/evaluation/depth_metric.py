@@ -242,8 +242,9 @@ class DepthMetric(BaseMetric):
             max_depth=self.max_depth,
         )
         result.update(depth_errors(depth, target))
-        maps = np.full((2, *shape), np.nan)
-        maps.reshape(2, -1)[:, valid] = depth, target
+        if self.boundaries:
+            maps = np.full((2, *shape), np.nan)
+            maps.reshape(2, -1)[:, valid] = depth, target
         for convention in self.boundaries:
             scores = boundary_scores(maps[0], maps[1], convention)
             result.update({f'{convention}_{score}': value for score, value in scores.items()})

@@ -203,9 +203,8 @@ class DepthDPTHead(DPTDecoder):
         return pred if fits else F.interpolate(pred, size=size, mode='bilinear')
 
     def _camera_factors(self, metas: Sequence[dict], like: Tensor) -> Tensor:
-        """Give each image's focal length over the canonical one, (N, 1, 1, 1); 1 without one."""
-        if self.canonical_focal is None:
-            return like.new_ones(1, 1, 1, 1)
+        """Give each image's focal length over the canonical one, (N, 1, 1, 1)."""
+        assert self.canonical_focal is not None
         factors = [focal_length(meta, self.focal) / self.canonical_focal for meta in metas]
         return like.new_tensor(factors)[:, None, None, None]
 
@@ -219,8 +218,9 @@ class DepthDPTHead(DPTDecoder):
         target = torch.stack([sample.gt_depth_map.data for sample in batch_data_samples])
         if self.output != 'depth':
             target = 1 / target
-        metas = [sample.metainfo for sample in batch_data_samples]
-        target = target / self._camera_factors(metas, target)
+        if self.canonical_focal is not None:
+            metas = [sample.metainfo for sample in batch_data_samples]
+            target = target / self._camera_factors(metas, target)
         if self.output == 'depth':
             low, high = self.parametrisation.bounds
             target = target.where((target >= low) & (target <= high), torch.nan)
