@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from PIL import Image
 
 from mmdpt.datasets.label_values import as_file_values
+from mmdpt.files.atomic import atomic_path, write_npy
 from mmdpt.registry import HOOKS
 
 from .output_names import OutputHook
@@ -32,7 +32,8 @@ class PredictionWriterHook(OutputHook):
             if 'pred_sem_seg' in sample:
                 labels = sample.pred_sem_seg.data[0].long().cpu().numpy()
                 values = as_file_values(labels, self.names.info(sample.img_path))
-                Image.fromarray(values).save(self.names.path(sample.img_path, '.png'))
+                with atomic_path(self.names.path(sample.img_path, '.png')) as unfinished:
+                    Image.fromarray(values).save(unfinished)
             if 'pred_depth_map' in sample:
                 depth = sample.pred_depth_map.data[0].float().cpu().numpy()
-                np.save(self.names.path(sample.img_path, '.npy'), depth)
+                write_npy(self.names.path(sample.img_path, '.npy'), depth)
