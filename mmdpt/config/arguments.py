@@ -102,14 +102,10 @@ def _set_names(init: Any) -> set[str]:
         keyword.arg
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
-        if _text(call.func) in ('super().__init__', 'kwargs.update')
+        if ast.unparse(call.func) in ('super().__init__', 'kwargs.update')
         for keyword in call.keywords
         if keyword.arg is not None
     }
-
-
-def _text(node: ast.AST) -> str:
-    return ast.unparse(node)
 
 
 def _is_number(annotation: Any) -> bool:

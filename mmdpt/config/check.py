@@ -19,6 +19,7 @@ from mmdpt.errors import InputError
 
 from .arguments import faults
 from .names import near
+from .nested_datasets import nested_datasets
 from .values import misfits
 
 BUILT_ELSEWHERE = ('_cfg', 'sampler')
@@ -184,8 +185,7 @@ def _loader(path: str, loader: Any) -> Iterator[Component]:
     if not isinstance(loader, Mapping):
         return
     yield Component(path, loader, ours.FUNCTIONS, DataLoader, OF_LOADERS)
-    if isinstance(loader.get('dataset'), Mapping):
-        yield from _datasets(f'{path}.dataset', loader['dataset'])
+    yield from _datasets(f'{path}.dataset', loader.get('dataset'))
     for key in ('sampler', 'batch_sampler'):
         yield from _typed(f'{path}.{key}', loader.get(key), ours.DATA_SAMPLERS)
     for key in ('collate_fn', 'worker_init_fn'):
@@ -224,14 +224,11 @@ def _entries(path: str, parts: Any) -> Iterator[tuple[str, Any]]:
     yield from ((name, part) for name, part in pairs if isinstance(part, (Mapping, str)))
 
 
-def _datasets(path: str, dataset: Mapping) -> Iterator[Component]:
-    """Walk a data set, its pipeline and the data sets that it wraps or joins."""
-    yield Component(path, dataset, ours.DATASETS)
-    yield from _typed(f'{path}.pipeline', dataset.get('pipeline'), ours.TRANSFORMS)
-    if isinstance(dataset.get('dataset'), Mapping):
-        yield from _datasets(f'{path}.dataset', dataset['dataset'])
-    for index, child in enumerate(dataset.get('datasets', ())):
-        yield from _datasets(f'{path}.datasets[{index}]', child)
+def _datasets(path: str, dataset: Any) -> Iterator[Component]:
+    """Walk a data set and those that it wraps or joins, with their pipelines."""
+    for name, part in nested_datasets(path, dataset):
+        yield Component(name, part, ours.DATASETS)
+        yield from _typed(f'{name}.pipeline', part.get('pipeline'), ours.TRANSFORMS)
 
 
 def _typed(path: str, value: Any, registry: Registry) -> Iterator[Component]:

@@ -9,6 +9,8 @@ from mmengine.logging import print_log
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
+from .nested_datasets import nested_datasets
+
 MOST_CLASSES = 255
 
 
@@ -58,13 +60,9 @@ def _heads(path: str, model: Any) -> Iterator[tuple[str, int]]:
 
 def _datasets(path: str, dataset: Any) -> Iterator[tuple[str, Sequence[str]]]:
     """Give the names of the classes of a data set, or of those that it joins or repeats."""
-    if not isinstance(dataset, Mapping):
-        return
-    yield from _datasets(f'{path}.dataset', dataset.get('dataset'))
-    for index, part in enumerate(dataset.get('datasets') or ()):
-        yield from _datasets(f'{path}.datasets[{index}]', part)
-    kind = dataset.get('type')
-    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-    known = {**getattr(cls, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
-    if isinstance(known.get('classes'), (list, tuple)):
-        yield path, known['classes']
+    for name, part in nested_datasets(path, dataset):
+        kind = part.get('type')
+        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+        known = {**getattr(cls, 'METAINFO', {}), **(part.get('metainfo') or {})}
+        if isinstance(known.get('classes'), (list, tuple)):
+            yield name, known['classes']

@@ -7,6 +7,8 @@ from mmdpt.errors import InputError
 from mmdpt.files.paths import check_file, is_address
 from mmdpt.models.decode_heads.parametrisation import PARAMETRISATIONS
 
+from .nested_datasets import nested_datasets
+
 
 def prepare_test(
     cfg: Config,
@@ -71,7 +73,9 @@ def prepare_inversion_fit(cfg: Config, checkpoint: str) -> None:
 
 def _augment(cfg: Config) -> None:
     if 'tta_pipeline' in cfg and 'tta_model' in cfg:
-        _replace_pipelines(cfg.test_dataloader.dataset, cfg.tta_pipeline)
+        for _, part in nested_datasets('', cfg.test_dataloader.dataset):
+            if not (part.get('dataset') or part.get('datasets')):
+                part['pipeline'] = cfg.tta_pipeline
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
     elif 'flip' in cfg.model.test_cfg:
         cfg.model.test_cfg.flip = True
@@ -80,12 +84,3 @@ def _augment(cfg: Config) -> None:
             f'--tta needs tta_pipeline and tta_model, or model.test_cfg.flip, in config '
             f'{cfg.filename}'
         )
-
-
-def _replace_pipelines(dataset: dict, pipeline: list) -> None:
-    """Give a data set, or those that it joins or repeats, another pipeline."""
-    parts = [dataset['dataset']] if 'dataset' in dataset else dataset.get('datasets', ())
-    for part in parts:
-        _replace_pipelines(part, pipeline)
-    if not parts:
-        dataset['pipeline'] = pipeline

@@ -1,5 +1,7 @@
 """What a prediction says about space: points, mesh, normals."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from mmdpt.errors import InputError
@@ -10,7 +12,7 @@ from .point_cloud import Intrinsics, PointCloud
 from .surface import EDGE_THRESHOLD, depth_edges, surface_normals
 
 
-class InSpace:
+class InSpace(ABC):
     """The part of ``Prediction`` that needs metric depth and the camera."""
 
     image: np.ndarray
@@ -20,9 +22,9 @@ class InSpace:
     camera: Intrinsics | None
     sky: np.ndarray | None
 
+    @abstractmethod
     def depth(self) -> np.ndarray:
         """Give depth [m], (H, W)."""
-        raise NotImplementedError
 
     def to_pointcloud(
         self,

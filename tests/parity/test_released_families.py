@@ -27,18 +27,22 @@ from mmdpt.models import DepthDPTHead, TimmDPTBackbone, VisionTransformerDPT
 pytestmark = pytest.mark.parity
 DIMS, WIDTHS, TAPS, CHANNELS = 48, (16, 32, 48, 64), (0, 1, 3, 4), 256
 ARCH = dict(embed_dims=DIMS, num_layers=5, num_heads=3, feedforward_channels=4 * DIMS)
+THEIR_ARCH = dict(
+    hidden_size=DIMS,
+    num_hidden_layers=5,
+    num_attention_heads=3,
+    out_indices=[tap + 1 for tap in TAPS],
+)
+OF_TIMM = dict(embed_dim=DIMS, depth=5, num_heads=3)
 
 
 def dinov2(swiglu=False):
     """facebook/dpt-dinov2-*: raw taps with class token, a projection before the output."""
     backbone = Dinov2Config(
-        hidden_size=DIMS,
-        num_hidden_layers=5,
-        num_attention_heads=3,
+        **THEIR_ARCH,
         image_size=70,
         patch_size=14,
         use_swiglu_ffn=swiglu,
-        out_indices=[tap + 1 for tap in TAPS],
         apply_layernorm=False,
         reshape_hidden_states=False,
     )
@@ -77,9 +81,7 @@ def dinov2(swiglu=False):
 def beit():
     """Intel/dpt-beit-*: relative positions of any grid."""
     backbone = BeitConfig(
-        hidden_size=DIMS,
-        num_hidden_layers=5,
-        num_attention_heads=3,
+        **THEIR_ARCH,
         intermediate_size=4 * DIMS,
         image_size=80,
         patch_size=16,
@@ -88,7 +90,6 @@ def beit():
         use_absolute_position_embeddings=False,
         use_mask_token=False,
         use_relative_position_bias=True,
-        out_indices=[tap + 1 for tap in TAPS],
         reshape_hidden_states=False,
     )
     theirs = DPTForDepthEstimation(
@@ -104,7 +105,7 @@ def beit():
         'beit_base_patch16_384',
         out_indices=TAPS,
         img_size=80,
-        model_args=dict(embed_dim=DIMS, depth=5, num_heads=3),
+        model_args=OF_TIMM,
     )
     head = dict(encoder.head_cfg, reassemble_channels=WIDTHS)
     return theirs, dict(
@@ -151,15 +152,12 @@ def swin2():
 def chmv2():
     """facebook/dinov3-vitl16-chmv2-dpt-head: DINOv3, bins from logarithmic to linear."""
     backbone = DINOv3ViTConfig(
-        hidden_size=DIMS,
-        num_hidden_layers=5,
-        num_attention_heads=3,
+        **THEIR_ARCH,
         intermediate_size=4 * DIMS,
         patch_size=16,
         num_register_tokens=4,
         key_bias=False,
         layer_norm_eps=1e-5,
-        out_indices=[tap + 1 for tap in TAPS],
         apply_layernorm=True,
         reshape_hidden_states=True,
         return_class_token=True,
@@ -177,7 +175,7 @@ def chmv2():
         'vit_small_patch16_dinov3_qkvb',
         out_indices=TAPS,
         norm_taps=True,
-        model_args=dict(embed_dim=DIMS, depth=5, num_heads=3),
+        model_args=OF_TIMM,
     )
     head = DepthDPTHead(
         output='depth',
@@ -193,12 +191,9 @@ def chmv2():
 def tips():
     """google/tipsv2-*-dpt: two class tokens, bins without upsampling in the head."""
     backbone = Tipsv2VisionConfig(
-        hidden_size=DIMS,
-        num_hidden_layers=5,
-        num_attention_heads=3,
+        **THEIR_ARCH,
         image_size=70,
         patch_size=14,
-        out_indices=[tap + 1 for tap in TAPS],
         apply_layernorm=True,
         reshape_hidden_states=False,
     )

@@ -93,9 +93,7 @@ LAYOUTS = (
         task='depth',
         dead=(
             dinov2.masking('backbone.embeddings.mask_token'),
-            *isl_org.unused_unit(
-                'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
-            ),
+            *transformers.UNUSED_UNIT,
         ),
         aliases=dinov2.ALIASES,
         settings=SETTINGS.format('bicubic'),

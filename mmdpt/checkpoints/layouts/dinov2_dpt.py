@@ -4,9 +4,9 @@ transformers' DPTForDepthEstimation (5.23).
 DINOv2's own files hold the head alone.
 """
 
-from mmdpt.checkpoints.layouts import decoder, dinov2, isl_org, mmseg, timm, transformers
+from mmdpt.checkpoints.layouts import decoder, dinov2, mmseg, timm, transformers
 
-from .layout import AFFINE, NUM_TAPS, Dead, Layout, Pair, modules
+from .layout import AFFINE, NUM_TAPS, Layout, Pair, modules
 
 FINAL_NORM = 'backbone.ln1'
 HEAD = ('reassemble', 'fusion', 'depth head')
@@ -30,14 +30,6 @@ def _head(project: str, layers: str) -> list[Pair]:
     ]
 
 
-def _final_norm(name: str) -> list[Dead]:
-    ln1 = 'backbone.layers.0.ln1.weight'
-    return [
-        Dead(f'{name}.weight', timm.UNUSED_NORM, ln1, value=1),
-        Dead(f'{name}.bias', timm.UNUSED_NORM, ln1),
-    ]
-
-
 LAYOUTS = (
     Layout(
         source='dinov2',
@@ -49,7 +41,7 @@ LAYOUTS = (
         ),
         required=HEAD,
         task='depth',
-        dead=(dinov2.masking('backbone.mask_token'), *_final_norm('backbone.norm')),
+        dead=(dinov2.masking('backbone.mask_token'), *timm.unused_norm('backbone.norm')),
         settings=SETTINGS.format('bicubic-offset', ' model.decode_head.min_depth=0.001'),
     ),
     Layout(
@@ -65,10 +57,8 @@ LAYOUTS = (
         task='depth',
         dead=(
             dinov2.masking('backbone.embeddings.mask_token'),
-            *_final_norm('backbone.layernorm'),
-            *isl_org.unused_unit(
-                'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
-            ),
+            *timm.unused_norm('backbone.layernorm'),
+            *transformers.UNUSED_UNIT,
         ),
         aliases=dinov2.ALIASES,
         settings=SETTINGS.format('bicubic', ''),

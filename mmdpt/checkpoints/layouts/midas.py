@@ -106,8 +106,7 @@ def _isl_org(marks: tuple[str, ...], table: dict, taps: range, norm: str, last: 
     ]
     weight, bias = (f'{TIMM}.{last}.attn.proj.{leaf}' for leaf in AFFINE)
     unused = [
-        Dead(f'{ISL_ORG}.{norm}.weight', timm.UNUSED_NORM, bias, value=1),
-        Dead(f'{ISL_ORG}.{norm}.bias', timm.UNUSED_NORM, bias),
+        *timm.unused_norm(f'{ISL_ORG}.{norm}', bias),
         Dead(f'{ISL_ORG}.head.weight', timm.UNUSED_CLASSIFIER, weight, rows=1000),
         Dead(f'{ISL_ORG}.head.bias', timm.UNUSED_CLASSIFIER, bias, rows=1000),
     ]
@@ -141,11 +140,7 @@ def _huggingface(
         pairs=(*pairs, *transformers.neck(taps), *decoder.depth_head('head.head')),
         required=('encoder', *(['reassemble'] if taps else []), 'fusion', 'depth head'),
         task='depth',
-        dead=tuple(
-            isl_org.unused_unit(
-                'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
-            )
-        ),
+        dead=tuple(transformers.UNUSED_UNIT),
         aliases=aliases,
         prepare=_without_computed,
         settings=f"{SETTINGS}; resized='skip'",

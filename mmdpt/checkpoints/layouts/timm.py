@@ -65,10 +65,17 @@ def unused(prefix: str, classes: int = 1000) -> list[Dead]:
     """Name what timm's ViT has beyond DPT's last tap: final norm and ImageNet classifier."""
     ln1, square = 'backbone.layers.0.ln1.weight', 'backbone.layers.0.attn.proj.weight'
     return [
-        Dead(f'{prefix}norm.weight', UNUSED_NORM, ln1, value=1),
-        Dead(f'{prefix}norm.bias', UNUSED_NORM, ln1),
+        *unused_norm(f'{prefix}norm', ln1),
         Dead(f'{prefix}head.weight', UNUSED_CLASSIFIER, square, rows=classes),
         Dead(f'{prefix}head.bias', UNUSED_CLASSIFIER, ln1, rows=classes),
+    ]
+
+
+def unused_norm(name: str, like: str = 'backbone.layers.0.ln1.weight') -> list[Dead]:
+    """Name the final norm, which comes after the last tap; ``like`` is a vector of its width."""
+    return [
+        Dead(f'{name}.weight', UNUSED_NORM, like, value=1),
+        Dead(f'{name}.bias', UNUSED_NORM, like),
     ]
 
 

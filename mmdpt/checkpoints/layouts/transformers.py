@@ -4,10 +4,14 @@ from collections.abc import Sequence
 
 from mmdpt.checkpoints.layouts import decoder, isl_org, timm
 
-from .layout import AFFINE, NUM_TAPS, Dead, Layout, Pair, modules
+from .layout import AFFINE, NUM_TAPS, Layout, Pair, modules
 
 QKV = ('query', 'key', 'value')
 BIT = 'dpt.embeddings.backbone.bit'
+UNUSED_UNIT = isl_org.unused_unit(
+    'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
+)
+"""Of the coarsest fusion, in every model of transformers with DPT's neck."""
 
 
 def encoder(hybrid: bool) -> list[Pair]:
@@ -68,14 +72,6 @@ TASKS = decoder.heads('head.head', 'auxiliary_head.head')
 MARKS = {'depth': r'^head\.head\.2\.', 'segmentation': r'^head\.head\.1\.'}
 
 
-def _unused() -> list[Dead]:
-    ln1 = 'backbone.layers.0.ln1.weight'
-    return [
-        Dead('dpt.layernorm.weight', timm.UNUSED_NORM, ln1, value=1),
-        Dead('dpt.layernorm.bias', timm.UNUSED_NORM, ln1),
-    ]
-
-
 def _layout(task: str, hybrid: bool) -> Layout:
     return Layout(
         source='huggingface',
@@ -93,10 +89,8 @@ def _layout(task: str, hybrid: bool) -> Layout:
         required=timm.parts(hybrid, 'reassemble', 'fusion', f'{task} head'),
         task=task,
         dead=(
-            *_unused(),
-            *isl_org.unused_unit(
-                'neck.fusion_stage.layers.0.residual_layer1', 'convolution', 'batch_norm'
-            ),
+            *timm.unused_norm('dpt.layernorm'),
+            *UNUSED_UNIT,
         ),
         settings='--cfg-options model.backbone.interpolate_mode=bilinear '
         + ('model.backbone.stem.standardization=var ' if hybrid else '')
