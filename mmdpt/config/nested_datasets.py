@@ -12,3 +12,10 @@ def nested_datasets(path: str, dataset: Any) -> Iterator[tuple[str, Any]]:
     yield from nested_datasets(f'{path}.dataset', dataset.get('dataset'))
     for index, part in enumerate(dataset.get('datasets') or ()):
         yield from nested_datasets(f'{path}.datasets[{index}]', part)
+
+
+def replace_pipelines(dataset: dict, pipeline: list) -> None:
+    """Give a data set, or those that it joins or repeats, another pipeline."""
+    for _, part in nested_datasets('', dataset):
+        if not (part.get('dataset') or part.get('datasets')):
+            part['pipeline'] = pipeline

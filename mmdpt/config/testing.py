@@ -7,7 +7,7 @@ from mmdpt.errors import InputError
 from mmdpt.files.paths import check_file, is_address
 from mmdpt.models.decode_heads.parametrisation import PARAMETRISATIONS
 
-from .nested_datasets import nested_datasets
+from .nested_datasets import replace_pipelines
 
 
 def prepare_test(
@@ -73,9 +73,7 @@ def prepare_inversion_fit(cfg: Config, checkpoint: str) -> None:
 
 def _augment(cfg: Config) -> None:
     if 'tta_pipeline' in cfg and 'tta_model' in cfg:
-        for _, part in nested_datasets('', cfg.test_dataloader.dataset):
-            if not (part.get('dataset') or part.get('datasets')):
-                part['pipeline'] = cfg.tta_pipeline
+        replace_pipelines(cfg.test_dataloader.dataset, cfg.tta_pipeline)
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
     elif 'flip' in cfg.model.test_cfg:
         cfg.model.test_cfg.flip = True

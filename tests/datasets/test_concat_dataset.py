@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_files import CLASSES, write_image, write_map
 
-from mmdpt.config.testing import _replace_pipelines
+from mmdpt.config.nested_datasets import replace_pipelines
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
@@ -53,6 +53,6 @@ def test_different_classes_are_refused(root):
 def test_every_part_gets_the_pipeline_of_an_augmented_test(root):
     part = labels(root)
     joined = dict(datasets=[part, dict(type='RepeatDataset', dataset=labels(root))])
-    _replace_pipelines(joined, ['steps'])
+    replace_pipelines(joined, ['steps'])
     assert part['pipeline'] == ['steps'] and 'pipeline' not in joined
     assert joined['datasets'][1]['dataset']['pipeline'] == ['steps']
