@@ -167,6 +167,7 @@ def test_own_data_as_the_page_configures_it(tmp_path):
         assert dataset.metainfo['classes'] == ('background', 'crop', 'weed')
 
 
+@pytest.mark.nightly
 def test_labels_and_depth_are_joined_as_the_page_does_it(succeed, tmp_path):
     """Trained and evaluated by a tiny model."""
     (block,) = python_blocks('docs/own-data.md')
