@@ -4,6 +4,7 @@ from .bad_sample_hook import BadSampleHook
 from .epoch_loop import EpochBasedTrainLoop
 from .launch import build_runner
 from .log_processor import LogProcessor
+from .logger_hook import LoggerHook
 from .median_depth_hook import MedianDepthHook
 from .nonfinite.nonfinite_hook import NonFiniteHook
 from .nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
@@ -27,6 +28,7 @@ __all__ = [
     'EpochBasedTrainLoop',
     'IterBasedTrainLoop',
     'LogProcessor',
+    'LoggerHook',
     'MedianDepthHook',
     'NonFiniteHook',
     'OptimWrapper',
