@@ -13,18 +13,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('dst', type=Path, help='.pth file to write; a folder for huggingface')
     parser.add_argument(
         '--source',
-        choices=[
-            'auto',
-            'isl-org',
-            'huggingface',
-            'mmseg',
-            'timm',
-            'smp',
-            'depth-anything',
-            'dinov3',
-        ],
         default='auto',
-        help='code base that src comes from; auto: by its keys',
+        help='code base that src comes from: isl-org, huggingface, ...; auto: by its keys',
     )
     parser.add_argument('--to', choices=['mmdpt', 'isl-org', 'huggingface'], default='mmdpt')
     parser.add_argument(
@@ -41,12 +31,14 @@ def main() -> None:
     import torch
 
     from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
+    from mmdpt.checkpoints.detect import check_source
     from mmdpt.checkpoints.load import check_fit
     from mmdpt.errors import InputError
     from mmdpt.files.atomic import atomic_path
     from mmdpt.inference.model import build_model
     from mmdpt.models.backbones.lora import has_updates, merge_updates
 
+    check_source(args.source)
     if args.to == 'huggingface' and args.config is None:
         raise InputError('--to huggingface needs --config: the file alone does not say everything')
     if args.to != 'huggingface' and args.dst.suffix != '.pth':

@@ -39,6 +39,13 @@ LAYOUTS: tuple[Layout, ...] = (
 SOURCES = tuple(dict.fromkeys(layout.source for layout in LAYOUTS))
 
 
+def check_source(source: str) -> None:
+    """Raise InputError unless a source is 'auto', 'mmdpt' or one of ``SOURCES``."""
+    known = ('auto', OURS, *SOURCES)
+    if source not in known:
+        raise InputError(f'source must be one of {", ".join(known)}, got {source!r}')
+
+
 def is_ours(keys: Iterable[str]) -> bool:
     """Whether these are keys of a model of mmdpt."""
     keys = list(keys)
@@ -60,9 +67,8 @@ def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
     Raises:
         InputError: If the source is unknown or the keys are of none of its layouts.
     """
+    check_source(source)
     keys = list(keys)
-    if source != 'auto' and source not in SOURCES:
-        raise InputError(f'source must be auto or one of {", ".join(SOURCES)}, got {source!r}')
     for layout in LAYOUTS:
         if source in ('auto', layout.source) and layout.recognises(keys):
             return layout

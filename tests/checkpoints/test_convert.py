@@ -85,7 +85,7 @@ def test_the_source_shows_in_the_keys_and_a_wrong_one_is_refused(source):
 def test_an_unknown_layout_is_refused_with_its_keys_and_an_unknown_source():
     with pytest.raises(InputError, match=r'no known layout .* conv1\.weight, bn1\.weight$'):
         detect(['conv1.weight', 'bn1.weight'])
-    with pytest.raises(InputError, match=r"source must be auto or one of .* got 'caffe'"):
+    with pytest.raises(InputError, match=r"source must be one of auto, mmdpt, .* got 'caffe'"):
         detect(['conv1.weight'], 'caffe')
 
 
