@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdpt.commands.prediction.outputs import NUMBERS, PICTURES
+from mmdpt.commands.prediction.outputs import MOST_VERTICES, NUMBERS, PICTURES
 from mmdpt.commands.tool import LAUNCHERS, add_overrides, report_input_errors
 
 FILES = '\n'.join(f'  {kind:13} {what}' for kind, what in {**PICTURES, **NUMBERS}.items())
@@ -65,6 +65,13 @@ def parse_args() -> argparse.Namespace:
         'default: inf, nothing, for ply and 0.02 for glb',
     )
     parser.add_argument(
+        '--max-vertices',
+        type=float,
+        default=MOST_VERTICES,
+        metavar='N',
+        help=f'of a mesh; default: {MOST_VERTICES}; inf: a vertex for every pixel',
+    )
+    parser.add_argument(
         '--align',
         metavar='CSV',
         help='column,row,depth [px, px, m] of some points: every map becomes depth [m] by least '
@@ -105,7 +112,7 @@ def main() -> None:
     with meet(args.launcher):
         code = predict(
             args.inputs,
-            Outputs(args.out, args.write, args.edge_threshold),
+            Outputs(args.out, args.write, args.edge_threshold, args.max_vertices),
             lambda: DPTInferencer(
                 model,
                 checkpoint,

@@ -7,7 +7,7 @@ import numpy as np
 from mmdpt.errors import InputError
 
 from .focal import Camera
-from .mesh import Mesh
+from .mesh import MOST_VERTICES, Mesh
 from .point_cloud import Intrinsics, PointCloud
 from .surface import EDGE_THRESHOLD, depth_edges, surface_normals
 
@@ -55,10 +55,14 @@ class InSpace(ABC):
         intrinsics: Intrinsics | None = None,
         field_of_view: float | None = None,
         edge_threshold: float = EDGE_THRESHOLD,
+        max_vertices: float = MOST_VERTICES,
     ) -> Mesh:
-        """Join the points of ``to_pointcloud``, which has these arguments, to a surface."""
+        """Join the points of ``to_pointcloud``, which has the other arguments, to a surface.
+
+        It has at most ``max_vertices``, see ``Mesh.from_depth``.
+        """
         depth, camera = self._depth_and_camera(intrinsics, field_of_view, edge_threshold)
-        return Mesh.from_depth(depth, self.image, camera)
+        return Mesh.from_depth(depth, self.image, camera, max_vertices)
 
     def normals(
         self, intrinsics: Intrinsics | None = None, field_of_view: float | None = None

@@ -25,6 +25,7 @@ from mmdpt.visualization.tiling import beside
 
 from .in_space import InSpace
 from .known_points import KnownPoints
+from .mesh import MOST_VERTICES
 from .pfm import write_pfm
 from .png import write_labels_png, write_map_png, write_normals_png, write_sky_png
 from .point_cloud import Intrinsics
@@ -165,6 +166,7 @@ class Prediction(InSpace):
         intrinsics: Intrinsics | None = None,
         field_of_view: float | None = None,
         edge_threshold: float | None = None,
+        max_vertices: float = MOST_VERTICES,
     ) -> None:
         """Write the map, or without a map the labels, in the format of the suffix.
 
@@ -193,7 +195,8 @@ class Prediction(InSpace):
         elif suffix == '.png':
             write_map_png(path, self.map, self.unit)
         elif suffix in ('.ply', '.glb'):
-            make = self.to_pointcloud if suffix == '.ply' else self.to_mesh
+            mesh = partial(self.to_mesh, max_vertices=max_vertices)
+            make = self.to_pointcloud if suffix == '.ply' else mesh
             how = {} if edge_threshold is None else dict(edge_threshold=edge_threshold)
             make(intrinsics, field_of_view, **how).save(path)
         else:

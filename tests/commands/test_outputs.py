@@ -111,6 +111,7 @@ def test_picture_too_long_for_jpeg_is_refused_and_leaves_nothing(tmp_path):
         (['colors'], {}, r"png, pfm, npy, ply, glb, normals, got \['colors'\]"),
         ([], {}, r'got \[\]'),
         (['glb'], dict(edge_threshold=0.0), 'edge threshold must be positive, got 0.0'),
+        (['glb'], dict(max_vertices=3), 'at least 4 vertices, got 3'),
     ],
 )
 def test_wrong_request_is_refused_at_once(kinds, edges, message):

@@ -1,5 +1,6 @@
 """Normals are those of rendered surfaces; meshes stop at depth edges and carry the picture."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -93,7 +94,8 @@ CAMERA = Intrinsics(40, 50, 14.5, 9.5)
 
 
 def test_mesh_is_two_sheets_that_face_the_camera_with_the_picture_on_them(tmp_path):
-    room = prediction(DEPTH, camera=CAMERA)
+    image = np.linspace(0, 255, 30 * 20 * 3).astype(np.uint8).reshape(20, 30, 3)
+    room = dataclasses.replace(prediction(DEPTH, camera=CAMERA), image=image)
     room.save(tmp_path / 'a.glb')
     scene = trimesh.load(io.BytesIO((tmp_path / 'a.glb').read_bytes()), file_type='glb')
     (mesh,) = scene.geometry.values()
@@ -104,7 +106,31 @@ def test_mesh_is_two_sheets_that_face_the_camera_with_the_picture_on_them(tmp_pa
     np.testing.assert_allclose(first, [-14.5 / 40 * 2, 9.5 / 50 * 2, -2], rtol=1e-6)
     colours = mesh.visual.to_color().vertex_colors[:, :3]
     pixels = room.to_mesh().pixels
-    np.testing.assert_array_equal(colours, room.image[pixels[:, 1], pixels[:, 0]])
+    drawn = room.image[pixels[:, 1], pixels[:, 0]].astype(int)
+    assert np.abs(colours - drawn).max() < 12  # JPEG
+
+
+def test_a_smaller_mesh_has_the_same_shape_and_spans_no_edge(tmp_path):
+    depth = np.where(np.arange(300) < 150, 2.0, 4.0).astype(np.float32)[None].repeat(200, axis=0)
+    depth[77, 40] = depth[31, 260:] = np.nan  # thinner than the grid's cells
+    room = prediction(depth, camera=Intrinsics(400, 400, 150, 100))
+    whole, part = room.to_mesh(max_vertices=np.inf), room.to_mesh(max_vertices=2000)
+    assert len(whole.vertices) > 50_000 and 1500 < len(part.vertices) <= 2000
+    for mesh in (whole, part):
+        corners = mesh.vertices[mesh.faces]
+        assert np.ptp(corners[..., 2], axis=1).max() == 0  # no face from one sheet to the other
+        low, high = (bound(mesh.pixels[mesh.faces], axis=1) for bound in (np.min, np.max))
+        for column, row in [(40, 77), *((column, 31) for column in range(260, 300))]:
+            strictly = ((low < (column, row)) & (high > (column, row))).all(axis=1)
+            assert not strictly.any()
+        assert mesh.pixels.min() == 0 and (mesh.pixels.max(axis=0) == (299, 199)).all()
+    np.testing.assert_array_equal(  # vertices are the pixels' own points
+        part.vertices, room.camera.place(depth, part.pixels[:, 1], part.pixels[:, 0])
+    )
+    room.save(tmp_path / 'a.glb', max_vertices=2000)
+    assert len(trimesh.load_mesh(tmp_path / 'a.glb').vertices) == len(part.vertices)
+    with pytest.raises(InputError, match='at least 4 vertices, got nan'):
+        room.to_mesh(max_vertices=np.nan)
 
 
 def test_points_on_edges_stay_in_clouds_until_a_threshold_is_given():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import write_atomically
-from mmdpt.inference.mesh import import_trimesh
+from mmdpt.inference.mesh import MOST_VERTICES, import_trimesh
 
 if TYPE_CHECKING:  # what --help needs is imported in no time
     from mmdpt.inference.prediction import Prediction
@@ -51,15 +51,17 @@ class Outputs:
         kinds: Some of ``PICTURES`` and ``NUMBERS``.
         edge_threshold: Threshold of the depth edges that a point cloud or mesh leaves out; by
             default, that of ``Prediction.to_pointcloud`` and of ``Prediction.to_mesh``.
+        max_vertices: Most vertices of a mesh.
 
     Raises:
         InputError: If a kind is unknown or there is none, trimesh is needed and not installed, or
-            the threshold is not positive.
+            the threshold is not positive or a mesh would have fewer than 4 vertices.
     """
 
     folder: Path
     kinds: Collection[str] = tuple(PICTURES)
     edge_threshold: float | None = None
+    max_vertices: float = MOST_VERTICES
 
     def __post_init__(self) -> None:
         known = [*PICTURES, *NUMBERS]
@@ -69,6 +71,8 @@ class Outputs:
             import_trimesh()
         if self.edge_threshold is not None and not self.edge_threshold > 0:
             raise InputError(f'the edge threshold must be positive, got {self.edge_threshold}')
+        if not self.max_vertices >= 4:
+            raise InputError(f'a mesh has at least 4 vertices, got {self.max_vertices} as the most')
 
     @property
     def needs_camera(self) -> bool:
@@ -129,7 +133,9 @@ class Outputs:
 
     def _numbers(self, prediction: 'Prediction') -> list[tuple[str, Writer]]:
         files: list[tuple[str, Writer]] = []
-        save = partial(prediction.save, edge_threshold=self.edge_threshold)
+        save = partial(
+            prediction.save, edge_threshold=self.edge_threshold, max_vertices=self.max_vertices
+        )
         for kind in (kind for kind in NUMBERS if kind in self.kinds):
             if kind == 'normals':
                 files += [(f'normals.{end}', prediction.save_normals) for end in ('png', 'npy')]
