@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from transformers import (
     AutoImageProcessor,
@@ -15,7 +16,7 @@ from transformers import (
 from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
 from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.errors import InputError
-from mmdpt.models import DepthDataPreProcessor
+from mmdpt.models import DepthDataPreProcessor, TimmDPTBackbone
 
 NAMES = ('wall', 'building', 'sky', 'floor', 'tree', 'ceiling', 'road')
 PATCH = dict(patch_size=14)
@@ -138,7 +139,7 @@ def test_a_model_without_auxiliary_output_has_none_there(tmp_path, build):
 
 
 STEM = dict(type='ResNetV2', depths=(1, 2, 2), base_channels=32, standardization='std')
-WIDTH = dict(embed_dims=48, num_layers=5, num_heads=3, feedforward_channels=96)
+WIDTH = dict(embed_dims=48, num_layers=5, num_heads=3, feedforward_channels=100)
 DPT, SEGMENTATION = KINDS['depth'], KINDS['segmentation']
 
 
@@ -147,21 +148,26 @@ DPT, SEGMENTATION = KINDS['depth'], KINDS['segmentation']
     [
         (DPT, dict(interpolate_mode='bicubic'), {}, "interpolate_mode='bicubic'"),
         (DPT, dict(img_size=(96, 64)), {}, r'position embedding of \(96, 64\)'),
+        (DPT, dict(img_size=80), dict(resized='path'), "decode_head.resized='path'"),
+        (DPT, {}, dict(output='depth', bins=dict(low=1, high=9)), 'decode_head.bins'),
+        (DPT, {}, dict(output='depth', canonical_focal=300.0), 'decode_head.canonical_focal'),
         (DPT, {}, dict(output='depth', max_depth=10.0), r'decode_head\.max_depth=10\.0'),
         (DPT, {}, dict(output='depth', inversion=(0.1, 0.2)), 'decode_head.inversion'),
         (DPT, {}, dict(output='depth', median_depth=5.0), 'decode_head.median_depth'),
         (DPT, {}, dict(upsampling='subpixel'), 'decode_head.upsampling'),
-        (DPT, {}, dict(project=True), 'decode_head.project=True'),
+        (DPT, {}, dict(hidden_channels=16), 'decode_head.hidden_channels=16'),
         (KINDS['hybrid depth'], dict(stem=STEM), {}, "standardization='std'"),
         # depth with normed taps makes a Depth Anything
-        (SEGMENTATION, dict(norm_taps=True), {}, r'backbone\.norm_taps=True'),
+        (SEGMENTATION, dict(norm_taps=True), {}, 'segmentation model with normed taps'),
         (ANYTHING, dict(interpolate_mode='bilinear'), {}, "interpolate_mode='bilinear'"),
         (ANYTHING, dict(interpolate_mode='bicubic-antialias'), {}, 'interpolate_mode'),
-        (ANYTHING, dict(num_register_tokens=2), {}, 'register tokens'),
+        (ANYTHING, dict(num_register_tokens=2), {}, 'backbone.num_register_tokens=2'),
         (ANYTHING, dict(img_size=(98, 70)), {}, r'position embedding of \(98, 70\), not square'),
-        (ANYTHING, dict(arch=WIDTH), {}, 'feed-forward width 96, it is 192'),
+        (ANYTHING, dict(arch=WIDTH), {}, 'feed-forward width 100, it is 192'),
         (ANYTHING, {}, dict(readout_type='project'), "decode_head.readout_type='project'"),
-        (ANYTHING, {}, dict(norm_cfg=dict(type='BN')), 'normalisation in the fusion'),
+        (ANYTHING, {}, dict(norm_cfg=dict(type='BN'), conv_bias=True), 'decode_head.norm_cfg'),
+        (ANYTHING, {}, dict(resized='skip'), "decode_head.resized='skip'"),
+        (ANYTHING, {}, dict(conv_bias=False), 'decode_head.conv_bias=False'),
         (ANYTHING, {}, dict(output='depth', inversion=(0.1, 0.2)), 'decode_head.inversion'),
         (ANYTHING, {}, dict(output='depth', median_depth=5.0), 'decode_head.median_depth'),
         (ANYTHING, {}, dict(output='depth', max_depth=6.5), 'decode_head.max_depth=6.5'),
@@ -193,8 +199,9 @@ def test_dead_parameters_are_filled_neutrally(build_model):
     assert {'dpt.layernorm.weight', key} <= report.filled.keys()
 
 
-def test_an_encoder_of_timm_is_refused(tmp_path, build):
+def test_an_encoder_that_transformers_has_not_is_refused(tmp_path, build):
     model = build(**DPT)
-    model.backbone = torch.nn.Identity()
-    with pytest.raises(InputError, match='has no backbone Identity'):
+    name, args = tiny.TIMM['convnext']
+    model.backbone = TimmDPTBackbone(name, model_args=args)
+    with pytest.raises(InputError, match='has no backbone ConvNeXt'):
         write_folder(model, model.state_dict(), tmp_path)

@@ -1,12 +1,15 @@
 """Depth of released families equals transformers' with the same weights, on any grid."""
 
 import copy
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tiny
 import torch
 import torch.nn.functional as F
 from transformers import (
+    AutoImageProcessor,
     BeitConfig,
     CHMv2Config,
     CHMv2ForDepthEstimation,
@@ -21,8 +24,9 @@ from transformers import (
 from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
 
 from mmdpt.checkpoints import to_foreign, to_ours
+from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.checkpoints.pretrained_init import PretrainedInit
-from mmdpt.models import DepthDPTHead, TimmDPTBackbone, VisionTransformerDPT
+from mmdpt.models import DepthDataPreProcessor, DepthDPTHead, TimmDPTBackbone, VisionTransformerDPT
 
 pytestmark = pytest.mark.parity
 DIMS, WIDTHS, TAPS, CHANNELS = 48, (16, 32, 48, 64), (0, 1, 3, 4), 256
@@ -270,6 +274,25 @@ def test_depth_equals_transformers(family, grid):
     depth = ours['decode_head'](ours['backbone'](image))
     assert expected.std() > 1e-3 * expected.max() > 0
     assert (depth - expected).abs().max() <= 1e-5 * expected.max()
+
+
+@torch.no_grad()
+def test_the_folder_gives_the_same_numbers(family, tmp_path):
+    theirs, ours, patch = family
+    preprocessor = DepthDataPreProcessor(mean=[127.5] * 3, std=[51.0] * 3)
+    model = SimpleNamespace(data_preprocessor=preprocessor, **ours)
+    model.named_modules = ours.named_modules
+    assert write_folder(model, ours.state_dict(), tmp_path).settings == ''
+    again, info = type(theirs).from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(info[kind] for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys'))
+    for grid in GRIDS:
+        image = torch.randn(2, 3, *(side * patch for side in grid))
+        expected, depth = (model(image).predicted_depth for model in (theirs, again.eval()))
+        assert (depth - expected).abs().max() <= 1e-5 * expected.max()
+    white = np.full((5 * patch, 8 * patch, 3), 255, np.uint8)
+    pixels = AutoImageProcessor.from_pretrained(tmp_path)(images=white, return_tensors='pt')
+    assert not [side % patch for side in pixels['pixel_values'].shape[2:] if side % patch]
+    assert pixels['pixel_values'].max() == pytest.approx(2.5, abs=1e-5)  # (255 - 127.5) / 51
 
 
 def test_every_parameter_trains(family):

@@ -89,6 +89,7 @@ class TimmDPTBackbone(BaseModule):
         self.timm_model.prune_intermediate_layers(
             self.out_indices, prune_norm=not norm_taps, prune_head=True
         )
+        self.norm_taps = norm_taps
         self.forward_args: dict[str, Any] = dict(norm=True) if norm_taps else {}
         self.num_prefix_tokens, self.has_readout = 0, False
         self.gives_tokens = 'return_prefix_tokens' in arguments(self.timm_model)

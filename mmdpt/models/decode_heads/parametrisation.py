@@ -144,10 +144,10 @@ class Bins(Parametrisation):
         start, end = {'linear': (0, 0), 'log': (1, 1), 'mixed-log': (1, 0)}[spacing]
         depths = torch.lerp(linear, logarithmic, torch.linspace(start, end, number))
         self.register_buffer('depths', depths[:, None, None], persistent=False)
-        self.normalisation = normalisation
+        self.spacing, self.normalisation = spacing, normalisation
         self.epsilon = epsilon
         self.channels = number
-        self.bounds = (low, high)
+        self.bounds = (float(low), float(high))
 
     def forward(self, x: Tensor) -> Tensor:
         if self.normalisation == 'softmax':
