@@ -33,6 +33,7 @@ def main() -> None:
     from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
     from mmdpt.checkpoints.detect import check_source
     from mmdpt.checkpoints.load import check_fit
+    from mmdpt.checkpoints.pretrained_init import with_encoder
     from mmdpt.errors import InputError
     from mmdpt.files.atomic import atomic_path
     from mmdpt.inference.model import build_model
@@ -51,6 +52,8 @@ def main() -> None:
     model = None
     if args.config is not None:
         model = build_model(args.config)
+        if report.task != 'backbone':
+            state_dict = with_encoder(model, state_dict)
         # initial weights fill the backbone alone
         part, prefix = (model.backbone, 'backbone.') if report.task == 'backbone' else (model, '')
         weights = {key.removeprefix(prefix): value for key, value in state_dict.items()}

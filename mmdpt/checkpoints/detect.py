@@ -6,11 +6,11 @@ from mmdpt.checkpoints.layouts.layout import Layout
 from mmdpt.errors import InputError
 
 from .layouts import (
-    chmv2,
     depth_anything,
     dinov2,
     dinov2_dpt,
     dinov3,
+    dinov3_dpt,
     isl_org,
     midas,
     mmseg,
@@ -27,7 +27,7 @@ LAYOUTS: tuple[Layout, ...] = (
     *isl_org.LAYOUTS,
     *transformers.LAYOUTS,
     *dinov2_dpt.LAYOUTS,
-    *chmv2.LAYOUTS,
+    *dinov3_dpt.LAYOUTS,
     *tips.LAYOUTS,
     *depth_anything.LAYOUTS,
     *mmseg.LAYOUTS,

@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 
 from mmdpt.checkpoints import load_weights, read_weights
 from mmdpt.checkpoints.filling import ParametersUnset
+from mmdpt.checkpoints.pretrained_init import with_encoder
 from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.config import check_config, load_config
@@ -34,8 +35,8 @@ def init_model(
         config: Path of a config, the name of one of mmdpt, such as 'dpt_vit-l16_ade20k', or of a
             released checkpoint, such as 'dpt-large-midas', see ``list_models``.
         checkpoint: Path or address of its weights, in mmdpt's layout or in one that it converts.
-            None: a release's own checkpoint, downloaded the first time; random weights for a
-            config.
+            A head alone gets the encoder of the config's ``model.backbone.init_cfg``. None: a
+            release's own checkpoint, downloaded the first time; random weights for a config.
         device: Where the model goes.
         cfg_options: Overrides, 'key=value'.
 
@@ -62,7 +63,8 @@ def init_model(
 def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
     """Build the model of ``init_model`` with random weights, without reading any.
 
-    It has its config as ``cfg``, and ``dataset_meta`` of the config's data set.
+    It has its config as ``cfg``, the initial weights of its encoder as ``encoder_weights``, and
+    ``dataset_meta`` of the config's data set.
 
     Raises:
         InputError: If the config is wrong.
@@ -76,10 +78,10 @@ def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
     check_config(cfg)
     use_batch_norm_without_cuda(cfg)
     init_default_scope(cfg.default_scope)
-    cfg.model.backbone.init_cfg = None
+    encoder_weights, cfg.model.backbone.init_cfg = cfg.model.backbone.get('init_cfg'), None
     with reading_safely():
         model = MODELS.build(cfg.model)
-    model.cfg = cfg
+    model.cfg, model.encoder_weights = cfg, encoder_weights
     model.dataset_meta = _dataset_meta(cfg, model.decode_head.num_classes)
     return model
 
@@ -109,6 +111,7 @@ def _fill(model: nn.Module, checkpoint: str, tell_settings: bool) -> None:
     state_dict, meta, report = read_weights(checkpoint)
     if report is not None and report.task == 'backbone':
         raise InputError(f'{checkpoint} holds an encoder alone: give it as initial weights')
+    state_dict = with_encoder(model, state_dict)
     load_weights(model, state_dict, checkpoint, fit='whole' if report is None else 'exactly')
     if report is not None and report.settings and tell_settings:
         print_log(f'{checkpoint}, for equal numbers: {report.settings}', 'current')

@@ -51,6 +51,7 @@ def without_memory(name):
 def source_of(name):
     sources = {
         'dpt-dinov2': 'huggingface',
+        'dpt-dinov3': 'dinov3',
         'dpt-tipsv2': 'tips',
         'chmv2': 'huggingface',
         'dpt': 'isl-org',
@@ -130,6 +131,7 @@ POSITIONS = {
 RESIZING = {  # of the depth to the image: mode, align_corners
     'dpt-tipsv2': ('bilinear', False),  # transformers 5.23, image_processing_tipsv2_dpt.py
     'chmv2': ('bilinear', False),  # the same for CHMv2
+    'dpt-dinov3': ('bilinear', False),  # facebookresearch/dinov3@6876159, eval/depth/eval.py
     'dpt-dinov2': ('bilinear', False),  # facebookresearch/dinov2@b8931f7, encoder_decoder.py
     'dpt': ('bicubic', False),  # isl-org/DPT@cd3fe90, run_monodepth.py
     'midas': ('bicubic', False),  # isl-org/MiDaS@4545977, run.py

@@ -13,6 +13,7 @@ import pytest
 
 from mmdpt.checkpoints.reading import download as downloads
 from mmdpt.checkpoints.reading.download import cache_root, cached_path, download
+from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.errors import InputError
 
 CONTENT = bytes(range(256)) * 40
@@ -154,6 +155,9 @@ def test_offline_the_error_says_where_to_put_the_file(server):
         download(ADDRESS, offline)
     place.write_bytes(b'by hand')
     assert download(ADDRESS, offline) == place
+    gated = RELEASES['dpt-dinov3-7b-synthmix'].address
+    with pytest.raises(InputError, match=r'no network.*; Meta mails .* at https://ai\.meta\.com/'):
+        download(gated, offline)
 
 
 def test_a_local_address_is_read_in_place(tmp_path):

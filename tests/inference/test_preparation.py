@@ -43,6 +43,8 @@ SIZES = {  # width and height of what a model sees of 900 x 600 px, by hand
     'midas-swin2-*-384': (384, 384),
     'midas-swin2-tiny-256': (256, 256),
     'dpt-tipsv2-*': (448, 448),
+    # the shorter side to 768
+    'dpt-dinov3-7b-synthmix': (1152, 768),
     # canopy height is read at the picture's own scale
     'chmv2-large': (900, 600),
 }

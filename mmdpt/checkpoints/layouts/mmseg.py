@@ -31,25 +31,30 @@ def _encoder() -> list[Pair]:
     ]
 
 
-def neck(reassemble: str, fusion: str) -> list[Pair]:
-    """Pair reassembling and fusion, parts of these names, which DINOv2's depth head has too."""
-    theirs, block = 'decode_head.reassemble_blocks', 'decode_head.fusion_blocks.{k}'
+def neck(
+    reassemble: str, fusion: str, fusion_bias: str | None = None, theirs: str = 'decode_head'
+) -> list[Pair]:
+    """Pair reassembling and fusion, parts of these names, which DINOv2's and 3's depth heads have.
+
+    The fusion's convolutions have a bias if its part has a name.
+    """
+    taps, block = f'{theirs}.reassemble_blocks', f'{theirs}.fusion_blocks.{{k}}'
     return [
         *decoder.reassemble(
             range(NUM_TAPS),
-            f'{theirs}.readout_projects.{{k}}.0',
-            f'{theirs}.projects.{{k}}.conv',
-            f'{theirs}.resize_layers.{{k}}',
+            f'{taps}.readout_projects.{{k}}.0',
+            f'{taps}.projects.{{k}}.conv',
+            f'{taps}.resize_layers.{{k}}',
             part=reassemble,
         ),
         *decoder.fusion(
-            'decode_head.convs.{k}.conv',
+            f'{theirs}.convs.{{k}}.conv',
             f'{block}.project.conv',
             f'{block}.res_conv_unit{{u}}',
             'conv{i}.conv',
             'conv{i}.bn',
             part=fusion,
-            bias_part=None,
+            bias_part=fusion_bias,
             norm_part='norm',
         ),
     ]

@@ -20,6 +20,7 @@ from urllib.request import Request
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from mmdpt.checkpoints.reading.releases import DINOV3
 from mmdpt.errors import InputError
 from mmdpt.files.addresses import THIS_MACHINE, check_address, open_address
 
@@ -32,6 +33,8 @@ HUB = re.compile(
     r'/(?:resolve|blob)/([^/]+)/([^?#]+)(?:[?#].*)?'
 )
 """An address of Hugging Face: kind of repository, repository, revision and file."""
+FORM = 'https://ai.meta.com/resources/models-and-libraries/dinov3-downloads/'
+"""Where Meta's own files of DINOv3, below ``DINOV3``, are asked for."""
 EXPECTED = 'a checkpoint is a local path or an https address'
 Opener = Callable[[Request], Any]
 """Answers a request as ``urllib.request.urlopen`` does."""
@@ -87,6 +90,8 @@ def download(address: str, opener: Opener = open_address) -> Path:
                 os.replace(part.name, path)
     except (OSError, http.client.HTTPException) as error:
         reason = ' '.join(str(error).split())
+        if address.startswith(DINOV3):
+            reason += f'; Meta mails a link to those who accept the conditions at {FORM}'
         raise InputError(
             f'cannot download {address} ({reason}): fetch it elsewhere and put it at {path}, '
             'or give its own path'

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 ISL_ORG = 'https://github.com/intel-isl/DPT/releases/download/1_0/'
 HUB = 'https://huggingface.co/'
+DINOV3 = 'https://dl.fbaipublicfiles.com/dinov3/'
 MIDAS = 'https://github.com/isl-org/MiDaS/releases/download/v3_1/'
 MMSEG = 'https://download.openmmlab.com/mmsegmentation/v0.5/dpt/'
 SIZES = ('small', 'base', 'large')
@@ -85,6 +86,11 @@ RELEASES = {
     'chmv2-large': Release(
         'dpt_dinov3-l16_canopy',
         f'{HUB}facebook/dinov3-vitl16-chmv2-dpt-head/resolve/main/model.safetensors',
+    ),
+    # facebookresearch/dinov3, hub/depthers.py: the head, on the encoder that its config names
+    'dpt-dinov3-7b-synthmix': Release(
+        'dpt_dinov3-7b16_synthmix',
+        f'{DINOV3}dinov3_vit7b16/dinov3_vit7b16_synthmix_dpt_head-02040be1.pth',
     ),
     # isl-org/MiDaS, README.md; the encoders' names in the files' are their own
     **{

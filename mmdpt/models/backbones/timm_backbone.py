@@ -71,8 +71,6 @@ class TimmDPTBackbone(BaseModule):
         model_args: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if init_cfg is not None and init_cfg.get('checkpoint') == OWN_WEIGHTS:
-            init_cfg = dict(init_cfg, checkpoint=OWN_WEIGHTS + model_name)
         super().__init__(init_cfg)
         args = dict(model_args or {})
         if drop_path_rate > 0:
