@@ -87,7 +87,7 @@ setup(
         'huggingface_hub',
         'numpy',
         'matplotlib',
-        'av',
+        'av>=14',  # copies the packets of sound
         'pillow',
         'safetensors',
         'onedl-mmengine>=0.10.12',

@@ -1,5 +1,6 @@
 """Tiny images, label maps and depth files, written without the code under test."""
 
+import av
 import cv2
 import numpy as np
 from PIL import Image
@@ -48,3 +49,41 @@ class LabelsAndDepth(SegDataset):
             depth = info['seg_map_path'].replace('/labels/', '/depth/')
             info.update(depth_map_path=depth, depth_scale=1000.0)
         return data_list
+
+
+def write_clip(path, sound=None, rate=44_100, first=1.0):
+    """Write ten grey frames a second for two seconds and, with a codec, sound from ``first`` on.
+
+    The first frame is shown after one second [s].
+    """
+    with av.open(path, 'w') as container:
+        video = container.add_stream('libx264', 10)
+        video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
+        audio = container.add_stream(sound, rate) if sound else None
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * index, np.uint8))
+            frame.pts = 10 + index
+            container.mux(video.encode(frame))
+        wave = (20_000 * np.sin(np.arange(2 * rate) / 10)).astype(np.int16)
+        for index in range(0, len(wave) - 1023, 1024) if sound else ():
+            part = av.AudioFrame.from_ndarray(
+                np.stack([wave[index : index + 1024]] * 2, 1).reshape(1, -1), 's16', 'stereo'
+            )
+            part.sample_rate, part.pts = rate, index + round(first * rate)
+            container.mux(audio.encode(part))
+        for stream in container.streams:
+            container.mux(stream.encode())
+    return path
+
+
+def packets_of_sound(path):
+    """Give the packets' bytes, and their times [s] after the first frame."""
+    with av.open(path) as container:
+        first = next(container.decode(video=0)).time
+    with av.open(path) as container:
+        stream = container.streams.best('audio')
+        packets = container.demux(stream) if stream else ()
+        found = [packet for packet in packets if packet.dts is not None]
+    return [bytes(each) for each in found], [
+        float(each.pts * each.time_base) - first for each in found
+    ]

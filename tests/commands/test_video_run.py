@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+from tiny_files import packets_of_sound, write_clip
 
 from mmdpt.commands.prediction import video_run
 from mmdpt.commands.prediction.outputs import Outputs
@@ -15,7 +16,8 @@ from mmdpt.commands.prediction.video_run import RunningRange, predict_video
 from mmdpt.errors import InputError
 from mmdpt.inference import focal
 from mmdpt.inference.prediction import Prediction
-from mmdpt.inference.video import Frame, VideoReader, VideoWriter
+from mmdpt.inference.video import Frame, VideoReader
+from mmdpt.inference.video_writer import VideoWriter
 
 RAMP = np.linspace(0, 1, 48 * 64, dtype=np.float32).reshape(48, 64)
 GREYS = (40, 80, 120, 160, 200)
@@ -61,7 +63,7 @@ def clip(tmp_path):
 class Camera:
     """Gives a frame every half second; before the one of a number, does something."""
 
-    fps, num_frames = 10.0, None
+    fps, num_frames, sound, start = 10.0, None, '', 0.0
 
     def __init__(self, before=None, number=3):
         self.before, self.number = before, number
@@ -113,6 +115,19 @@ def test_video_of_every_kind_of_picture_and_numbers_of_every_frame(clip, tmp_pat
     np.testing.assert_allclose(peaks, GREYS, atol=3)  # the codec's
     assert (report.num_done, report.num_files) == (5, 7)
     assert progress == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+
+
+def test_every_video_gets_the_sound_that_mp4_takes(tmp_path, capsys):
+    kinds = ('colour', 'side-by-side')
+    for codec in ('aac', 'pcm_u8'):
+        source = str(write_clip(tmp_path / f'{codec}.avi', codec))
+        with VideoReader(source) as reader:
+            run(reader, source, tmp_path / 'out', kinds=kinds)
+        for kind in kinds:
+            copied, _ = packets_of_sound(tmp_path / 'out' / f'{codec}_{kind}.mp4')
+            assert copied == (packets_of_sound(source)[0] if codec == 'aac' else [])
+    said = f'{source}: mp4 does not take pcm_u8 sound, so the videos have none'
+    assert capsys.readouterr().err.splitlines() == [said]
 
 
 def test_colours_follow_the_running_range(clip, tmp_path, recorded):

@@ -8,10 +8,12 @@ import av
 import cv2
 import numpy as np
 import pytest
+from tiny_files import packets_of_sound, write_clip
 
 from mmdpt.errors import InputError
-from mmdpt.inference import video
-from mmdpt.inference.video import VideoReader, VideoWriter, is_video
+from mmdpt.inference import video, video_writer
+from mmdpt.inference.video import VideoReader, is_video
+from mmdpt.inference.video_writer import VideoWriter, takes_sound
 
 COLOURS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
 
@@ -20,8 +22,8 @@ def frame_of(colour, height=48, width=64):
     return np.full((height, width, 3), colour, np.uint8)
 
 
-def write(path, frames, fps=10.0, times=None):
-    with VideoWriter(path, fps) as writer:
+def write(path, frames, fps=10.0, times=None, sound_of=None):
+    with VideoWriter(path, fps, sound_of) as writer:
         for index, frame in enumerate(frames):
             writer.write(frame, times[index] if times else index / fps)
 
@@ -92,6 +94,51 @@ def test_every_frame_keeps_its_time_and_those_of_one_time_their_order(tmp_path):
         frames = list(reader)
     assert [frame.time for frame in frames] == pytest.approx(times, abs=1e-4)
     assert [int(frame.pixels[0, 0].argmax()) for frame in frames] == [0, 1, 2, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ('name', 'codec', 'rate', 'first'),
+    [
+        ('a.mp4', 'aac', 44_100, 1.0),
+        ('a.mkv', 'aac', 44_100, 1.5),  # later than the first frame
+        ('b.mkv', 'libopus', 48_000, 1.0),
+        ('a.avi', 'libmp3lame', 44_100, 1.0),
+        ('a.mov', 'pcm_s16le', 44_100, 1.0),
+    ],
+)
+def test_sound_is_copied_packet_by_packet_in_step_with_the_frames(
+    name, codec, rate, first, tmp_path
+):
+    source = write_clip(tmp_path / name, codec, rate, first)
+    path = tmp_path / 'copy.mp4'
+    with VideoReader(source) as reader, VideoWriter(path, 10, source, reader.start) as writer:
+        assert takes_sound(reader.sound)
+        for pixels, time in reader:
+            writer.write(pixels, time)
+    (packets, times), (copied, copied_times) = map(packets_of_sound, (source, path))
+    assert len(packets) > 50 and copied == packets
+    assert copied_times == pytest.approx(times, abs=0.015)  # half a packet of MP3 in an edit list
+    data = path.read_bytes()
+    half = data.index(packets[len(packets) // 2])
+    assert data.index(packets[0]) < half and data.find(packets[-1]) > half
+
+
+def test_sound_that_goes_back_in_time_is_left_out(tmp_path, monkeypatch):
+    """FFmpeg refuses such packets, which damaged files have."""
+    source = write_clip(tmp_path / 'a.avi', 'aac')
+    timed = video_writer._timed
+
+    def going_back(packets, start):
+        for seconds, packet in timed(packets, start):
+            packet.dts = packet.pts = packet.dts if packet.dts < 40 else packet.dts - 20
+            yield seconds, packet
+
+    monkeypatch.setattr(video_writer, '_timed', going_back)
+    write(tmp_path / 'b.mp4', map(frame_of, COLOURS), sound_of=source)
+    with VideoReader(tmp_path / 'b.mp4') as reader:
+        assert len(list(reader)) == 3
+    packets, copied = (packets_of_sound(path)[0] for path in (source, tmp_path / 'b.mp4'))
+    assert len(packets) == 87 and copied == [*packets[:40], *packets[60:]]
 
 
 @pytest.mark.parametrize(('angle', 'corner'), [(90, (-5, 5)), (-90, (5, -5)), (180, (-5, -5))])
@@ -191,7 +238,7 @@ def test_what_cannot_be_written_is_named(tmp_path, monkeypatch):
     for fps in (0, -1, float('nan'), float('inf')):
         with pytest.raises(ValueError, match='fps must be positive, got'):
             VideoWriter(tmp_path / 'clip.mp4', fps)
-    monkeypatch.setattr(video, 'CODEC', 'none')
+    monkeypatch.setattr(video_writer, 'CODEC', 'none')
     with pytest.raises(InputError, match=r'clip\.mp4 cannot be written: .* no encoder none'):
         write(tmp_path / 'clip.mp4', [frame_of(COLOURS[0])])
     assert left_in(tmp_path) == []

@@ -13,7 +13,8 @@ import numpy as np
 
 from mmdpt.commands.progress import Report
 from mmdpt.inference.prediction import Prediction
-from mmdpt.inference.video import VideoReader, VideoWriter, camera_index, named_frames
+from mmdpt.inference.video import VideoReader, camera_index, named_frames
+from mmdpt.inference.video_writer import VideoWriter, takes_sound
 from mmdpt.visualization.depth import colour_range
 from mmdpt.visualization.tiling import beside
 
@@ -49,6 +50,12 @@ def predict_video(
     name = f'camera-{source}' if is_camera else Path(source).stem
     frames = named_frames(reader, name)
     shown = RunningRange()
+    sound_of = source if takes_sound(reader.sound) else None
+    if reader.sound and sound_of is None:
+        print(
+            f'{source}: mp4 does not take {reader.sound} sound, so the videos have none',
+            file=sys.stderr,
+        )
     with ExitStack() as stack:
         videos: dict[str, VideoWriter] = {}
         interrupted = stack.enter_context(_until_interrupted()) if is_camera else Event()
@@ -62,7 +69,8 @@ def predict_video(
                 pictures = _pictures(prediction, shown, outputs.kinds)
                 for what, picture in pictures.items():
                     if what not in videos:
-                        writer = VideoWriter(outputs.path(name, f'{what}.mp4'), reader.fps)
+                        path = outputs.path(name, f'{what}.mp4')
+                        writer = VideoWriter(path, reader.fps, sound_of, reader.start)
                         videos[what] = stack.enter_context(writer)
                     videos[what].write(picture, frame.time)
                 files = outputs.write_numbers(prediction)
