@@ -1,5 +1,6 @@
 """What all tests share: threads, tools, scenes, real data, numbers of cases, a table."""
 
+import gc
 import os
 import re
 import runpy
@@ -35,6 +36,11 @@ settings.load_profile('quick')  # --hypothesis-profile=long comes after it
 def record(record_property):
     """Add a line to the table that ends a run: what was tried, how much, and its result."""
     return lambda *line: record_property('tried', line)
+
+
+def pytest_collection_finish():
+    """MMEngine's data sets collect garbage when built: not among all modules' objects."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,14 +1,10 @@
-"""Steps in pipelines are found by their bare names; data sets are built quickly."""
-
-import gc
+"""Steps in pipelines are found by their bare names."""
 
 import pytest
 from checked_sets import write_splits
 from mmengine.registry import init_default_scope
 
 import mmdpt.datasets  # noqa: F401
-
-gc.freeze()  # MMEngine's data sets collect garbage when built: not among all modules' objects
 
 
 @pytest.fixture(autouse=True)

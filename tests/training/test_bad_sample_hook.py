@@ -8,7 +8,6 @@ from mmengine.logging import MessageHub
 from mmengine.structures import BaseDataElement
 
 import mmdpt.training.bad_sample_hook as module
-from mmdpt.registry import HOOKS
 from mmdpt.training.bad_sample_hook import BAD_SAMPLES, BadSampleHook
 
 A, B, C = (('a.png', 'label a.png holds [9]'), ('b.png', 'b.png is empty'), ('c.png', 'c.png: odd'))
@@ -40,10 +39,6 @@ def started(runner, *batches):
 
 def listed(runner, tmp_path):
     return (tmp_path / 'bad_samples.txt').read_text().splitlines()
-
-
-def test_name():
-    assert HOOKS.get('BadSampleHook') is BadSampleHook
 
 
 def test_samples_are_counted_and_listed_at_the_end(runner, tmp_path, caplog):

@@ -11,7 +11,6 @@ from mmengine.logging import MessageHub
 
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import atomic_path
-from mmdpt.registry import HOOKS
 from mmdpt.training.resume.checkpoint_files import POINTER, write_checkpoint
 from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 
@@ -81,10 +80,6 @@ def files(run):
 
 def pointer(run):
     return Path(Path(run.work_dir, POINTER).read_text()).name
-
-
-def test_its_name_is_ours():
-    assert HOOKS.get('CheckpointHook') is CheckpointHook
 
 
 def test_mmengine_arguments_and_results(run, hook_of):
@@ -180,19 +175,13 @@ def test_a_resumed_run_removes_what_a_kill_left(run, hook_of):
     assert files(run) == ['iter_6.pth', 'iter_8.pth']
 
 
-def test_saving_the_same_step_again_removes_nothing(run, hook_of):
+@pytest.mark.parametrize(('step', 'kept'), [(4, [2, 4]), (5, [4, 5])])
+def test_saving_a_step_again_removes_nothing_and_one_between_two_is_kept(run, hook_of, step, kept):
     hook = hook_of(max_keep_ckpts=2)
     train(hook, run, 4)
-    hook.save(run, 4)
-    assert files(run) == ['iter_2.pth', 'iter_4.pth']
-    assert run.message_hub.get_info('keep_ckpt_ids') == [2, 4]
-
-
-def test_a_save_between_two_intervals_is_one_of_those_kept(run, hook_of):
-    hook = hook_of(max_keep_ckpts=2)
-    train(hook, run, 4)
-    hook.save(run, 5)
-    assert files(run) == ['iter_4.pth', 'iter_5.pth'] and pointer(run) == 'iter_5.pth'
+    hook.save(run, step)
+    assert files(run) == [f'iter_{step}.pth' for step in kept]
+    assert run.message_hub.get_info('keep_ckpt_ids') == kept and pointer(run) == files(run)[1]
 
 
 @pytest.mark.parametrize('policy', ['stop', 'continue'])
@@ -253,20 +242,16 @@ def test_continue_without_the_best_forgets_its_score(run, hook_of):
     assert [name for name in files(run) if name.startswith('best')] == ['best_mIoU_iter_6.pth']
 
 
-def test_the_last_checkpoint_stops_under_either_policy(run, hook_of):
-    hook = hook_of(on_save_error='continue', save_retries=0)
-    run.max_iters = run.full = 4
-    train(hook, run, 3)
-    with pytest.raises(InputError, match=r'iter_4\.pth: No space left'):
-        train(hook, run, 4)
-
-
-def test_a_save_that_is_asked_for_stops_under_either_policy(run, hook_of):
+def test_the_last_checkpoint_and_one_that_is_asked_for_stop_under_either_policy(run, hook_of):
     hook = hook_of(on_save_error='continue', save_retries=0)
     run.full = 1
     with pytest.raises(InputError, match='No space left'):
         hook.save(run, 3)
     assert hook.on_save_error == 'continue'
+    run.max_iters = run.full = 4
+    train(hook, run, 3)
+    with pytest.raises(InputError, match=r'iter_4\.pth: No space left'):
+        train(hook, run, 4)
 
 
 def test_a_pointer_that_cannot_be_written_is_tried_again_too(run, hook_of):

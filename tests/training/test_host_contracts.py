@@ -17,9 +17,11 @@ from mmpretrain.engine.hooks import SwitchRecipeHook
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from mmdpt.registry import METRICS, MODELS
+from mmdpt.errors import InputError
+from mmdpt.registry import HOOKS, LOG_PROCESSORS, LOOPS, METRICS, MODELS, VISBACKENDS
 from mmdpt.training import IterBasedTrainLoop, Runner
 from mmdpt.training.epoch_loop import EpochBasedTrainLoop
+from mmdpt.training.launch import build_runner
 
 RUNNERS = dict(mmengine=MMEngineRunner, mmdpt=Runner)
 SEEN = []
@@ -267,8 +269,21 @@ def test_by_epoch_means_the_runners_own_loops(build, by_epoch):
     assert isinstance(runner.train_loop, ours) == (type(runner) is Runner)
 
 
-def test_names_with_the_hosts_prefix_are_the_hosts():
+@pytest.mark.parametrize(
+    ('registry', 'name'),
+    [
+        *((METRICS, 'mmseg.DepthMetric'), (MODELS, 'mmseg.SiLogLoss'), (MODELS, 'mmseg.DPTHead')),
+        *((VISBACKENDS, 'mmengine.LocalVisBackend'), (HOOKS, 'mmengine.CheckpointHook')),
+        *((LOOPS, 'mmengine.IterBasedTrainLoop'), (LOG_PROCESSORS, 'mmengine.LogProcessor')),
+    ],
+)
+def test_names_with_the_hosts_prefix_are_the_hosts(registry, name):
     init_default_scope('mmdpt')
-    for registry, name in ((METRICS, 'DepthMetric'), (MODELS, 'SiLogLoss'), (MODELS, 'DPTHead')):
-        assert registry.get(f'mmseg.{name}').__module__.startswith('mmseg.')
-        assert registry.get(name).__module__.startswith('mmdpt.')
+    host, _, own = name.partition('.')
+    assert registry.get(name).__module__.startswith(f'{host}.')
+    assert registry.get(own).__module__.startswith('mmdpt.')
+
+
+def test_a_runner_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match="runner_type: there is no runner 'Shared'"):
+        build_runner(Config(dict(runner_type='Shared')))

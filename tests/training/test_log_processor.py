@@ -1,13 +1,16 @@
-"""The log shows what MMEngine's shows, of histories that are as short as what it averages over."""
+"""The log is MMEngine's, of short histories; one that cannot be written is told once."""
 
+import json
+import logging
+import shutil
 from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MessageHub
 from mmengine.runner import LogProcessor as MMEngineLogProcessor
 
-from mmdpt.config import load_config
-from mmdpt.registry import LOG_PROCESSORS
+from mmdpt.training import log_files
+from mmdpt.training.log_files import LocalVisBackend, report_once
 from mmdpt.training.log_processor import LogProcessor
 
 WINDOW, INTERVAL, ITERATIONS, VALIDATION = 4, 5, 23, 7
@@ -64,6 +67,44 @@ def test_values_of_each_class_go_to_the_json_file_alone():
     assert line.split() == ['Iter(val)', '[7/7]', 'mIoU:', '50.0000']
 
 
-def test_its_name_is_ours_and_the_configs_name_it():
-    assert LOG_PROCESSORS.get('LogProcessor') is LogProcessor
-    assert load_config('dpt_vit-ti16_scenes').log_processor.type == 'LogProcessor'
+@pytest.fixture
+def told(monkeypatch):
+    """The lines of the log."""
+    lines = []
+    monkeypatch.setattr(log_files, 'print_log', lambda line, *args, **kwargs: lines.append(line))
+    return lines
+
+
+def test_scalars_of_a_vanished_folder_are_lost_and_come_again(tmp_path, told):
+    backend = LocalVisBackend(str(tmp_path / 'vis'))
+    backend.add_scalars(dict(loss=1.0), step=1)
+    shutil.rmtree(tmp_path / 'vis')
+    backend.add_scalars(dict(loss=2.0), step=2)
+    backend.add_scalar('loss', 3.0, step=3)
+    assert told == [
+        f'cannot write into {tmp_path / "vis"}: No such file or directory; lines of its files are '
+        'lost'
+    ]
+    (tmp_path / 'vis').mkdir()
+    backend.add_scalars(dict(loss=4.0), step=4)
+    lines = (tmp_path / 'vis' / 'scalars.json').read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [dict(loss=4.0, step=4)]
+
+
+def test_other_errors_pass(tmp_path, told):
+    with pytest.raises(TypeError):
+        LocalVisBackend(str(tmp_path)).add_scalars(dict(loss=object()), step=1)
+    assert told == []
+
+
+def test_a_log_file_on_a_full_disk_is_told_in_one_line(tmp_path, capsys):
+    (tmp_path / 'run.log').symlink_to('/dev/full')
+    handler = logging.FileHandler(tmp_path / 'run.log')
+    report_once(handler)
+    logger = logging.getLogger('full-disk')
+    logger.addHandler(handler)
+    for _ in range(3):
+        logger.warning('a line')
+    logger.removeHandler(handler)
+    error = capsys.readouterr().err
+    assert error == f'cannot write {tmp_path / "run.log"}: No space left on device\n'

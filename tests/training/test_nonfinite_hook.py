@@ -63,30 +63,20 @@ def start(runner, skip_up_to=0):
     return hook
 
 
-def test_finite_steps_pass(tmp_path):
+def test_error_names_all_there_is_to_know_and_keeps_the_batch_as_plain_tensors(tmp_path):
     runner = runner_in(tmp_path)
     hook = start(runner)
     assert step(runner, hook, 1.0).keys() == {'loss', 'acc_seg'}
     assert not runner.logger and not list(tmp_path.iterdir())
-
-
-def test_error_names_iteration_rank_terms_file_and_batch(tmp_path):
-    runner = runner_in(tmp_path)
     with pytest.raises(InputError) as error:
-        step(runner, start(runner), NAN)
+        step(runner, hook, NAN)
     path = tmp_path / 'nonfinite' / 'iter_7_rank_0.pth'
     assert str(error.value).startswith(
         'iteration 7: the loss is not finite. Rank 0: loss nan, acc_seg 25; '
         f'files some/a.jpg; the batch is in {path}.'
     )
     assert 'default_hooks.nonfinite.skip_up_to' in str(error.value)
-
-
-def test_batch_file_is_read_without_executing_anything(tmp_path):
-    runner = runner_in(tmp_path)
-    with pytest.raises(InputError):
-        step(runner, start(runner), NAN)
-    saved = torch.load(tmp_path / 'nonfinite' / 'iter_7_rank_0.pth', weights_only=True)
+    saved = torch.load(path, weights_only=True)
     assert (saved['iteration'], saved['rank'], saved['files']) == (7, 0, ['some/a.jpg'])
     assert np.isnan(saved['losses']['loss']) and saved['losses']['acc_seg'] == 25
     assert torch.equal(saved['inputs'][0], torch.full((3, 2, 3), 9, dtype=torch.uint8))

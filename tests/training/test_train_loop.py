@@ -15,10 +15,10 @@ from mmengine.structures import BaseDataElement
 from torch import nn
 
 from mmdpt.errors import InputError
-from mmdpt.registry import DATASETS, LOOPS, MODELS
+from mmdpt.registry import DATASETS, MODELS
 from mmdpt.training import Runner
 from mmdpt.training.bad_sample_hook import BadSampleHook
-from mmdpt.training.train_loop import DRAWS, IterBasedTrainLoop
+from mmdpt.training.train_loop import DRAWS
 
 BATCH = 2
 SEEN = []
@@ -114,10 +114,6 @@ def weights(runner):
 def assert_equal(first, second):
     for key, value in first.items():
         torch.testing.assert_close(second[key], value, rtol=0, atol=0)
-
-
-def test_the_name_means_our_loop():
-    assert LOOPS.get('IterBasedTrainLoop') is IterBasedTrainLoop
 
 
 @pytest.mark.parametrize('sampler', ['InfiniteSampler', 'DefaultSampler'])
