@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from mmdpt.commands.prediction.outputs import NUMBERS, PICTURES, Outputs
+from mmdpt.commands.prediction.run import choose_model
 from mmdpt.errors import InputError
 from mmdpt.inference.point_cloud import Intrinsics
 from mmdpt.inference.prediction import Prediction
@@ -139,3 +140,30 @@ def test_model_that_cannot_give_a_kind_is_refused(tmp_path, kind, output, messag
     outputs(tmp_path).check_model('depth')
     outputs(tmp_path, ['pfm']).check_model('relative')
     outputs(tmp_path, ['png', 'npy']).check_model(None)
+
+
+@pytest.mark.parametrize(
+    ('named', 'expected'),
+    [
+        (dict(), ('dpt-hybrid-midas', None)),
+        (dict(release='dpt-large-ade20k'), ('dpt-large-ade20k', None)),
+        (dict(release='dpt-large-ade20k', checkpoint='k.pt'), ('dpt-large-ade20k', 'k.pt')),
+        (dict(config='c.py', checkpoint='k.pth'), ('c.py', 'k.pth')),
+    ],
+)
+def test_model_and_weights(named, expected):
+    assert choose_model(**named) == expected
+
+
+@pytest.mark.parametrize(
+    ('named', 'message'),
+    [
+        (dict(release='dpt-lage-midas'), 'is named dpt-lage-midas; the nearest names: dpt-large-m'),
+        (dict(release='dpt_hybrid-ti16_scenes'), 'no released model is named dpt_hybrid-ti16'),
+        (dict(config='c.py'), 'the weights of config c.py are missing'),
+        (dict(checkpoint='k.pth'), 'the config of checkpoint k.pth is missing'),
+    ],
+)
+def test_model_without_weights_or_config_is_refused(named, message):
+    with pytest.raises(InputError, match=message):
+        choose_model(**named)

@@ -2,6 +2,13 @@
 
 import numpy as np
 import pytest
+from tiny_files import CLASSES, write_image, write_map
+from mmdpt.config.nested_datasets import replace_pipelines
+from mmdpt.errors import InputError
+from mmdpt.registry import DATASETS
+
+import numpy as np
+import pytest
 from PIL import Image
 from tiny_files import CLASSES, write_image, write_map
 
@@ -206,3 +213,53 @@ def test_ade20k_classes_are_checked(root):
     write_label(root / 'labels' / 'p.png', [0, 150, 151])
     with pytest.raises(InputError, match=r'holds \[151\]: expected 1\.\.150'):
         build(root, ADE20KDataset, metainfo=None)[0]
+
+
+PREFIX = dict(img_path='images', seg_map_path='labels')
+
+
+def labelled(pair, **options):
+    steps = [
+        dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackDepthInputs')
+    ]
+    return dict(
+        type='SegDataset',
+        **{**dict(data_root=str(pair), data_prefix=PREFIX, metainfo=CLASSES), **options},
+        pipeline=steps,
+    )
+
+
+@pytest.fixture
+def pair(tmp_path):
+    write_image(tmp_path / 'images' / 'a.jpg')
+    write_map(tmp_path / 'labels' / 'a.png', [1], (6, 8), np.uint8)
+    write_map(tmp_path / 'depth' / 'a.png', [2000], (6, 8), np.uint16)
+    (tmp_path / 'list.csv').write_text('image,depth,scale\nimages/a.jpg,depth/a.png,1000\n')
+    return tmp_path
+
+
+def test_labels_and_depth(pair):
+    steps = [dict(type=name) for name in ('LoadImageFromFile', 'LoadDepth', 'PackDepthInputs')]
+    depth = dict(type='DepthListDataset', ann_file=str(pair / 'list.csv'), pipeline=steps)
+    repeated = dict(type='RepeatDataset', times=2, dataset=depth)
+    parts = [repeated, labelled(pair), labelled(pair, reduce_zero_label=True)]
+    built = DATASETS.build(dict(type='ConcatDataset', datasets=parts))
+    assert built.metainfo['classes'] == CLASSES['classes']
+    samples = [built[k]['data_samples'] for k in range(4)]
+    assert ['gt_sem_seg' in sample for sample in samples] == [False, False, True, True]
+    assert samples[0].gt_depth_map.data.unique() == 2
+    assert [int(sample.gt_sem_seg.data.unique()) for sample in samples[2:]] == [1, 0]
+
+
+def test_different_classes_are_refused(pair):
+    others = labelled(pair, metainfo=dict(classes=('a', 'c', 'b'), palette=CLASSES['palette']))
+    with pytest.raises(InputError, match=r'datasets\[0\] and datasets\[1\] are joined, .* differ'):
+        DATASETS.build(dict(type='ConcatDataset', datasets=[labelled(pair), others]))
+
+
+def test_every_part_gets_the_pipeline_of_an_augmented_test(pair):
+    part = labelled(pair)
+    joined = dict(datasets=[part, dict(type='RepeatDataset', dataset=labelled(pair))])
+    replace_pipelines(joined, ['steps'])
+    assert part['pipeline'] == ['steps'] and 'pipeline' not in joined
+    assert joined['datasets'][1]['dataset']['pipeline'] == ['steps']

@@ -1,10 +1,12 @@
-"""The per-pixel most frequent class, by hand and on CamVid."""
+"""Baselines that ignore the image, by hand and on real data."""
+
+from functools import cache
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmdpt.evaluation import most_frequent_class
+from mmdpt.evaluation import median_depth, most_frequent_class
 
 
 def test_by_hand():
@@ -31,3 +33,54 @@ def test_camvid_as_its_readme_says(data_root):
     metrics = most_frequent_class(labels('train'), labels('val'), 11)
     assert metrics['mIoU'] == pytest.approx(16.7, abs=0.05)
     assert metrics['aAcc'] == pytest.approx(59.0, abs=0.05)
+
+
+NAN = np.nan
+
+
+def test_median_by_hand():
+    """Medians: 2 of all, [2, 4] per pixel where there are any, 2 where there is none."""
+    train = [np.array([[1.0, NAN, NAN]]), np.array([[2.0, 4.0, NAN]]), np.array([[2.0, 4.0, NAN]])]
+    test = [np.array([[2.0, 4.0, 1.0]]), np.array([[NAN, NAN, NAN]])]
+    scores = median_depth(train, test)
+    assert scores['constant']['abs_rel'] == pytest.approx((0 + 0.5 + 1) / 3)
+    assert scores['per_pixel']['abs_rel'] == pytest.approx((0 + 0 + 1) / 3)
+    assert scores['per_pixel']['d1'] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ('train', 'test', 'message'),
+    [
+        ([], [np.ones((1, 1))], 'no valid training depth'),
+        ([np.full((1, 1), NAN)], [np.ones((1, 1))], 'no valid training depth'),
+        ([np.ones((1, 1))], [np.full((1, 1), NAN)], 'no valid test depth'),
+    ],
+)
+def test_no_depth_to_score(train, test, message):
+    with pytest.raises(ValueError, match=message):
+        median_depth(train, test)
+
+
+@pytest.fixture(scope='module')
+def depths(data_root):
+    """Give the depths of a room, each read once."""
+
+    @cache
+    def read(split, name):
+        paths = sorted((data_root / 'indoor_rgbd/annotations' / split).glob(f'{name}*.png'))
+        maps = (np.asarray(Image.open(path)).astype(np.float32) / 1000 for path in paths)
+        return [np.where(depth > 0, depth, NAN) for depth in maps]
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ('room', 'constant', 'per_pixel'),
+    [('kitchen', (0.443, 0.308), (0.179, 0.671)), ('office', (0.194, 0.658), (0.292, 0.341))],
+)
+def test_rooms_as_their_readme_says(depths, room, constant, per_pixel):
+    """AbsRel and d1 of the README: medians of both rooms, on the test images of one."""
+    scores = median_depth(depths('train', ''), depths('test', room))
+    for name, expected in (('constant', constant), ('per_pixel', per_pixel)):
+        assert scores[name]['abs_rel'] == pytest.approx(expected[0], abs=6e-4)
+        assert scores[name]['d1'] == pytest.approx(expected[1], abs=6e-4)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmdpt.errors import InputError
 from mmdpt.inference.known_points import KnownPoints
+from mmdpt.inference.labels import classes_and_palette
 from mmdpt.inference.point_cloud import Intrinsics
 from mmdpt.inference.prediction import Prediction
 from mmdpt.visualization.depth import LEGEND_HEIGHT
@@ -302,3 +303,15 @@ def test_points_lie_at_their_depth_and_the_field_of_view_is_the_horizontal_one()
     narrow = of_map().to_pointcloud(field_of_view=90)
     expected = of_map().to_pointcloud(Intrinsics(20, 20, 19.5, 14.5))
     np.testing.assert_allclose(narrow.points, expected.points, rtol=1e-6)
+
+
+def test_names_and_colours_are_the_data_set_s():
+    meta = dict(classes=['a', 'b'], palette=[[1, 2, 3], np.array([4, 5, 6])])
+    assert classes_and_palette(meta, 2) == (('a', 'b'), ((1, 2, 3), (4, 5, 6)))
+
+
+@pytest.mark.parametrize('meta', [None, dict(classes=('a',), palette=[[1, 2, 3]])])
+def test_classes_without_a_name_have_numbers_and_colours_of_their_own(meta):
+    classes, palette = classes_and_palette(meta, 3)
+    assert classes == ('class 0', 'class 1', 'class 2')
+    assert len(set(palette)) == 3 and palette == classes_and_palette(meta, 3)[1]

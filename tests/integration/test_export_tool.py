@@ -32,11 +32,10 @@ def export(call_tool):
     [('onnx', 'm.onnx'), ('torch-export', 'm.pt2'), ('torchscript', 'm.pt')],
 )
 def test_writes_a_verified_file_and_says_so(
-    run_tool, config, checkpoint, tmp_path, format_name, name
+    succeed, config, checkpoint, tmp_path, format_name, name
 ):
     out = tmp_path / 'new' / name
-    done = run_tool('export.py', config, checkpoint, '--format', format_name, '--out', out)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeed('export.py', config, checkpoint, '--format', format_name, '--out', out)
     assert 'logits of 1 x 3 x 48 x 64: ' in done.stdout
     assert done.stdout.count('of the greatest value') == 4
     assert f'wrote {out}' in done.stdout and 'equal to the model' in done.stdout

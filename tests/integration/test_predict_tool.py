@@ -6,8 +6,10 @@ import socket
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 
+from mmdpt.apis import init_model
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.training.process_group import VARIABLES
@@ -175,3 +177,21 @@ def test_help_says_what_each_file_is(run):
     assert code == 0
     for ending in ('_colour', '_overlay', '_side-by-side', '_depth', '_labels', '_points'):
         assert ending in printed
+
+
+def test_labels_and_depth_equal_those_of_the_test_tool(scenes, succeed, tmp_path):
+    """Averaged with the mirror image."""
+    more = 'model.update(test_cfg=dict(flip=True))\n'
+    joint, checkpoint = tiny.write_config(tmp_path, 'joint', scenes, more), tmp_path / 'model.pth'
+    tiny.save(tiny.randomise(init_model(str(joint))), checkpoint)
+    command = ('test.py', joint, checkpoint, '--work-dir', tmp_path / 'work')
+    succeed(*command, '--out', tmp_path / 'out')
+    pictures = scenes / 'images' / 'validation'
+    predictions = DPTInferencer(str(joint), str(checkpoint), device='cpu')(pictures)
+    assert len(predictions) == 3
+    for prediction in predictions:
+        depth = np.load(tmp_path / 'out' / f'{prediction.name}.npy')
+        np.testing.assert_allclose(prediction.map, depth, rtol=1e-6)
+        with Image.open(tmp_path / 'out' / f'{prediction.name}.png') as labels:
+            np.testing.assert_array_equal(prediction.labels + 1, np.asarray(labels))  # from 1
+        assert np.ptp(prediction.labels) > 0 and np.ptp(prediction.map) > 0

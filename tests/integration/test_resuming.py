@@ -33,11 +33,10 @@ def assert_ends_as(trained, work_dir):
     assert all(torch.equal(own[key], expected[key]) for key in own)
 
 
-def test_a_torn_checkpoint_is_left_out_by_name(trained, config, run_tool, work_dir):
+def test_a_torn_checkpoint_is_left_out_by_name(trained, config, succeed, work_dir):
     data = (work_dir / NEWER).read_bytes()
     (work_dir / NEWER).write_bytes(data[: len(data) // 2])
-    done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeed('train.py', config, '--work-dir', work_dir, '--resume')
     assert f'left out of resuming: {NEWER}: ' in done.stdout
     assert f'resumed {work_dir / OLDER}, epoch: 0, iter: 2' in done.stdout
     assert_ends_as(trained, work_dir)
@@ -54,7 +53,7 @@ def test_torn_checkpoints_alone_are_an_error(config, run_tool, work_dir):
 
 
 def test_a_validation_that_was_broken_off_is_done_first_and_no_config_runs(
-    trained, config, run_tool, work_dir, tmp_path
+    trained, config, succeed, work_dir, tmp_path
 ):
     """The checkpoint of iteration 4 is written before the validation of iteration 4, and after.
 
@@ -64,8 +63,7 @@ def test_a_validation_that_was_broken_off_is_done_first_and_no_config_runs(
     contents['meta']['config'] = f'open({str(tmp_path / "executed")!r}, "w").close()\n'
     assert contents['message_hub']['runtime_info'].pop(VALIDATED) == 4
     torch.save(contents, work_dir / NEWER)
-    done = run_tool('train.py', config, '--work-dir', work_dir, '--resume')
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = succeed('train.py', config, '--work-dir', work_dir, '--resume')
     assert 'iter: 4; the training is finished' in done.stdout
     assert 'Iter(train)' not in done.stdout and not (tmp_path / 'executed').exists()
     own, before = (
@@ -87,17 +85,17 @@ def test_a_flipped_byte_is_refused(trained, config, run_tool, tmp_path, tool):
     assert f'error: checkpoint {path} is damaged: Bad CRC-32' in done.stderr
 
 
-def test_an_extended_run_follows_the_longer_schedule(config, run_tool, work_dir):
-    done = run_tool(
-        *('train.py', config, '--work-dir', work_dir, '--resume', '--cfg-options'),
+def test_an_extended_run_follows_the_longer_schedule(config, succeed, work_dir):
+    done = succeed(
+        *('train.py', config, '--work-dir', work_dir / 'new'),
+        *('--resume', work_dir / NEWER, '--cfg-options'),
         *('train_cfg.max_iters=6', 'param_scheduler.0.end=2', 'param_scheduler.1.begin=2'),
         'param_scheduler.1.end=6',
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     assert 'param_scheduler[1].end: 6 of the config, instead of the checkpoint' in done.stdout
     rates = [float(rate) for rate in re.findall(r'Iter\(train\).* lr: (\S+)', done.stdout)]
     assert len(rates) == 2 and rates[0] > 0
-    before, after = weights(work_dir / NEWER), weights(work_dir / 'iter_6.pth')
+    before, after = weights(work_dir / NEWER), weights(work_dir / 'new' / 'iter_6.pth')
     assert not torch.equal(before['backbone.cls_token'], after['backbone.cls_token'])
 
 

@@ -6,16 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from PIL import Image
 
 from mmdpt.config import load_config, prepare_test
 from mmdpt.scenes import CLASSES, PALETTE
-
-
-def load(path):
-    return torch.load(path, map_location='cpu', weights_only=False)['state_dict']
 
 
 def read(path):
@@ -53,20 +48,6 @@ def test_console_is_fit_to_read(trained):
     assert console.count('no CUDA') == (0 if torch.cuda.is_available() else 1)
     log = next(trained.glob('*/*.log')).read_text()
     assert 'System environment' in log and 'Config:' in log
-
-
-def test_resumed_training_ends_with_the_same_weights(scenes, succeed, tmp_path):
-    """Samples and their augmentation, weights, optimiser and schedule go on; workers may differ."""
-    more = tiny.AUGMENTED + "model['decode_head'].update(dropout_ratio=0.1)\n"
-    path = tiny.write_config(tmp_path, 'segmentation', scenes, more)
-    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
-    workers = ('--cfg-options', 'train_dataloader.num_workers=2')
-    succeed('train.py', path, '--work-dir', whole, *workers)
-    done = succeed('train.py', path, '--work-dir', resumed, '--resume', whole / 'iter_2.pth')
-    assert 'Iter(train) [3/4]' in done.stdout and 'Iter(train) [1/4]' not in done.stdout
-    torch.testing.assert_close(
-        load(resumed / 'iter_4.pth'), load(whole / 'iter_4.pth'), rtol=0, atol=0
-    )
 
 
 def test_a_test_draws_every_image_and_writes_its_labels(tested, scenes):

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import pytest
+import tiny
 import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
@@ -11,8 +12,8 @@ from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdpt.errors import InputError
-from mmdpt.models import DPTHead, Fusion
-from mmdpt.models.decode_heads.dpt_head import cut_to, padded_size, stride_of
+from mmdpt.models import DepthDPTHead, DPTHead, Fusion, Reassemble, VisionTransformerDPT
+from mmdpt.models.decode_heads.dpt_head import padded_size, stride_of
 from mmdpt.models.layers.fusion import convolve_upsampled
 from mmdpt.models.layers.relu_dropout import ReLUDropout
 
@@ -105,17 +106,6 @@ def test_bias_of_the_residual_units(norm_cfg, conv_bias, expected):
     assert isinstance(unit.norm1, nn.Identity) is (norm_cfg is None)
 
 
-@pytest.mark.parametrize('size', [(64, 96), (50, 90), (49, 81)])
-def test_logits_of_a_padded_image_are_cropped_not_squeezed(size):
-    head = build()
-    logits = head(taps())
-    full = head.upsample(logits, (64, 96), head.output_stride)
-    meta = dict(img_shape=size, pad_shape=size)
-    torch.testing.assert_close(
-        head.predict_by_feat(logits, [meta]), full[..., : size[0], : size[1]]
-    )
-
-
 @pytest.mark.parametrize('part', ['logits', 'auxiliary'])
 def test_half_precision_logits_are_upsampled_in_float32(part):
     head = build(auxiliary_weight=0.2)
@@ -125,17 +115,9 @@ def test_half_precision_logits_are_upsampled_in_float32(part):
     assert logits.dtype == upsampled.dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    ('patch', 'grid', 'meta', 'expected'),
-    [
-        (14, (5, 7), dict(img_shape=(70, 98)), (70, 98)),
-        # slide inference: the window's size
-        (16, (4, 6), dict(img_shape=torch.Size((40, 60)), pad_shape=(500, 500)), (40, 60)),
-    ],
-)
-def test_logits_have_the_size_of_the_input(patch, grid, meta, expected):
-    head = build(patch_size=patch)
-    assert head.predict_by_feat(head(taps(*grid)), [meta]).shape[-2:] == expected
+def test_logits_of_a_window_have_its_size():
+    meta = dict(img_shape=torch.Size((40, 60)), pad_shape=(500, 500))
+    assert build().predict_by_feat(build()(taps(4, 6)), [meta]).shape[-2:] == (40, 60)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +137,6 @@ def test_a_cell_of_the_fused_map_is_half_a_cell_of_the_first(patch_size, scale, 
     assert stride_of(patch_size, scale) == stride
     fused = (round(2 * scale * 6), round(2 * scale * 36))  # of 6 x 36 cells
     assert padded_size(fused, stride) == (6 * patch_size, 36 * patch_size)
-
-
-def test_cuts_at_the_bottom_and_right():
-    image = torch.arange(12.0).reshape(1, 1, 3, 4)
-    assert cut_to(image, (2, 3)).tolist() == [[[[0, 1, 2], [4, 5, 6]]]]
 
 
 def test_auxiliary_loss_is_weighted():
@@ -255,3 +232,51 @@ def test_nothing_is_dropped_in_evaluation_or_at_zero_and_everything_at_one(p, tr
     torch.testing.assert_close(out, kept * x.relu())
     out.sum().backward()
     torch.testing.assert_close(x.grad, kept * (x > 0).float())
+
+
+STEM = dict(type='ResNetV2', depths=(1, 1, 2), base_channels=32)
+HYBRID = dict(
+    embed_dims=(128, 256, 24, 24),
+    reassemble_channels=(None, None, 12, 12),
+    reassemble_scales=(1, 1, 1, 0.5),
+    patch_size=4,
+    readout_type='project',
+    channels=8,
+)
+
+
+def hybrid_encoder():
+    return tiny.randomise(VisionTransformerDPT(tiny.LAYERS, 64, out_indices=(1, 3), stem=STEM))
+
+
+def test_tap_without_channels_goes_to_its_convolution_as_it_is():
+    reassemble = Reassemble((6, 5), (None, 4), 3, (1, 1), 'project')
+    feature = torch.randn(1, 6, 4, 5)
+    taps = [(feature, None), (torch.randn(1, 5, 2, 3), torch.randn(1, 5))]
+    names = {name for name, _ in reassemble.blocks[0].named_parameters()}
+    assert names == {'to_fusion.weight'}
+    expected = F.conv2d(feature, reassemble.blocks[0].to_fusion.weight, padding=1)
+    torch.testing.assert_close(reassemble(taps)[0], expected)
+    torch.testing.assert_close(reassemble([feature, taps[1]])[0], expected)
+
+
+def test_tap_without_channels_has_no_scale():
+    with pytest.raises(ValueError, match='keeps its scale: 1, got 2'):
+        Reassemble((6, 5), (None, 4), 3, (2, 1))
+
+
+@pytest.mark.parametrize('size', [(64, 64), (37, 81), (48, 80), (16, 17)])
+@torch.no_grad()
+def test_heads_predict_at_the_size_of_any_image(size):
+    """And what they cut off is the padding: the rest equals the padded image's prediction."""
+    backbone, depth = hybrid_encoder().eval(), DepthDPTHead(**HYBRID).eval()
+    torch.nn.init.constant_(depth.predictor.conv3.bias, 1)
+    segmentation = DPTHead(3, **HYBRID).eval()
+    image = torch.randn(2, 3, *size)
+    padded = F.pad(image, (0, -size[1] % 16, 0, -size[0] % 16))
+    for head, channels in ((depth, 1), (segmentation, 3)):
+        prediction = head.predict(backbone(image), [dict(img_shape=size)], None)
+        whole = head.predict(backbone(padded), [dict(img_shape=padded.shape[2:])], None)
+        assert prediction.shape == (2, channels, *size)
+        assert prediction.std() > 0
+        torch.testing.assert_close(prediction, whole[..., : size[0], : size[1]])

@@ -1,7 +1,6 @@
 """Label maps are mmseg's, bit for bit, in a part of the memory."""
 
 import json
-from itertools import chain
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +10,7 @@ from mmseg.structures import SegDataSample
 from torch.profiler import ProfilerActivity, profile
 
 from mmdpt.models.segmentors import encoder_decoder as module
-from mmdpt.models.segmentors.encoder_decoder import contenders, groups, label_map
+from mmdpt.models.segmentors.encoder_decoder import label_map
 
 PADDING = dict(padding_size=[3, 2, 1, 4])
 FLIPS = [dict(flip=True, flip_direction=axis) for axis in ('horizontal', 'vertical')]
@@ -119,40 +118,6 @@ def test_one_channel_is_a_probability_against_the_threshold():
     meta = dict(ori_shape=(1, 3))
     assert label_map(logits, meta, False, 0.3).tolist() == [[0, 1, 1]]
     assert label_map(logits, meta, False, 0.7).tolist() == [[0, 0, 1]]
-
-
-def test_contenders_by_hand():
-    """Two cells. Class 0 rules the left one; 1 comes between 0 and 2; 3 is below all of 2."""
-    logits = torch.tensor(
-        [
-            [[5.0, 5.0, 0.0], [5.0, 5.0, 0.0]],
-            [[1.0, 1.0, 6.0], [1.0, 1.0, 1.0]],
-            [[0.0, 3.0, 9.0], [0.0, 3.0, 9.0]],
-            [[0.0, 2.9, 2.9], [0.0, 0.0, 2.9]],
-        ]
-    )
-    assert contenders(logits, torch.tensor(1e-3)) == [0, 1, 2]
-    assert contenders(logits, torch.tensor(0.2)) == [0, 1, 2, 3]
-    assert contenders(logits, torch.tensor(torch.nan)) == [0, 1, 2, 3]
-
-
-def test_contenders_contain_every_label(frugal):
-    logits = confident(40, 50, 61)
-    classes = contenders(logits, torch.tensor(1e-4))
-    assert len(classes) < 40
-    labels = label_map(logits, dict(ori_shape=(213, 188)), False).unique().tolist()
-    assert set(labels) <= set(classes) and len(labels) > 3
-
-
-@pytest.mark.parametrize('num_classes', range(1, 40))
-def test_groups_have_eight_classes_and_the_rest_its_place(num_classes):
-    whole = [list(group) for group in groups(range(num_classes), num_classes)]
-    assert list(chain(*whole)) == list(range(num_classes))
-    assert all(len(group) == 8 for group in whole[:-1])
-    assert 3 < len(whole[-1]) < 12 or num_classes < 4
-    few = [list(group) for group in groups([0, num_classes - 1], num_classes)]
-    assert {0, num_classes - 1} <= set(chain(*few))
-    assert few[-1] == (whole[-1] if num_classes % 8 else [0] + 7 * [num_classes - 1])
 
 
 def peak_bytes(function, folder):

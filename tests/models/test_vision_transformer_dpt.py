@@ -101,13 +101,6 @@ def test_any_size_gives_a_grid_that_covers_it(kind, size):
         assert readout is None if factor > 1 else readout.shape == (2, 24)
 
 
-@pytest.mark.parametrize('kind', [{}, HYBRID], ids=['plain', 'hybrid'])
-@torch.no_grad()
-def test_padding_is_black_at_the_bottom_and_right(kind):
-    model, image = build(**kind).eval(), torch.randn(1, 3, 40, 50)
-    assert_same_taps(model(image), model(F.pad(image, (0, 14, 0, 8))), rtol=0, atol=0)
-
-
 @torch.no_grad()
 def test_first_two_taps_are_the_stems_maps_and_its_last_map_has_the_positions():
     model, image = build(**HYBRID).eval(), torch.randn(1, 3, 64, 48)

@@ -88,19 +88,6 @@ def rewrite(path, change, compression=zipfile.ZIP_STORED):
             archive.writestr(name, change(name, data))
 
 
-def png_header(width, height):
-    """A PNG of some 60 bytes whose header alone says how large it is."""
-
-    def chunk(kind, data):
-        return (
-            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-        )
-
-    header = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
-    pixels = zlib.compress(bytes(8))
-    return (
-        b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', pixels) + chunk(b'IEND', b'')
-    )
 
 
 @pytest.fixture
@@ -146,7 +133,3 @@ def repack():
     return rewrite
 
 
-@pytest.fixture
-def large_png():
-    """See ``png_header``."""
-    return png_header

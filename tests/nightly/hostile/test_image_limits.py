@@ -9,7 +9,6 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from mmcv.transforms import Compose
 from PIL import EpsImagePlugin, Image
 
 from mmdpt.datasets.depth_files import read_depth_file
@@ -244,10 +243,3 @@ def test_an_npy_of_pickles_is_not_executed(tmp_path, all_tricks, marker):
     with pytest.raises(InputError, match=r'a\.npy'):
         read_depth_file(str(path))
     assert not marker.exists()
-
-
-def test_a_pipeline_names_the_file(tmp_path, large_png):
-    path = tmp_path / 'large.png'
-    path.write_bytes(large_png(40000, 40000))
-    with pytest.raises(InputError, match=r'cannot read image .*large\.png: it has 40000 x 40000'):
-        Compose([LoadImageFromFile()])(dict(img_path=str(path)))

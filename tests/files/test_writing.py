@@ -1,14 +1,17 @@
-"""A file is whole under its name or not there, whatever ends the writing."""
+"""Files are whole or not there; folders to write in are tried; list files are read alike."""
 
 import errno
 import os
 import resource
 import stat
+import tempfile
 
 import pytest
 
 from mmdpt.errors import InputError
 from mmdpt.files.atomic import atomic_path
+from mmdpt.files.list_files import parse_each, read_lines, read_rows
+from mmdpt.files.paths import check_file, make_folder
 
 
 def test_file_appears_at_the_end_and_before_has_a_hidden_name_of_the_same_suffix(tmp_path):
@@ -96,3 +99,82 @@ def test_missing_folder_and_folder_of_that_name_are_named_and_stay(tmp_path, nam
     ):
         unfinished.write_bytes(b'')
     assert os.listdir(tmp_path) == ['folder']
+
+
+def test_file_is_no_folder(tmp_path):
+    with pytest.raises(InputError, match=f'no video file {tmp_path}/a.mp4, or so'):
+        check_file(tmp_path / 'a.mp4', 'video', ', or so')
+    with pytest.raises(InputError, match=f'{tmp_path} is a folder'):
+        check_file(tmp_path, 'config')
+
+
+def test_folder_is_made_with_those_above_unless_a_file_is_there(tmp_path):
+    folder = tmp_path / 'a' / 'b'
+    for _ in range(2):
+        make_folder(folder)
+    assert os.listdir(folder) == []
+    path = folder / 'out'
+    path.touch()
+    with pytest.raises(InputError, match=f'{path} is a file, not a folder'):
+        make_folder(path)
+    with pytest.raises(InputError, match=f'cannot write into {path}/b: Not a directory'):
+        make_folder(path / 'b')
+
+
+def test_folder_without_permission_is_named(forbidden_folder):
+    with pytest.raises(InputError, match=f'cannot write into {forbidden_folder}: Permission'):
+        make_folder(forbidden_folder)
+
+
+def test_full_disk_is_seen(tmp_path, monkeypatch):
+    def full(dir):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, 'TemporaryFile', full)
+    with pytest.raises(InputError, match=f'into {tmp_path}: No space left on device'):
+        make_folder(tmp_path)
+
+
+def test_blank_lines_and_byte_order_mark_are_not_part_of_a_name(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_bytes('\n a.jpg \r\n\r\nb c.jpg\n\n'.encode('utf-8-sig'))
+    assert read_lines(path) == [(2, 'a.jpg'), (4, 'b c.jpg')]
+
+
+def test_rows_of_csv_and_json_lines(tmp_path):
+    csv, jsonl = tmp_path / 'a.csv', tmp_path / 'a.jsonl'
+    csv.write_bytes('a, b\n\n1,2\n'.encode('utf-8-sig'))
+    jsonl.write_bytes('\n{"a": "1", "b": "2"}\n\n'.encode('utf-8-sig'))
+    headers = []
+    assert read_rows(csv, headers.append) == [(3, dict(a='1', b='2'))]
+    assert read_rows(jsonl, headers.append) == [(2, dict(a='1', b='2'))]
+    assert headers == [['a', 'b']]
+
+
+def test_wrong_header_is_in_line_1(tmp_path):
+    path = tmp_path / 'a.csv'
+    path.write_text('a,b\n1,2\n')
+
+    def refuse(names):
+        raise InputError('no c')
+
+    with pytest.raises(InputError, match=r'a\.csv, line 1: no c'):
+        read_rows(path, refuse)
+
+
+def test_wrong_line_is_named(tmp_path):
+    def parse(line):
+        if line == 'b':
+            raise InputError('not a')
+        return line
+
+    with pytest.raises(InputError, match=r'list\.txt, line 3: not a'):
+        parse_each('list.txt', [(1, 'a'), (3, 'b')], parse)
+
+
+def test_unreadable_list_is_named(tmp_path):
+    with pytest.raises(InputError, match=r'cannot read .*gone\.txt: No such file'):
+        read_lines(tmp_path / 'gone.txt')
+    (tmp_path / 'a.txt').write_bytes(b'\xff\xfe')
+    with pytest.raises(InputError, match=r'a\.txt is no text'):
+        read_lines(tmp_path / 'a.txt')
