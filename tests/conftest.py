@@ -17,9 +17,7 @@ from hypothesis import HealthCheck, settings
 # Before torch is imported, and inherited by the processes that tests start: two workers run them.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-from server import Finished, Running, Server, exit_code
-
-REPO = Path(__file__).resolve().parents[1]
+from server import REPO, Finished, Running, Server, exit_code
 
 # Quick: the same cases every time. Long: others every time; a failure prints what repeats it.
 COMMON = dict(

@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tiny import REPO
 
 pytestmark = pytest.mark.nightly
 
-REPO = Path(__file__).resolve().parents[1]
 NOT_SOURCE = ('.*', '__pycache__', '*.egg-info', 'build', 'dist', 'data', 'work_dirs')
 
 

@@ -4,14 +4,13 @@ import json
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from tiny import REPO
 
 from mmdpt.commands.cli import find_tools
 from mmdpt.datasets.conversion import LAYOUTS
 
-REPO = Path(__file__).resolve().parents[1]
 SLOW = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'cv2', 'matplotlib'}
 MOST = 300
 """Modules; torch alone has over 1000."""

@@ -4,12 +4,11 @@ import re
 import runpy
 import subprocess
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
+from tiny import REPO
 
-REPO = Path(__file__).resolve().parents[1]
 CONSTRAINTS = 'requirements/constraints.txt'
 
 

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny import REPO
 
 import mmdpt
 from mmdpt.commands import cli
 from mmdpt.files.shipped import shipped
 
-REPO = Path(__file__).resolve().parents[2]
 ECHO = '''"""Print the arguments.
 
 And nothing else.

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tiny import REPO
 
 from mmdpt.commands import doctor
 from mmdpt.commands.doctor import Finding, check_data, data_roots
@@ -19,7 +20,6 @@ from mmdpt.errors import InputError
 from mmdpt.files.shipped import shipped
 from mmdpt.scenes import cores
 
-REPO = Path(__file__).resolve().parents[2]
 NAME = 'dpt_vit-ti16_scenes'
 
 

@@ -204,6 +204,21 @@ def test_second_run_converts_only_what_is_gone(tmp_path):
     assert rows(tmp_path) == before
 
 
+def test_no_link_out_of_the_root_or_in_circles_is_followed(tmp_path):
+    """Two links to the folder itself: 2^40 paths, as far as the system follows."""
+    root, elsewhere = tmp_path / 'redweb', tmp_path / 'elsewhere'
+    add_redweb(root, 'a')
+    elsewhere.mkdir()
+    (root / 'converted').symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r'would be written outside of .*redweb: a link leads'):
+        convert_mix('ReDWeb', root)
+    assert not list(elsewhere.rglob('*.*'))
+    (root / 'converted').unlink()
+    for name in ('x', 'y'):
+        (root / name).symlink_to(root)
+    assert convert_mix('ReDWeb', root).num_images == 1
+
+
 @pytest.mark.parametrize(('folder', 'what'), [('gts', 'ground truth'), ('valid_masks', 'mask')])
 def test_images_without_their_files_are_named(tmp_path, folder, what):
     for name in 'ab':

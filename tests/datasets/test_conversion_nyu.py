@@ -16,7 +16,6 @@ from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
 
 WIDTH, HEIGHT = 12, 10
-TYPES = ['bathroom', 'living_room', 'bathroom', 'office', 'office']
 
 
 class FakeFile(dict):
@@ -30,7 +29,8 @@ class FakeFile(dict):
 
     def __getitem__(self, key):
         if isinstance(key, int):  # a reference: MATLAB keeps text as a column of codes
-            return np.array([[ord(letter)] for letter in TYPES[key]], np.uint16)
+            name = self['types'][key]
+            return np.array([[ord(x)] for x in name], np.uint16) if isinstance(name, str) else name
         return super().__getitem__(key)
 
 
@@ -41,6 +41,7 @@ def content():
         images=rng.integers(1, 256, (5, 3, WIDTH, HEIGHT), np.uint8),
         rawDepths=rng.uniform(0.7, 9.9, (5, WIDTH, HEIGHT)).astype(np.float32),
         sceneTypes=np.arange(5, dtype=object)[None],
+        types=['bathroom', 'living_room', 'bathroom', 'office', 'office'],
     )
 
 
@@ -183,6 +184,19 @@ def test_labelled_file_that_is_none_or_lacks_an_array(files, content, monkeypatc
         convert_nyu(*files)
     monkeypatch.setattr(sys.modules['h5py'], 'File', lambda path, mode: Path('/gone').stat())
     with pytest.raises(InputError, match=r'cannot read .*labeled\.mat: .*No such file'):
+        convert_nyu(*files)
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('../../../root', '/etc/cron.d/a', 'a/b', '..', 'a\\b', 'a\0b', '', 'a' * 101),
+        types.SimpleNamespace(size=10**12),  # is not read
+    ],
+)
+def test_a_scene_type_is_one_word(files, content, name):
+    content['types'][1] = name
+    with pytest.raises(InputError, match=r'labeled\.mat names a scene type .*: expected one word'):
         convert_nyu(*files)
 
 

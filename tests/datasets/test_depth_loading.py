@@ -82,14 +82,6 @@ def test_mask_makes_invalid(tmp_path):
     )
 
 
-def test_disparity_is_inverted_and_nothing_becomes_infinite(tmp_path):
-    values = np.array([[0, 1e-42, 4], [10, -3, np.inf]], np.float32)
-    path = write_map(tmp_path / 'd.npy', values)
-    depth = load(path, is_disparity=True, depth_scale=20, invalid_values=())
-    expected = [[np.nan, np.nan, 5], [2, np.nan, np.nan]]
-    np.testing.assert_array_equal(depth, np.array(expected, np.float32))
-
-
 @pytest.mark.parametrize(
     ('file', 'options', 'metres'),
     [

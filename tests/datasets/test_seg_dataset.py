@@ -2,19 +2,14 @@
 
 import numpy as np
 import pytest
-from tiny_files import CLASSES, write_image, write_map
-from mmdpt.config.nested_datasets import replace_pipelines
-from mmdpt.errors import InputError
-from mmdpt.registry import DATASETS
-
-import numpy as np
-import pytest
 from PIL import Image
 from tiny_files import CLASSES, write_image, write_map
 
+from mmdpt.config.nested_datasets import replace_pipelines
 from mmdpt.datasets import ADE20KDataset, SegDataset
 from mmdpt.datasets.label_values import as_classes, as_file_values
 from mmdpt.errors import InputError
+from mmdpt.registry import DATASETS
 
 SETTINGS = dict(
     data_prefix=dict(img_path='images', seg_map_path='labels'),

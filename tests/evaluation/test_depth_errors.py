@@ -60,12 +60,9 @@ def test_wrong_input(pred, target, message):
         depth_errors(np.array(pred), np.array(target))
 
 
-def test_fit_of_a_constant_prediction():
+def test_fits_of_constants_and_zeros():
     assert fit_scale_and_shift(np.full(3, 0.1), np.array([1.0, 2.0, 6.0])) == (0, 3)
     assert fit_scale_and_shift(np.array([0.1]), np.array([2.0])) == (0, 2)
-
-
-def test_median_scale_of_zeros():
     assert fit_median_scale(np.zeros(3), np.ones(3)) == 1
 
 

@@ -46,10 +46,12 @@ def test_unknown_metrics_are_refused_before_the_training():
         IoUMetric(iou_metrics=['mIoU', 'mIOU'])
 
 
-def test_inputs_stay_as_they_are():
+def test_inputs_stay_as_they_are_and_no_pixels_count_nothing():
     pred, label = torch.tensor([[0, 5]]), torch.tensor([[255, 5]])
     IoUMetric.intersect_and_union(pred, label, 3, 255)
     assert (pred.tolist(), label.tolist()) == ([[0, 5]], [[255, 5]])
+    empty = torch.empty(0, 4, dtype=torch.int64)
+    assert all(not area.any() for area in IoUMetric.intersect_and_union(empty, empty, 3, 255))
 
 
 @pytest.mark.parametrize('metrics', [['mIoU'], ['mDice', 'mFscore']])
@@ -108,8 +110,3 @@ def test_sums_are_exact_beyond_what_float32_counts():
     assert float(torch.tensor(many) + torch.tensor(1.0)) == many
     one = IoUMetric.intersect_and_union(torch.zeros(1, 1), torch.zeros(1, 1), 2, 255)[0]
     assert (torch.tensor([many, 0], dtype=torch.float64) + one)[0] == many + 1
-
-
-def test_a_map_without_pixels_counts_nothing():
-    empty = torch.empty(0, 4, dtype=torch.int64)
-    assert all(not area.any() for area in IoUMetric.intersect_and_union(empty, empty, 3, 255))

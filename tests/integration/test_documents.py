@@ -5,7 +5,6 @@ import re
 import runpy
 import shlex
 import sys
-from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -20,13 +19,12 @@ from mmdpt.commands.cli import find_tools
 from mmdpt.config import check_config, load_config
 from mmdpt.registry import DATASETS, MODELS
 
-REPO = Path(__file__).resolve().parents[2]
-DOCS = REPO / 'docs'
+DOCS = tiny.REPO / 'docs'
 PAGES = [
-    *(REPO / name for name in ('README.md', 'CONTRIBUTING.md')),
-    *sorted([*DOCS.glob('*.md'), *REPO.glob('configs/*/README.md')]),
+    *(tiny.REPO / name for name in ('README.md', 'CONTRIBUTING.md')),
+    *sorted([*DOCS.glob('*.md'), *tiny.REPO.glob('configs/*/README.md')]),
 ]
-NAMES = [str(page.relative_to(REPO)) for page in PAGES]
+NAMES = [str(page.relative_to(tiny.REPO)) for page in PAGES]
 HTTP_ONLY = {  # hosts that their data sets name without https
     'apolloscape.auto',
     'data.csail.mit.edu',
@@ -40,13 +38,13 @@ every_page = pytest.mark.parametrize('page', PAGES, ids=NAMES)
 
 
 def python_blocks(page):
-    return re.findall(r'```python\n(.*?)```', (REPO / page).read_text(), re.DOTALL)
+    return re.findall(r'```python\n(.*?)```', (tiny.REPO / page).read_text(), re.DOTALL)
 
 
 def as_config(block, tmp_path):
     path = tmp_path / 'config.py'
-    block = block.replace("'./configs/", f"'{REPO}/configs/")
-    block = block.replace("'./", f"'{REPO}/configs/dpt/")
+    block = block.replace("'./configs/", f"'{tiny.REPO}/configs/")
+    block = block.replace("'./", f"'{tiny.REPO}/configs/dpt/")
     path.write_text(block)
     return load_config(str(path))
 
@@ -73,8 +71,8 @@ def test_python_of_a_page_is_python(page):
 def test_tools_and_targets_that_a_page_names_are_there(page):
     text = page.read_text()
     for tool in re.findall(r'(?<!mmsegmentation\'s `)(?<![\w/])tools/[\w/]+\.(?:py|sh)', text):
-        assert (REPO / tool).is_file(), tool
-    makefile = (REPO / 'Makefile').read_text()
+        assert (tiny.REPO / tool).is_file(), tool
+    makefile = (tiny.REPO / 'Makefile').read_text()
     for target in re.findall(r'(?:`|^)make ([a-z-]+)', text, re.MULTILINE):
         assert re.search(rf'^{target}:', makefile, re.MULTILINE), f'make {target}'
 
@@ -110,10 +108,10 @@ def as_python(line):
 def test_commands_name_options_and_configs_that_are_there(page, line, monkeypatch):
     tool, arguments = as_python(line)
     monkeypatch.setattr(sys, 'argv', [str(tool), *arguments])
-    monkeypatch.chdir(REPO)
-    args = runpy.run_path(str(REPO / tool))['parse_args']()  # exits at an unknown option
+    monkeypatch.chdir(tiny.REPO)
+    args = runpy.run_path(str(tiny.REPO / tool))['parse_args']()  # exits at an unknown option
     config = getattr(args, 'config', None) or 'CONFIG'
-    if config.isupper() or f'`{config}`' in (REPO / page).read_text():
+    if config.isupper() or f'`{config}`' in (tiny.REPO / page).read_text():
         return  # the reader's own
     config = RELEASES[config].config if config in RELEASES else config
     cfg = load_config(config, getattr(args, 'cfg_options', []))
@@ -133,7 +131,7 @@ def test_an_option_that_is_not_there_is_found(monkeypatch):
 @every_page
 def test_files_below_work_dirs_are_written(page, tmp_path):
     """A checkpoint is the one that a training ends with, a picture one that the demo draws."""
-    text, demo = page.read_text(), (REPO / 'tools/demo.py').read_text()
+    text, demo = page.read_text(), (tiny.REPO / 'tools/demo.py').read_text()
     for name in re.findall(r'work_dirs/[\w./-]+\.(?:pth|png|jpg)', text):
         folder, file = name.split('/')[-2:]
         if name.startswith('work_dirs/demo/'):
@@ -179,7 +177,7 @@ def test_labels_and_depth_are_joined_as_the_page_does_it(succeed, tmp_path):
         write_map(mine / f'rooms/{split}.png', [2000, 4000], (48, 64), np.uint16)
         line = f'rooms/{split}.jpg,rooms/{split}.png,1000'
         (mine / f'{split}.csv').write_text(f'image,depth,scale\n{line}\n')
-    block = block.replace('data/mine', str(mine)).replace("'./", f"'{REPO}/configs/dpt/")
+    block = block.replace('data/mine', str(mine)).replace("'./", f"'{tiny.REPO}/configs/dpt/")
     head = dict(**tiny.HEAD, num_classes=3)
     path = tmp_path / 'joined.py'
     path.write_text(f"""{block}
@@ -233,7 +231,7 @@ def test_the_notebook_is_stored_without_outputs():
 def templates():
     """Every string of mmdpt's sources, with NUL for what is formatted into it."""
     found = []
-    for path in (REPO / 'mmdpt').rglob('*.py'):
+    for path in (tiny.REPO / 'mmdpt').rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
                 found.append(

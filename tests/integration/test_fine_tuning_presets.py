@@ -76,43 +76,71 @@ def test_training_moves_what_it_should_and_its_checkpoint_fills_another_model(pr
     torch.testing.assert_close(depth, expected, rtol=0, atol=0)
 
 
-def rates(preset):
+def rates(config):
     """Learning rate of each parameter that trains, of the full-size model."""
-    cfg = load(preset)
+    cfg = load_config(config, ['model.backbone.init_cfg=None'])
+    init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
     groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
     by_id = {id(p): group['lr'] for group in groups for p in group['params']}
-    return {name: by_id[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    encoder = sum(p.numel() for name, p in parameters.items() if name.startswith('backbone.'))
+    return {name: by_id[id(p)] for name, p in parameters.items()}, encoder
 
 
-def test_metric_recipe_has_the_official_rates():
-    """5e-6 for the encoder, ten times that for the head."""
-    for name, rate in rates('hypersim').items():
-        assert rate == pytest.approx(5e-6 if name.startswith('backbone.') else 5e-5), name
+@pytest.mark.parametrize(
+    ('config', 'head'),
+    [
+        ('depth-anything_vits14_hypersim', 5e-5),
+        ('dpt_vit-b16_nyu', 1e-4),
+        ('dpt_vit-b16_mix6', 1e-4),
+    ],
+)
+def test_the_encoder_trains_at_a_tenth_of_the_heads_rate(config, head):
+    """Position embedding and readout token too, which have rules of their own."""
+    for name, rate in rates(config)[0].items():
+        assert rate == pytest.approx(head / 10 if name.startswith('backbone.') else head), name
 
 
-def test_layer_decay_of_the_twelve_blocks():
-    decayed = rates('nyu_layer-decay')
-    for name, power in (
-        ('decode_head.predictor.conv3.weight', 0),
-        ('backbone.ln1.weight', 0),
-        ('backbone.layers.11.attn.gamma1.weight', 1),
-        ('backbone.layers.11.ffn.layers.1.weight', 1),
-        ('backbone.layers.0.attn.qkv.weight', 12),
-        ('backbone.patch_embed.projection.weight', 13),
-        ('backbone.cls_token', 13),
-        ('backbone.pos_embed', 13),
-    ):
-        assert decayed[name] == pytest.approx(5e-5 * 0.8**power), name
-
-
-def test_lora_of_vit_small_trains_221184_numbers_of_the_encoder():
-    """12 blocks x 8 x (384 + 1152 for q, k, v and 384 + 384 for the projection)."""
-    cfg = load('nyu_lora')
-    with torch.device('meta'):
-        backbone = MODELS.build(cfg.model).backbone
-    assert sum(p.numel() for p in backbone.parameters() if p.requires_grad) == 221184
+@pytest.mark.parametrize(
+    ('config', 'head', 'trained', 'powers'),
+    [
+        # 12 blocks x 8 x (384 + 1152 for q, k, v and 384 + 384 for the projection)
+        ('depth-anything_vits14_nyu_lora', 5e-5, 221184, {}),
+        (
+            *('depth-anything_vits14_nyu_layer-decay', 5e-5, None),
+            {
+                'ln1.weight': 0,
+                'layers.11.attn.gamma1.weight': 1,
+                'layers.11.ffn.layers.1.weight': 1,
+                'layers.0.attn.qkv.weight': 12,
+                'patch_embed.projection.weight': 13,
+                'cls_token': 13,
+                'pos_embed': 13,
+            },
+        ),
+        ('dpt_dinov3-b16_nyu_frozen', 3e-4, 0, {}),
+        # 12 blocks x 8 x (768 + 2304 for q, k, v and 768 + 768 for the projection)
+        ('dpt_dinov3-b16_nyu_lora', 1e-4, 442368, {'timm_model.blocks.0.attn.qkv.lora_up': 0}),
+        (
+            *('dpt_dinov3-b16_nyu_layer-decay', 1e-4),
+            # d = 768: 12 blocks of 12 d^2 + 14 d, patches, 5 tokens, norm
+            12 * (12 * 768**2 + 14 * 768) + (3 * 16**2 + 1) * 768 + 5 * 768 + 2 * 768,
+            {
+                'timm_model.norm.weight': 0,
+                'timm_model.blocks.11.attn.qkv.weight': 1,
+                'timm_model.reg_token': 13,
+            },
+        ),
+    ],
+)
+def test_presets_train_what_they_say_at_decayed_rates(config, head, trained, powers):
+    found, encoder = rates(config)
+    assert trained in (None, encoder)
+    assert found['decode_head.predictor.conv3.weight'] == pytest.approx(head)
+    for name, power in powers.items():
+        assert found[f'backbone.{name}'] == pytest.approx(head * 0.8**power), name
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Segmentation and depth on one encoder through the tools: trained, evaluated, drawn."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +10,6 @@ from PIL import Image
 
 from mmdpt.config import load_config
 from mmdpt.scenes import PALETTE
-
-REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -118,7 +115,7 @@ custom_hooks = [dict(type="MedianDepthHook", samples=4)]
 
 
 def test_half_of_the_training_images_have_both_labels():
-    cfg = load_config(str(REPO / 'configs/dpt/dpt_vit-ti16_scenes-joint.py'))
+    cfg = load_config(str(tiny.REPO / 'configs/dpt/dpt_vit-ti16_scenes-joint.py'))
     parts = cfg.train_dataloader.dataset.datasets
     assert sorted(k for part in parts for k in part.indices) == list(range(960))
     assert [len(part.indices) for part in parts] == [480, 240, 240]

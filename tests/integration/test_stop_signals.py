@@ -4,16 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from tiny import REPO
 
 from mmdpt.config import load_config
 from mmdpt.training import build_runner
 from mmdpt.training.resume.checkpoint_hook import CheckpointHook
-
-REPO = Path(__file__).resolve().parents[2]
 
 SENDER = '''
 import os, signal
@@ -86,22 +84,20 @@ def checkpoints(work_dir):
     return sorted(path.name for path in work_dir.glob('*.pth'))
 
 
-def test_iteration_is_finished_and_saved(train):
-    stopped = train(sends=dict(stage='train', iteration=3))
-    assert checkpoints(stopped) == ['iter_3.pth']
-    assert load(stopped / 'iter_3.pth')['meta']['iter'] == 3
+@pytest.mark.parametrize(
+    ('options', 'iteration', 'saved'),
+    [((), 3, 3), (('optim_wrapper.accumulative_counts=2',), 1, 2)],
+)
+def test_iteration_or_accumulated_update_is_finished_and_saved(train, options, iteration, saved):
+    stopped = train(*options, sends=dict(stage='train', iteration=iteration))
+    assert checkpoints(stopped) == [f'iter_{saved}.pth']
+    assert load(stopped / f'iter_{saved}.pth')['meta']['iter'] == saved
 
 
 def test_iteration_that_the_checkpoint_hook_saved_is_not_saved_again(train, monkeypatch):
     monkeypatch.setattr(CheckpointHook, 'save', lambda *_: pytest.fail('saved again'))
     option = 'default_hooks.checkpoint.interval=2'
     stopped = train(option, sends=dict(stage='train', iteration=2))
-    assert checkpoints(stopped) == ['iter_2.pth']
-
-
-def test_accumulated_update_is_completed(train):
-    option = 'optim_wrapper.accumulative_counts=2'
-    stopped = train(option, sends=dict(stage='train', iteration=1))
     assert checkpoints(stopped) == ['iter_2.pth']
 
 
@@ -147,17 +143,14 @@ def test_last_validation_is_left_to_the_resumed_training(train, stage, iteration
     assert 'mIoU: ' in next(stopped.glob('*/*.log')).read_text()
 
 
-def test_training_without_validation_is_over_after_the_last_iteration(train, monkeypatch, tmp_path):
-    monkeypatch.setenv('MMDPT_STOPPED_FILE', str(tmp_path / 'stopped'))
+def test_job_script_is_told_unless_the_training_is_over(train, monkeypatch, tmp_path):
+    told = tmp_path / 'stopped'
+    monkeypatch.setenv('MMDPT_STOPPED_FILE', str(told))
     none = ('val_dataloader=None', 'val_cfg=None', 'val_evaluator=None')
-    train(*none, sends=dict(stage='train', iteration=4))
-    assert not (tmp_path / 'stopped').exists()
-
-
-def test_job_script_is_told(train, monkeypatch, tmp_path):
-    monkeypatch.setenv('MMDPT_STOPPED_FILE', str(tmp_path / 'stopped'))
+    train(*none, sends=dict(stage='train', iteration=4), name='over')
+    assert not told.exists()
     stopped = train(sends=dict(stage='train', iteration=1))
-    assert (tmp_path / 'stopped').read_text() == f'checkpoint {stopped / "iter_1.pth"}\n'
+    assert told.read_text() == f'checkpoint {stopped / "iter_1.pth"}\n'
 
 
 def test_signals_are_released_however_the_training_ends(train, monkeypatch):

@@ -266,35 +266,3 @@ def test_without_timm_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm', None)
     with pytest.raises(InputError, match=r"pip install 'mmdpt\[timm\]'"):
         TimmDPTBackbone('vit_tiny_patch16_224')
-
-
-@pytest.mark.parametrize(
-    ('preset', 'trained', 'rates'),
-    [
-        ('frozen', 0, {}),
-        # 12 blocks x 8 x (768 + 2304 for q, k, v and 768 + 768 for the projection)
-        ('lora', 442368, {'blocks.0.attn.qkv.lora_up': 1}),
-        (
-            'layer-decay',  # d = 768: 12 blocks of 12 d^2 + 14 d, patches, 5 tokens, norm
-            12 * (12 * 768**2 + 14 * 768) + (3 * 16**2 + 1) * 768 + 5 * 768 + 2 * 768,
-            {'norm.weight': 1, 'blocks.11.attn.qkv.weight': 0.8, 'reg_token': 0.8**13},
-        ),
-    ],
-)
-def test_presets_of_dinov3_train_what_they_say(preset, trained, rates):
-    cfg = load_config(f'dpt_dinov3-b16_nyu_{preset}', ['model.backbone.init_cfg=None'])
-    init_default_scope(cfg.default_scope)
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
-    names = {id(p): name for name, p in model.named_parameters()}
-    found = {}
-    for group in build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups:
-        for parameter in group['params']:
-            if parameter.requires_grad:
-                found[names[id(parameter)]] = group['lr']
-    of_encoder = [p for p in model.backbone.parameters() if p.requires_grad]
-    assert sum(p.numel() for p in of_encoder) == trained
-    head = found['decode_head.predictor.conv3.weight']
-    assert head == {'frozen': 3e-4}.get(preset, 1e-4)
-    for name, factor in rates.items():
-        assert found[f'backbone.timm_model.{name}'] == pytest.approx(head * factor), name

@@ -31,11 +31,6 @@ def caught(monkeypatch):
     signals.release()
 
 
-def test_first_signal_is_noted(caught):
-    signal.raise_signal(signal.SIGUSR1)
-    assert caught.agreement.stop_here == signal.SIGUSR1
-
-
 @pytest.mark.parametrize(('ranks', 'asked'), [(1, 20), (2, 3)])
 def test_ranks_ask_one_another_after_every_eighth_batch_of_a_validation(monkeypatch, ranks, asked):
     questions = []
@@ -60,6 +55,7 @@ def test_second_signal_ends_the_process_as_if_uncaught(caught, monkeypatch):
     ended = []
     monkeypatch.setattr(stop_signals.os, 'kill', lambda *what: ended.append(what))
     signal.raise_signal(signal.SIGUSR1)
+    assert caught.agreement.stop_here == signal.SIGUSR1
     caught.clock[0] += 2.1
     signal.raise_signal(signal.SIGTERM)
     assert ended == [(os.getpid(), signal.SIGTERM)]

@@ -5,7 +5,6 @@ What would be executed makes an empty file below the test's own folder, and noth
 
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 import pytest
@@ -88,8 +87,6 @@ def rewrite(path, change, compression=zipfile.ZIP_STORED):
             archive.writestr(name, change(name, data))
 
 
-
-
 @pytest.fixture
 def marker(tmp_path):
     """A file that is there if something was executed."""
@@ -131,5 +128,3 @@ def all_tricks(marker):
 def repack():
     """See ``rewrite``."""
     return rewrite
-
-

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import sys
 import types
 
 import cv2
@@ -11,10 +10,8 @@ import pytest
 import scipy.io
 
 from mmdpt.commands.tool import report_input_errors
-from mmdpt.datasets.conversion import mix, nyu
 from mmdpt.datasets.conversion.kept_files import check_own_data
-from mmdpt.datasets.conversion.mix import convert_mix
-from mmdpt.datasets.conversion.nyu import open_labeled, read_splits
+from mmdpt.datasets.conversion.nyu import read_splits
 from mmdpt.datasets.conversion.tum import convert_tum
 from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.datasets.depth_list import DepthListDataset
@@ -193,81 +190,6 @@ def test_a_file_is_not_written_through_a_link(tmp_path):
     write_atomically(folder / 'list.csv', b'new', parents=True)
     assert victim.read_text() == 'as it was'
     assert (folder / 'list.csv').read_text() == 'new' and not (folder / 'list.csv').is_symlink()
-
-
-@pytest.fixture
-def redweb(tmp_path, monkeypatch):
-    """ReDWeb with one image, as unpacked."""
-    monkeypatch.setitem(
-        mix.LAYOUTS,
-        'ReDWeb',
-        types.SimpleNamespace(**{**vars(mix.LAYOUTS['ReDWeb']), 'at_least': 1}),
-    )
-    root = tmp_path / 'redweb'
-    for folder, name in (('Imgs', 'a.jpg'), ('RDs', 'a.png')):
-        (root / folder).mkdir(parents=True)
-        cv2.imwrite(str(root / folder / name), np.ones((4, 4), np.uint8))
-    return root
-
-
-def test_a_converter_follows_no_link_out_of_its_root_or_in_circles(redweb, tmp_path):
-    """Two links to the folder itself: 2^40 paths, as far as the system follows."""
-    elsewhere, converted = tmp_path / 'elsewhere', redweb / 'converted'
-    elsewhere.mkdir()
-    converted.symlink_to(elsewhere)
-    with pytest.raises(InputError, match=r'would be written outside of .*redweb: a link leads'):
-        convert_mix('ReDWeb', redweb)
-    assert not list(elsewhere.rglob('*.*'))
-    converted.unlink()
-    for name in ('x', 'y'):
-        (redweb / name).symlink_to(redweb)
-    assert convert_mix('ReDWeb', redweb).num_images == 1
-
-
-class FakeFile(dict):
-    """What h5py.File offers of the labelled file, of one image."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
-@pytest.fixture
-def labeled(tmp_path, monkeypatch):
-    """Open a labelled file whose only scene has a type."""
-    path = tmp_path / 'labeled.mat'
-    path.write_bytes(b'')
-    monkeypatch.setattr(nyu, 'SIZE', (2, 3))
-
-    def read(codes):
-        content = FakeFile(
-            images=np.zeros((1, 3, 2, 3), np.uint8), rawDepths=np.zeros((1, 2, 3), np.float32)
-        )
-        content['sceneTypes'] = np.array([['reference']], object)
-        content['reference'] = codes
-        fake = types.SimpleNamespace(File=lambda *_: content)
-        monkeypatch.setitem(sys.modules, 'h5py', fake)
-        with open_labeled(path) as file:
-            return file.scene_types
-
-    return read
-
-
-def letters(name):
-    return np.array([[ord(letter)] for letter in name], np.uint16)
-
-
-@pytest.mark.parametrize(
-    'name', ['../../../root', '/etc/cron.d/a', 'a/b', '..', 'a\\b', 'a\0b', '', 'a' * 101]
-)
-def test_a_scene_type_is_one_word(labeled, name):
-    with pytest.raises(InputError, match=r'labeled\.mat names a scene type .*: expected one word'):
-        labeled(letters(name))
-    with pytest.raises(InputError, match='expected one word'):
-        labeled(types.SimpleNamespace(size=10**12))  # is not read
-    assert labeled(letters('living_room')) == ['living_room']
 
 
 @pytest.mark.parametrize(
