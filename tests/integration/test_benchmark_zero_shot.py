@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_files import write_map
 
 from mmdpt.apis import init_model
 from mmdpt.commands.zero_shot_run import benchmark_zero_shot
@@ -53,11 +54,6 @@ def truth(size=(64, 48), low=1.0, high=8.0):
     return depth
 
 
-def png(path, depth, scale):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((depth * scale).astype(np.uint16)).save(path)
-
-
 def write_diw(root):
     lines = []
     for number in range(3):
@@ -94,21 +90,23 @@ def write_kitti(root):
     photo(root / 'raw' / 'a.png', size)
     depth = truth(size, high=85)
     depth[:23] = 2  # what KBCrop leaves out
-    png(root / 'data_depth_annotated' / 'a.png', depth, 256)
+    write_map(root / 'data_depth_annotated' / 'a.png', depth * 256, dtype=np.uint16)
     (root / 'eigen_zero_shot.txt').write_text('a.png a.png 721.5\n')
 
 
 def write_nyu(root):
     for name in 'ab':
         photo(root / 'images' / 'test' / f'{name}.jpg')
-        png(root / 'annotations' / 'test' / f'{name}.png', truth(high=12), 1000)
+        write_map(
+            root / 'annotations' / 'test' / f'{name}.png', truth(high=12) * 1000, dtype=np.uint16
+        )
 
 
 def write_tum(root):
     lines = ['image,depth,scale']
     for name in ('1.png', '2.png'):
         photo(root / 'rgb' / name)
-        png(root / 'depth' / name, truth(high=12), 5000)
+        write_map(root / 'depth' / name, truth(high=12) * 5000, dtype=np.uint16)
         lines.append(f'rgb/{name},depth/{name},5000')
     (root / 'associated.csv').write_text('\n'.join(lines) + '\n')
 

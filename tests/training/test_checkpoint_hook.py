@@ -206,26 +206,21 @@ def test_stop_names_the_file_and_keeps_the_earlier_ones(run, hook_of):
 
 
 def test_continue_goes_on_and_saves_the_next(run, hook_of):
+    """In a run without any checkpoint yet, and in one with two."""
     hook = hook_of(on_save_error='continue', save_retries=0, max_keep_ckpts=2)
-    train(hook, run, 4)
-    run.full = 1
-    train(hook, run, 6)
-    assert files(run) == ['iter_2.pth', 'iter_4.pth'] and pointer(run) == 'iter_4.pth'
-    assert run.lines[-1].startswith('error cannot write') and 'goes on' in run.lines[-1]
-    assert hook.last_ckpt.endswith('iter_4.pth')
-    train(hook, run, 8)
-    assert files(run) == ['iter_4.pth', 'iter_8.pth'] and pointer(run) == 'iter_8.pth'
-    hub = torch.load(Path(run.work_dir) / 'iter_8.pth')['hub']
-    assert hub['keep_ckpt_ids'] == [4, 8]
-
-
-def test_continue_in_a_run_without_any_checkpoint_yet(run, hook_of):
-    hook = hook_of(on_save_error='continue', save_retries=0, max_keep_ckpts=1)
     run.full = 1
     train(hook, run, 2)
     assert run.message_hub.get_info('keep_ckpt_ids') == []
-    train(hook, run, 4)
-    assert files(run) == ['iter_4.pth']
+    train(hook, run, 6)
+    run.full = 1
+    train(hook, run, 8)
+    assert files(run) == ['iter_4.pth', 'iter_6.pth'] and pointer(run) == 'iter_6.pth'
+    assert run.lines[-1].startswith('error cannot write') and 'goes on' in run.lines[-1]
+    assert hook.last_ckpt.endswith('iter_6.pth')
+    train(hook, run, 10)
+    assert files(run) == ['iter_10.pth', 'iter_6.pth'] and pointer(run) == 'iter_10.pth'
+    hub = torch.load(Path(run.work_dir) / 'iter_10.pth')['hub']
+    assert hub['keep_ckpt_ids'] == [6, 10]
 
 
 def test_continue_without_the_best_forgets_its_score(run, hook_of):

@@ -49,21 +49,13 @@ def segmentation(root, name):
     )
 
 
-def depth(root, name):
-    (root / 'list.txt').write_text(f'{name}.png {name}.png\n')
-    prefix = dict(img_path='', depth_map_path='')
-    return DepthDataset(depth_scale=1, data_root=str(root), ann_file='list.txt', data_prefix=prefix)
+def depth(line, **settings):
+    def read(root, name):
+        (root / 'list.txt').write_text(line.format(name))
+        settings.update(ann_file='list.txt', data_prefix=dict(img_path='', depth_map_path=''))
+        return DepthDataset(depth_scale=1, data_root=str(root), **settings)
 
-
-def depth_by_stem(root, name):
-    (root / 'list.txt').write_text(f'{name}\n')
-    return DepthDataset(
-        depth_scale=1,
-        data_root=str(root),
-        ann_file='list.txt',
-        img_suffix='.png',
-        data_prefix=dict(img_path='', depth_map_path=''),
-    )
+    return read
 
 
 def listed(column):
@@ -91,8 +83,8 @@ def rooms(root, name):
 
 READERS = dict(
     segmentation=segmentation,
-    depth=depth,
-    depth_by_stem=depth_by_stem,
+    depth=depth('{0}.png {0}.png\n'),
+    depth_by_stem=depth('{}\n', img_suffix='.png'),
     image_column=listed('image'),
     depth_column=listed('depth'),
     mask_column=listed('mask'),
