@@ -237,19 +237,6 @@ def test_the_log_in_mmengine_files_is_skipped(tmp_path):
     assert set(torch.serialization.get_safe_globals()) == before
 
 
-def test_getattr_is_not_executed(tmp_path):
-    """MMEngine's log pickles getattr, which reaches everything."""
-
-    class Reaching:
-        def __reduce__(self):
-            return getattr, (torch.nn.Parameter, '__new__')
-
-    path = tmp_path / 'weights.pth'
-    torch.save({'state_dict': PLAIN, 'meta': {'x': Reaching()}}, path)
-    found = read_checkpoint(path).meta['x']
-    assert not callable(found)
-
-
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r'no checkpoint file .*gone\.pth$'):
         read_checkpoint(tmp_path / 'gone.pth')

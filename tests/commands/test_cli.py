@@ -114,21 +114,6 @@ def test_every_tool_of_mmdpt_has_a_docstring_and_runs_as_a_main_module():
     assert 'dataset-converters/scenes' in cli.find_tools()
 
 
-@pytest.mark.parametrize('module', ['mmdpt', 'mmdpt.commands.cli'])
-def test_list_imports_neither_torch_nor_the_tools(module):
-    done = subprocess.run(
-        [sys.executable, '-X', 'importtime', '-m', module],
-        capture_output=True,
-        text=True,
-        cwd=REPO,
-    )
-    assert done.returncode == 0 and 'convert-checkpoint' in done.stdout
-    imported = {line.rpartition('|')[2].strip() for line in done.stderr.splitlines()}
-    assert 'mmdpt.files.shipped' in imported
-    slow = {'torch', 'numpy', 'mmengine', 'cv2', 'mmdpt.training', 'mmdpt.commands.tool'}
-    assert not imported & slow
-
-
 def test_a_real_tool_runs_with_its_usage_and_its_errors(tmp_path):
     def mmdpt_command(*arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, '-m', 'mmdpt', *arguments]

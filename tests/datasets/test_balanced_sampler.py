@@ -8,9 +8,7 @@ import pytest
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmengine.runner.loops import _InfiniteDataloaderIterator
 from tiny_files import write_image, write_map
-from torch.utils.data import DataLoader
 
 import mmdpt.datasets.balanced_sampler as module
 from mmdpt.config import check_config, load_config
@@ -118,24 +116,6 @@ def test_skip_continues_as_an_uninterrupted_run(monkeypatch, rank, seen):
     assert first(resumed, 50) == whole[seen:]
     with pytest.raises(ValueError, match='must not be negative, got -1'):
         resumed.skip(-1)
-
-
-@pytest.mark.parametrize('num_workers', [0, 2])
-def test_mmengine_resumes_at_the_batch_it_would_have_seen(num_workers):
-    def batches(skipped, count):
-        dataset = concat(3, 40)
-        loader = DataLoader(
-            dataset,
-            batch_size=5,
-            sampler=BalancedSampler(dataset, seed=11),
-            num_workers=num_workers,
-            collate_fn=lambda batch: [(s['name'], s['number']) for s in batch],
-        )
-        iterator = _InfiniteDataloaderIterator(loader)
-        iterator.skip_iter(skipped)
-        return [next(iterator) for _ in range(count)]
-
-    assert batches(7, 4) == batches(0, 11)[7:]
 
 
 def test_the_seed_decides():

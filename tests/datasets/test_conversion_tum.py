@@ -33,14 +33,11 @@ def sequence(tmp_path):
     return folder
 
 
-def test_nearest_first_and_each_frame_once():
-    """0.06 takes 0.06, though 0.05 is near enough too and comes first."""
-    assert associate([0.0, 0.06, 0.04], [0.05, 0.06, 0.005]) == [(0, 2), (2, 0), (1, 1)]
-
-
 @pytest.mark.parametrize(
     ('first', 'second', 'pairs'),
     [
+        # 0.06 takes 0.06, though 0.05 is near enough too and comes first
+        ([0.0, 0.06, 0.04], [0.05, 0.06, 0.005], [(0, 2), (2, 0), (1, 1)]),
         ([1.0, 1.012], [1.01], [(1, 0)]),  # to the nearer of two
         ([2.0, 2.01], [2.005], [(0, 0)]),  # at equal distances to the earlier line
         ([0.0], [0.02], []),  # too far

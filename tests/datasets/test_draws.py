@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
-from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
+from torch.utils.data import BatchSampler, SequentialSampler
 
 import mmdpt.datasets.training_samples as module
 from mmdpt.datasets.balanced_sampler import BalancedSampler
@@ -107,22 +107,6 @@ def test_walks_are_equal_and_an_epoch_from_outside_changes_nothing():
 def test_sampler_without_samples_is_no_endless_loop():
     with pytest.raises(InputError, match='Plain draws no sample to train on'):
         next(iter(PositionSampler(Plain())))
-
-
-@pytest.mark.parametrize('num_workers', [0, 2])
-def test_loader_hands_draws_to_the_data_set(num_workers):
-    class Positions:
-        def __getitem__(self, draw):
-            return int(draw), draw.position
-
-    loader = DataLoader(
-        Positions(),
-        batch_size=3,
-        sampler=PositionSampler(Plain(4, 9), 2),
-        num_workers=num_workers,
-        collate_fn=list,
-    )
-    assert list(itertools.islice(loader, 2)) == [[(4, 2), (9, 3), (4, 4)], [(9, 5), (4, 6), (9, 7)]]
 
 
 def test_batches_of_another_batch_sampler_start_later():

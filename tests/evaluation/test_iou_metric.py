@@ -9,19 +9,6 @@ from mmdpt.errors import InputError
 from mmdpt.evaluation.iou_metric import IoUMetric
 
 
-def test_areas_by_hand():
-    """Class 0: hit once, predicted 2, labelled 1. Class 1: hit once, predicted 1, labelled 2."""
-    pred = torch.tensor([[0, 0, 1], [2, 2, 0]])
-    label = torch.tensor([[0, 1, 1], [2, 255, 255]])
-    areas = IoUMetric.intersect_and_union(pred, label, 4, 255)
-    assert [area.tolist() for area in areas] == [
-        [1, 1, 1, 0],
-        [2, 2, 1, 0],
-        [2, 1, 1, 0],
-        [1, 2, 1, 0],
-    ]
-
-
 @pytest.mark.parametrize('num_classes, ignore_index', [(2, 255), (7, 255), (150, 255), (7, 0)])
 @pytest.mark.parametrize('strange', [{}, dict(label=[7, 200, -1, 8]), dict(pred=[7, 9, 300, -4])])
 def test_areas_are_those_of_mmseg(num_classes, ignore_index, strange):

@@ -196,12 +196,6 @@ def test_right_angle_sees_as_far_to_the_sides_as_ahead():
     assert (639.5 - camera.cx) / camera.fx == pytest.approx(1)
 
 
-def test_field_of_view_of_a_known_camera():
-    """NYU's Kinect: 518.86 px of 640 px; 2 atan(320 / 518.86) = 63.33 degrees."""
-    camera = Intrinsics.from_field_of_view(63.33, 640, 480)
-    assert camera.fx == pytest.approx(518.86, abs=0.1)
-
-
 def test_file_holds_axes_points_and_colours(tmp_path):
     """The whole header, and the vertices by its types."""
     cloud = PointCloud.from_depth(DEPTH, IMAGE, CAMERA)

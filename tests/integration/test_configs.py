@@ -59,14 +59,3 @@ def test_index_lists_only_files_that_exist():
     for name in index['Import']:
         for model in yaml.safe_load((REPO / name).read_text())['Models']:
             assert (REPO / model['Config']).is_file()
-
-
-def test_vit_large_has_the_parameters_of_its_formula():
-    """24 blocks of 12 d^2 + 13 d, patch embedding, class token, 577 positions; no dead ones."""
-    cfg = load_config('dpt_vit-l16_ade20k')
-    init_default_scope(cfg.default_scope)
-    with torch.device('meta'):
-        backbone = MODELS.build(cfg.model).backbone
-    dims = 1024
-    expected = 24 * (12 * dims**2 + 13 * dims) + 3 * 16**2 * dims + dims + dims + 577 * dims
-    assert sum(parameter.numel() for parameter in backbone.parameters()) == expected

@@ -102,13 +102,6 @@ def test_images_of_several_sizes_are_no_batch():
         segmentor().test_step(dict(inputs=inputs, data_samples=[sample(), sample()]))
 
 
-def test_windows_by_hand():
-    """Of 50 px, 24 px each 16 px: 0, 16, then the last 24."""
-    assert windows(50, 24, 16) == [slice(0, 24), slice(16, 40), slice(26, 50)]
-    assert windows(24, 24, 16) == [slice(0, 24)]
-    assert windows(10, 24, 16) == [slice(0, 10)]
-
-
 @pytest.mark.parametrize('stride', [0, 25])
 def test_windows_that_leave_gaps_are_refused(stride):
     with pytest.raises(ValueError, match=f'stride must be in 1..crop_size, got {stride} .* 24 px'):

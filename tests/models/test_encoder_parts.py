@@ -1,6 +1,5 @@
 """The encoders' parts: the Vision Transformer's blocks and positions, and the ResNet stem."""
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,7 +13,6 @@ from mmdpt.models.backbones.vit_blocks import (
     EncoderLayer,
     PadToMultiple,
     attend,
-    cubic_weights,
     resize_position_embedding,
 )
 from mmdpt.models.layers import recomputation
@@ -53,21 +51,6 @@ def test_the_same_grid_keeps_every_value(in_graph, mode):
     assert resize_position_embedding(embedding, (4, 5), (4, 5), mode) is embedding
     resized = in_graph(embedding, (4, 5), (4, 5), mode)
     torch.testing.assert_close(resized, embedding, rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ('cell', 'step', 'expected'),
-    [
-        # centre 1.5, a = -0.75: w(0.5) = 0.59375, w(1.5) = -0.09375
-        (1, 4 / 3, [-0.09375, 0.59375, 0.59375, -0.09375]),
-        # centre -0.25: w(1.75), w(0.75) and w(0.25) fall on the first sample, w(1.25) on the next
-        (0, 0.5, [1.10546875, -0.10546875, 0, 0]),
-    ],
-    ids=['inside', 'at the border'],
-)
-def test_cubic_weights_are_keyss(cell, step, expected):
-    weights = cubic_weights(torch.tensor([cell]), torch.tensor(step), 4)
-    torch.testing.assert_close(weights, torch.tensor([expected]))
 
 
 def attention_inputs(tokens, dtype=torch.float32):
@@ -152,37 +135,6 @@ def test_max_pool_windows_start_where_tensorflows_do(row, expected):
     """Of -3 and -9 and what is padded, -3 is the maximum: zeros would win."""
     x = torch.tensor(row, dtype=torch.float32).reshape(1, 1, 1, -1)
     assert MaxPoolSame()(x).flatten().tolist() == expected
-
-
-@pytest.mark.parametrize('size', [(1, 1), (16, 16), (37, 81), (33, 64), (50, 31)])
-def test_stages_round_the_size_up(size):
-    model = ResNetV2(depths=(1, 1, 1), base_channels=64)
-    with torch.no_grad():
-        maps = model(torch.randn(1, 3, *size))
-    for stage, feature in enumerate(maps):
-        stride = 4 * 2**stage
-        assert feature.shape == (1, 256 * 2**stage, -(-size[0] // stride), -(-size[1] // stride))
-        assert feature.min() == 0 < feature.max()  # after its ReLU
-
-
-@pytest.mark.parametrize(('size', 'before'), [((8, 8), 0), ((7, 7), 1)])
-def test_strided_convolution_sees_the_window_of_its_output(size, before):
-    """Output (i, j) from the pixels at 2 i - before and on, weights standardised by NumPy."""
-    torch.manual_seed(0)
-    conv = StdConv2d(2, 3, 3, stride=2)
-    image = torch.randn(1, 2, *size)
-    weight = conv.weight.detach().numpy().astype(np.float64)
-    flat = weight.reshape(3, -1)
-    flat = (flat - flat.mean(1, keepdims=True)) / (flat.std(1, keepdims=True) + 1e-5)
-    padded = np.pad(image[0].numpy(), ((0, 0), (before, 3), (before, 3)))
-    expected = np.zeros((3, 4, 4))
-    for i in range(4):
-        for j in range(4):
-            window = padded[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].reshape(-1)
-            expected[:, i, j] = flat @ window
-    with torch.no_grad():
-        output = conv(image)[0].numpy()
-    np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(('formula', 'expected'), [('std', 0.5), ('var', 101**-0.5)])

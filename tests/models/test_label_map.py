@@ -99,25 +99,10 @@ def test_of_equal_classes_the_first_is_taken(frugal):
     assert label_map(logits, dict(ori_shape=(4, 4)), False).unique().tolist() == [7]
 
 
-def test_padding_and_flip_are_undone(frugal):
-    """Columns 0 1 of the flipped picture, the third is padding."""
-    logits = torch.eye(3)[None].permute(2, 0, 1)  # pixel i of one row is of class i
-    meta = dict(ori_shape=(1, 2), flip=True, flip_direction='horizontal', padding_size=[0, 1, 0, 0])
-    assert label_map(logits, meta, False).tolist() == [[1, 0]]
-
-
 def test_few_logits_are_labelled_as_by_mmseg():
     logits = confident(11, 60, 67)
     for meta in (dict(ori_shape=(90, 120)), dict(ori_shape=(90, 120), **PADDING, **FLIPS[0])):
         assert torch.equal(label_map(logits, meta, True), of_mmseg(logits, meta, True))
-
-
-def test_one_channel_is_a_probability_against_the_threshold():
-    """sigmoid(-1, 0.5, 2) = 0.27, 0.62, 0.88."""
-    logits = torch.tensor([[[-1.0, 0.5, 2.0]]])
-    meta = dict(ori_shape=(1, 3))
-    assert label_map(logits, meta, False, 0.3).tolist() == [[0, 1, 1]]
-    assert label_map(logits, meta, False, 0.7).tolist() == [[0, 0, 1]]
 
 
 def peak_bytes(function, folder):

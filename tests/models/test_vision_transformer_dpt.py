@@ -86,21 +86,6 @@ def test_settings_that_do_not_fit_are_refused(kwargs, message):
         create(**kwargs)
 
 
-@pytest.mark.parametrize('size', [(1, 1), (16, 16), (37, 81), (64, 64), (33, 128), (48, 80)])
-@pytest.mark.parametrize('kind', [{}, HYBRID], ids=['plain', 'hybrid'])
-@torch.no_grad()
-def test_any_size_gives_a_grid_that_covers_it(kind, size):
-    """Of the padded image: stride 16 everywhere, with a stem 4, 8, 16, 16."""
-    height, width = (-(-side // 16) for side in size)
-    factors, channels = (4, 2, 1, 1), (128, 256, 24, 24)
-    if not kind:
-        factors, channels = (1,) * 4, (24,) * 4
-    taps = build(**kind).eval()(torch.randn(2, 3, *size))
-    for (feature, readout), factor, dims in zip(taps, factors, channels, strict=True):
-        assert feature.shape == (2, dims, factor * height, factor * width)
-        assert readout is None if factor > 1 else readout.shape == (2, 24)
-
-
 @torch.no_grad()
 def test_first_two_taps_are_the_stems_maps_and_its_last_map_has_the_positions():
     model, image = build(**HYBRID).eval(), torch.randn(1, 3, 64, 48)

@@ -69,13 +69,6 @@ def test_weights_and_number_types(weight, dtype):
     torch.testing.assert_close(gradient, torch.autograd.grad(loss, logits)[0])
 
 
-def test_gradient_is_that_of_finite_differences():
-    logits, label = example((9, 7), torch.float64, grid=(3, 4), batch=1)
-    torch.autograd.gradcheck(
-        lambda x: upsampled_cross_entropy(x, label, (9, 7), False, IGNORED)[0], (logits,)
-    )
-
-
 def test_no_labelled_pixel_has_loss_and_gradient_zero():
     logits, label = example((14, 18))
     total, correct = upsampled_cross_entropy(
