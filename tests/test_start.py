@@ -33,7 +33,8 @@ for command in json.loads(sys.argv[1]):
 def helps():
     """What each command prints for --help and which modules it imports, each in a fork."""
     commands = [[str(path), '--help'] for path in find_tools().values()]
-    commands += [['mmdpt', '--help'], ['mmdpt', 'train', '--help']]
+    commands += [[module, '--help'] for module in ('mmdpt', 'mmdpt.commands.cli')]
+    commands += [['mmdpt', 'train', '--help']]
     done = subprocess.run(
         [sys.executable, '-c', ASK, json.dumps(commands)], capture_output=True, text=True, cwd=REPO
     )
@@ -64,6 +65,7 @@ def test_every_help_imports_little(helps):
     for command, (printed, code, modules) in helps.items():
         assert code == 0 and printed.startswith('usage: '), command
         assert_are_few(modules)
+        assert 'numpy' not in modules or command.endswith('.py --help')
 
 
 def test_the_sets_that_the_help_names_are_those_that_are_converted():
