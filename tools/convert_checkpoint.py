@@ -31,6 +31,7 @@ def main() -> None:
     import torch
 
     from mmdpt.checkpoints import read_checkpoint, to_foreign, to_ours
+    from mmdpt.checkpoints.convert import task_of
     from mmdpt.checkpoints.detect import check_source
     from mmdpt.checkpoints.load import check_fit
     from mmdpt.checkpoints.pretrained_init import with_encoder
@@ -47,11 +48,11 @@ def main() -> None:
     if args.dst.exists():
         raise InputError(f'{args.dst} exists')
     checkpoint = read_checkpoint(args.src)
-    state_dict, report = to_ours(checkpoint.state_dict, args.source)
+    model = None if args.config is None else build_model(args.config)
+    task = None if model is None else task_of(model.state_dict())
+    state_dict, report = to_ours(checkpoint.state_dict, args.source, task)
     print(report)
-    model = None
-    if args.config is not None:
-        model = build_model(args.config)
+    if model is not None:
         if report.task != 'backbone':
             state_dict = with_encoder(model, state_dict)
         # initial weights fill the backbone alone

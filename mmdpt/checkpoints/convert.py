@@ -1,7 +1,7 @@
 """Convert foreign state dicts into ours and back, with a report of every key."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -79,11 +79,13 @@ class Report:
         return '\n'.join(lines)
 
 
-def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tensor], Report]:
+def to_ours(
+    state_dict: StateDict, source: str = 'auto', task: str | None = None
+) -> tuple[dict[str, Tensor], Report]:
     """Convert a foreign state dict to ours: a whole model's, or ``backbone.`` alone (timm).
 
     One that is ours already is returned unchanged. With ``source`` 'auto' the keys tell the code
-    base that the tensors come from.
+    base that the tensors come from. ``task`` says which head of a file with several is read.
 
     Raises:
         InputError: If the layout is unknown, a key is missing, unexpected or of another shape, or
@@ -91,7 +93,7 @@ def to_ours(state_dict: StateDict, source: str = 'auto') -> tuple[dict[str, Tens
     """
     if source in ('auto', OURS) and is_ours(state_dict):
         return dict(state_dict), Report(OURS, task_of(state_dict), {k: (k,) for k in state_dict})
-    layout = detect(state_dict, source)
+    layout = detect(state_dict, source, task)
     current = layout.prepare({layout.current_name(k): v for k, v in state_dict.items()})
     if layout.check is not None:
         layout.check(current)
@@ -160,7 +162,7 @@ def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], R
     return layout.restore(converted), report
 
 
-def task_of(state_dict: StateDict) -> str:
+def task_of(state_dict: Iterable[str]) -> str:
     """Tell the task of our model from its head."""
     return 'depth' if 'decode_head.predictor.conv3.weight' in state_dict else 'segmentation'
 

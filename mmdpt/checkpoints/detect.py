@@ -61,19 +61,23 @@ def is_foreign(keys: Iterable[str]) -> bool:
     return not is_ours(keys) and any(layout.recognises(keys) for layout in LAYOUTS)
 
 
-def detect(keys: Iterable[str], source: str = 'auto') -> Layout:
+def detect(keys: Iterable[str], source: str = 'auto', task: str | None = None) -> Layout:
     """Find the layout that a checkpoint's keys have, of one of ``SOURCES`` or of any ('auto').
+
+    A file may hold heads of several tasks; ``task`` says which one is asked for.
 
     Raises:
         InputError: If the source is unknown or the keys are of none of its layouts.
     """
     check_source(source)
     keys = list(keys)
-    for layout in LAYOUTS:
-        if source in ('auto', layout.source) and layout.recognises(keys):
-            return layout
-    kind = 'no known layout' if source == 'auto' else f'no layout of {source}'
-    raise InputError(f'{kind} (known: {", ".join(SOURCES)}) has these keys: {name_some(keys)}')
+    found = [x for x in LAYOUTS if source in ('auto', x.source) and x.recognises(keys)]
+    if not found:
+        kind = 'no known layout' if source == 'auto' else f'no layout of {source}'
+        raise InputError(f'{kind} (known: {", ".join(SOURCES)}) has these keys: {name_some(keys)}')
+    if found[0].task == 'backbone':
+        return found[0]
+    return next((layout for layout in found if layout.task == task), found[0])
 
 
 def name_some(keys: list[str]) -> str:

@@ -86,8 +86,10 @@ FITS = {
 them are, and none has another shape (initial weights); half of them are (a new classifier)."""
 
 
-def read_weights(source: str | Path) -> Weights:
+def read_weights(source: str | Path, task: str | None = None) -> Weights:
     """Read a checkpoint, named as for ``read_checkpoint``, and bring it under our names.
+
+    Of a file with heads of several tasks, that of ``task`` is read.
 
     Raises:
         InputError: If the file cannot be had, executes code, or its layout is not as expected.
@@ -95,7 +97,7 @@ def read_weights(source: str | Path) -> Weights:
     state_dict, meta = read_checkpoint(source)
     if not is_foreign(state_dict):
         return Weights(state_dict, meta, None)
-    state_dict, report = to_ours(state_dict)
+    state_dict, report = to_ours(state_dict, task=task)
     return Weights(state_dict, meta, report)
 
 

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
 from mmdpt.checkpoints import load_weights, read_weights
+from mmdpt.checkpoints.convert import task_of
 from mmdpt.checkpoints.filling import ParametersUnset
 from mmdpt.checkpoints.pretrained_init import with_encoder
 from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
@@ -108,7 +109,7 @@ def _dataset_meta(cfg: Config, num_classes: int) -> dict[str, Any] | None:
 
 
 def _fill(model: nn.Module, checkpoint: str, tell_settings: bool) -> None:
-    state_dict, meta, report = read_weights(checkpoint)
+    state_dict, meta, report = read_weights(checkpoint, task_of(model.state_dict()))
     if report is not None and report.task == 'backbone':
         raise InputError(f'{checkpoint} holds an encoder alone: give it as initial weights')
     state_dict = with_encoder(model, state_dict)

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmdpt.checkpoints import load_weights, read_weights
+from mmdpt.checkpoints.convert import task_of
 from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.reader import local_path
 from mmdpt.checkpoints.reading.releases import RELEASES
@@ -169,7 +170,7 @@ class Runner(MMEngineRunner):
         Raises:
             InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
         """
-        state_dict, meta, report = read_weights(filename)
+        state_dict, meta, report = read_weights(filename, task_of(unwrap(self.model).state_dict()))
         if report is not None:
             self.logger.info(f'{filename} is a checkpoint of {report}')
         for pattern, text in revise_keys:

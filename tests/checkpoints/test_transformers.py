@@ -157,8 +157,8 @@ DPT, SEGMENTATION = KINDS['depth'], KINDS['segmentation']
         (DPT, {}, dict(upsampling='subpixel'), 'decode_head.upsampling'),
         (DPT, {}, dict(hidden_channels=16), 'decode_head.hidden_channels=16'),
         (KINDS['hybrid depth'], dict(stem=STEM), {}, "standardization='std'"),
-        # depth with normed taps makes a Depth Anything
-        (SEGMENTATION, dict(norm_taps=True), {}, 'segmentation model with normed taps'),
+        (SEGMENTATION, {}, dict(align_corners=False), 'decode_head.align_corners=False'),
+        (SEGMENTATION, {}, dict(act_cfg=None), 'decode_head.act_cfg=False'),
         (ANYTHING, dict(interpolate_mode='bilinear'), {}, "interpolate_mode='bilinear'"),
         (ANYTHING, dict(interpolate_mode='bicubic-antialias'), {}, 'interpolate_mode'),
         (ANYTHING, dict(num_register_tokens=2), {}, 'backbone.num_register_tokens=2'),

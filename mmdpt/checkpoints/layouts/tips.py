@@ -1,125 +1,158 @@
-"""TIPSv2 with DPT's depth head: the released files (google-deepmind/tips@4db271d) and transformers'
-Tipsv2DptForDepthEstimation (5.23, models/tipsv2_dpt).
+"""TIPSv2 with DPT's heads of depth and classes: the released files (google-deepmind/tips@4db271d),
+and transformers' Tipsv2DptForDepthEstimation and Tipsv2DptForSemanticSegmentation (5.23).
 
-A released file also holds heads of normals and classes, which are left out.
+A released file holds both heads, and one of normals. One of them is read.
 """
+
+from collections.abc import Callable
 
 from torch import Tensor
 
 from mmdpt.checkpoints.layouts import decoder, dinov2
 
-from .layout import NUM_TAPS, Layout, Pair, StateDict, modules
+from .layout import AFFINE, NUM_TAPS, Layout, Pair, StateDict, modules
 
-OTHER_HEADS = ('normals_head.', 'segmentation_head.')
-REQUIRED = ('encoder', 'registers', 'readout', 'reassemble', 'fusion', 'depth head')
+HEADS = ('depth_head.', 'segmentation_head.', 'normals_head.')
 SETTINGS = (
     '--cfg-options model.backbone.interpolate_mode=bilinear-antialias '
     'model.backbone.norm_taps=True model.backbone.num_register_tokens=1 '
     'model.backbone.layer_scale_init_value=1.0 '
     'model.decode_head.readout_type=project-tanh model.decode_head.conv_bias=False '
-    'model.decode_head.resized=skip model.decode_head.project=True '
-    'model.decode_head.hidden_channels=None model.data_preprocessor.mean=0,0,0 '
-    'model.data_preprocessor.std=255,255,255; '
-    'model.decode_head.bins=dict(low=0.001, high=10, epsilon=0.001)'
+    'model.decode_head.resized=skip model.data_preprocessor.mean=0,0,0 '
+    'model.data_preprocessor.std=255,255,255 '
 )
+OF_HEAD = {
+    'depth': 'model.decode_head.project=True model.decode_head.hidden_channels=None; '
+    'model.decode_head.bins=dict(low=0.001, high=10, epsilon=0.001)',
+    'segmentation': 'model.decode_head.norm_cfg=None model.decode_head.act_cfg=None '
+    'model.decode_head.align_corners=False model.decode_head.auxiliary_weight=0',
+}
+LAST = {
+    'depth': ('decode_head.predictor.project', 'decode_head.predictor.conv3'),
+    'segmentation': ('decode_head.project.conv', 'decode_head.conv_seg'),
+}
+"""Our names of the last two convolutions."""
 
 
 def _head(
+    task: str,
     reassemble: tuple[str, str, str],
     convs: str,
     block: tuple[str, str, str],
-    project: str,
-    last: str,
+    last: tuple[str, str],
 ) -> list[Pair]:
     out, unit, conv = block
     return [
         *decoder.reassemble(range(NUM_TAPS), *reassemble),
         *decoder.fusion(convs, out, unit, conv, 'norm{i}', bias_part=None),
-        *modules('depth head', ('decode_head.predictor.project', project, ('weight', 'bias'))),
-        *modules('depth head', ('decode_head.predictor.conv3', last, ('weight', 'bias'))),
+        *modules(
+            f'{task} head',
+            *((ours, theirs, AFFINE) for ours, theirs in zip(LAST[task], last, strict=True)),
+        ),
     ]
 
 
-def _as_convolution(state_dict: StateDict) -> dict[str, Tensor]:
-    """Give the last linear layer the shape of a convolution, and leave other heads out."""
-    return {
-        key: value[:, :, None, None] if value.ndim == 2 and key.endswith('head.weight') else value
-        for key, value in state_dict.items()
-        if not key.startswith(OTHER_HEADS)
-    }
+def _with_head(name: str) -> Callable[[StateDict], dict[str, Tensor]]:
+    """Leave out all heads but one, whose last linear layer gets the shape of a convolution."""
+    others = tuple(head for head in HEADS if head != name)
+
+    def prepare(state_dict: StateDict) -> dict[str, Tensor]:
+        return {
+            key: value[:, :, None, None] if key.endswith('head.weight') else value
+            for key, value in state_dict.items()
+            if not key.startswith(others)
+        }
+
+    return prepare
 
 
 def _as_linear(state_dict: StateDict) -> dict[str, Tensor]:
-    """Give it back the shape of a linear layer."""
+    """Give the last layer back the shape of a linear one."""
     return {
         key: value.flatten(1) if key.endswith('head.weight') else value
         for key, value in state_dict.items()
     }
 
 
-LAYOUTS = (
-    Layout(
-        source='tips',
-        marks=(r'^vision_encoder\.blocks\.', r'^depth_head\.reassemble\.'),
-        pairs=(
-            *dinov2.own('vision_encoder.'),
-            *_head(
-                (
-                    'depth_head.reassemble.readout_projects.{k}',
-                    'depth_head.reassemble.out_projections.{k}',
-                    'depth_head.reassemble.resize_layers.{k}',
-                ),
-                'depth_head.convs.{k}',
-                (
-                    'depth_head.fusion_blocks.{k}.out_conv',
-                    'depth_head.fusion_blocks.{k}.unit{u}',
-                    'conv{i}',
-                ),
-                'depth_head.project',
-                'depth_head.depth_head',
-            ),
-        ),
-        required=REQUIRED,
+def _layout(
+    task: str,
+    source: str,
+    marks: tuple[str, ...],
+    encoder: list[Pair],
+    mask: str,
+    head: list[Pair],
+    aliases: tuple[tuple[str, str], ...] = (),
+) -> Layout:
+    return Layout(
+        source=source,
+        marks=marks,
+        pairs=(*encoder, *head),
+        required=('encoder', 'registers', 'readout', 'reassemble', 'fusion', f'{task} head'),
         either=dinov2.EITHER,
-        task='depth',
-        dead=(dinov2.masking('vision_encoder.mask_token'),),
+        task=task,
+        dead=(dinov2.masking(mask),),
+        aliases=aliases,
+        prepare=_with_head(f'{task}_head.'),
+        restore=_as_linear,
+        settings=SETTINGS + OF_HEAD[task],
+    )
+
+
+def _own(task: str) -> Layout:
+    head = f'{task}_head'
+    return _layout(
+        task,
+        'tips',
+        (r'^vision_encoder\.blocks\.', rf'^{head}\.reassemble\.'),
+        dinov2.own('vision_encoder.'),
+        'vision_encoder.mask_token',
+        _head(
+            task,
+            (
+                f'{head}.reassemble.readout_projects.{{k}}',
+                f'{head}.reassemble.out_projections.{{k}}',
+                f'{head}.reassemble.resize_layers.{{k}}',
+            ),
+            f'{head}.convs.{{k}}',
+            (
+                f'{head}.fusion_blocks.{{k}}.out_conv',
+                f'{head}.fusion_blocks.{{k}}.unit{{u}}',
+                'conv{i}',
+            ),
+            (f'{head}.project', f'{head}.{head}'),
+        ),
         aliases=(
             (r'\.residual_unit\.', '.unit1.'),
             (r'\.main_unit\.', '.unit2.'),
             (r'\.mlp\.c_fc\.', '.mlp.fc1.'),
             (r'\.mlp\.c_proj\.', '.mlp.fc2.'),
         ),
-        prepare=_as_convolution,
-        restore=_as_linear,
-        settings=SETTINGS,
-    ),
-    Layout(
-        source='huggingface',
-        marks=(r'^backbone\.embeddings\.register_tokens$', r'^decoder\.project\.'),
-        pairs=(
-            *dinov2.huggingface('backbone.'),
-            *_head(
-                (
-                    'neck.reassemble_stage.readout_projects.{k}.layers.0',
-                    'neck.reassemble_stage.layers.{k}.projection',
-                    'neck.reassemble_stage.layers.{k}.resize',
-                ),
-                'neck.convs.{k}',
-                (
-                    'neck.fusion_stage.layers.{k}.projection',
-                    'neck.fusion_stage.layers.{k}.residual_layer{u}',
-                    'convolution{i}',
-                ),
-                'decoder.project',
-                'decoder.head',
+    )
+
+
+def _huggingface(task: str) -> Layout:
+    return _layout(
+        task,
+        'huggingface',
+        (r'^backbone\.embeddings\.register_tokens$', r'^decoder\.project\.'),
+        dinov2.huggingface('backbone.'),
+        'backbone.embeddings.mask_token',
+        _head(
+            task,
+            (
+                'neck.reassemble_stage.readout_projects.{k}.layers.0',
+                'neck.reassemble_stage.layers.{k}.projection',
+                'neck.reassemble_stage.layers.{k}.resize',
             ),
+            'neck.convs.{k}',
+            (
+                'neck.fusion_stage.layers.{k}.projection',
+                'neck.fusion_stage.layers.{k}.residual_layer{u}',
+                'convolution{i}',
+            ),
+            ('decoder.project', 'decoder.head'),
         ),
-        required=REQUIRED,
-        either=dinov2.EITHER,
-        task='depth',
-        dead=(dinov2.masking('backbone.embeddings.mask_token'),),
-        prepare=_as_convolution,
-        restore=_as_linear,
-        settings=SETTINGS,
-    ),
-)
+    )
+
+
+LAYOUTS = tuple(layout(task) for layout in (_own, _huggingface) for task in LAST)

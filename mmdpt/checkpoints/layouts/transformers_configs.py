@@ -13,7 +13,7 @@ from mmdpt.models.decode_heads.parametrisation import PARAMETRISATIONS, Bins
 BILINEAR = 2
 """PIL's number, which image processors store."""
 CANOPY = 8
-"""What CHMv2 multiplies its bins by, and divides ``max_depth`` by before."""
+"""What CHMv2 divides its greatest bin by, and then multiplies all by."""
 PLAIN: dict[str, tuple] = {
     'backbone.norm_taps': (False,),
     'backbone.interpolate_mode': ('bilinear',),
@@ -24,6 +24,8 @@ PLAIN: dict[str, tuple] = {
     'decode_head.upsampling': ('bilinear',),
     'decode_head.canonical_focal': (None,),
     'decode_head.readout_type': (None, 'ignore', 'add', 'project'),
+    'decode_head.act_cfg': (True,),
+    'decode_head.align_corners': (True,),
     'decode_head.bins.spacing': (None,),
     **{f'decode_head.{name}': (None,) for name in PARAMETRISATIONS if name != 'min_depth'},
 }
@@ -68,7 +70,10 @@ def settings_of(model: Any) -> dict[str, Any]:
     if hasattr(backbone, 'interpolate_mode'):
         settings['backbone.interpolate_mode'] = backbone.interpolate_mode
     predictor = getattr(head, 'predictor', None)
-    if predictor is not None:
+    if predictor is None:
+        settings['decode_head.act_cfg'] = head.act_cfg is not None
+        settings['decode_head.align_corners'] = head.align_corners
+    else:
         hidden = None if predictor.conv1 is None else predictor.conv3.in_channels
         settings |= {
             'decode_head.project': predictor.project is not None,
@@ -92,8 +97,9 @@ def kind_of(model: Any) -> Callable[[Any], Kind]:
     """
     backbone, predictor = model.backbone, getattr(model.decode_head, 'predictor', None)
     if isinstance(backbone, VisionTransformerDPT):
-        projects = getattr(predictor, 'project', None) is not None
-        return KINDS[backbone.norm_taps and predictor is not None, projects]
+        normed = backbone.norm_taps
+        projects = normed if predictor is None else predictor.project is not None
+        return KINDS[normed, projects]
     encoder = type(getattr(backbone, 'timm_model', backbone)).__name__
     if encoder not in OF_TIMM:
         raise InputError(f"transformers' DPT has no backbone {encoder}")
@@ -162,22 +168,23 @@ def _dpt_on_dinov2(model: Any) -> Kind:
 
 
 def _tipsv2(model: Any) -> Kind:
-    backbone, bins = model.backbone, _bins(model, 'TIPSv2')
+    backbone, head = model.backbone, model.decode_head
+    registers = backbone.num_register_tokens
+    encoder = encoders.dinov2(backbone, 'tipsv2_vision_model')
     config = {
-        **_widths(model.decode_head),
+        **_widths(head),
         'model_type': 'tipsv2_dpt',
-        'backbone_config': dict(
-            encoders.dinov2(backbone, 'tipsv2_vision_model'),
-            num_register_tokens=backbone.num_register_tokens,
-        ),
-        'num_depth_bins': bins.channels,
-        'min_depth': bins.bounds[0],
-        'max_depth': bins.bounds[1],
+        'backbone_config': dict(encoder, num_register_tokens=registers),
     }
+    low = None
+    if hasattr(head, 'predictor'):
+        bins = _bins(model, 'TIPSv2')
+        low, high = bins.bounds
+        config |= dict(num_depth_bins=bins.channels, min_depth=low, max_depth=high)
     has = {
         'backbone.norm_taps': (True,),
         'backbone.interpolate_mode': ('bilinear-antialias',),
-        'backbone.num_register_tokens': (backbone.num_register_tokens,),
+        'backbone.num_register_tokens': (registers,),
         'decode_head.readout_type': ('project-tanh',),
         'decode_head.norm_cfg': (None,),
         'decode_head.conv_bias': (False,),
@@ -185,7 +192,9 @@ def _tipsv2(model: Any) -> Kind:
         'decode_head.hidden_channels': (None,),
         'decode_head.bins.spacing': ('linear',),
         'decode_head.bins.normalisation': ('relu',),
-        'decode_head.bins.epsilon': (bins.bounds[0],),
+        'decode_head.bins.epsilon': (low,),
+        'decode_head.act_cfg': (False,),
+        'decode_head.align_corners': (False,),
     }
     processor = dict(image_processor_type='Tipsv2DptImageProcessor', resample=BILINEAR)
     return Kind('TIPSv2', 'Tipsv2Dpt', config, has, processor, even_grids=_is_even(backbone))
@@ -239,7 +248,7 @@ KINDS = {
     (False, True): _dpt_on_dinov2,
     (True, True): _tipsv2,
 }
-"""By whether a depth model's taps are normed, and whether its output begins with a projection."""
+"""By whether taps are normed, and whether the output of depth begins with a projection."""
 OF_TIMM = {'Beit': _dpt_on_beit, 'SwinTransformerV2': _dpt_on_swin2, 'Eva': _chmv2}
 """By the class of timm's encoder."""
 

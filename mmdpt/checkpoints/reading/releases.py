@@ -77,11 +77,12 @@ RELEASES = {
     'dpt-hybrid-ade20k': Release('dpt_hybrid_ade20k', f'{ISL_ORG}dpt_hybrid-ade20k-53898607.pt'),
     **_depth_anything(),
     **{
-        f'dpt-tipsv2-{size}-nyu': Release(
-            f'dpt_tipsv2-{size[0]}14_nyu',
-            f'{HUB}google/tipsv2-{size[0]}14-dpt/resolve/main/model.safetensors',
+        f'dpt-tipsv2-{size}-{data}': Release(
+            f'dpt_tipsv2-{short.removesuffix("400m")}14_{data}',
+            f'{HUB}google/tipsv2-{short}14-dpt/resolve/main/model.safetensors',
         )
-        for size in ('base', 'large', 'giant')
+        for size, short in (('base', 'b'), ('large', 'l'), ('so400m', 'so400m'), ('giant', 'g'))
+        for data in ('nyu', 'ade20k')
     },
     'chmv2-large': Release(
         'dpt_dinov3-l16_canopy',

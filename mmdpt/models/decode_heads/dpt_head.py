@@ -108,8 +108,8 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
         align_corners: Whether upsampling to the image aligns corners.
         **kwargs: Arguments of ``DPTDecoder`` (``embed_dims``, ``reassemble_channels``,
             ``readout_type``, ``channels``, ...), whose ``norm_cfg`` is the output's, too; and
-            ``loss_decode``, ``sampler``, ``ignore_index`` and ``init_cfg`` of mmseg's
-            ``BaseDecodeHead``.
+            ``act_cfg`` (None: no ReLU before the classifier, as TIPSv2), ``loss_decode``,
+            ``sampler``, ``ignore_index`` and ``init_cfg`` of mmseg's ``BaseDecodeHead``.
 
     Raises:
         ValueError: If ``auxiliary_weight`` is negative, or a reassemble setting does not fit.
@@ -140,7 +140,8 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
             )
         channels, norm_cfg = self.channels, self.norm_cfg
         self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
-        self.dropout = ReLUDropout(dropout_ratio)
+        activates = self.act_cfg is not None
+        self.dropout = ReLUDropout(dropout_ratio) if activates else nn.Dropout(dropout_ratio)
         self.auxiliary_weight = auxiliary_weight
         if auxiliary_weight > 0:
             self.auxiliary = AuxiliaryOutput(channels, self.out_channels, norm_cfg, dropout_ratio)
