@@ -7,6 +7,7 @@ in NYU. ``write_scenes`` writes it to disk, ``render_sample`` makes one picture 
 from .classes import CLASSES, LABELS, PALETTE
 from .composition import SPLITS, render_sample
 from .renderer import Rendering, render
+from .walk import render_walk
 from .writer import ScenesSummary, intrinsics, write_scenes
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     'intrinsics',
     'render',
     'render_sample',
+    'render_walk',
     'write_scenes',
 ]

@@ -10,7 +10,15 @@ import pytest
 from mmseg.datasets import NYUDataset
 
 from mmdpt.errors import InputError
-from mmdpt.scenes import CLASSES, LABELS, intrinsics, render, render_sample, write_scenes
+from mmdpt.scenes import (
+    CLASSES,
+    LABELS,
+    intrinsics,
+    render,
+    render_sample,
+    render_walk,
+    write_scenes,
+)
 from mmdpt.scenes.geometry import Box, Camera, Rectangle, Sphere, occluded
 from mmdpt.scenes.scene import Body, Light, Scene, Sky
 from mmdpt.scenes.textures import TEXTURES, Texture
@@ -103,6 +111,22 @@ def test_back_projected_points_of_a_drawn_scene_lie_on_a_body_of_their_class(ind
     assert valid.mean() > 0.3
     assert nearest[valid].max() < 1e-4
     np.testing.assert_array_equal(np.isnan(depth), labels == LABELS['sky'])
+
+
+@pytest.mark.parametrize('index', range(4))
+def test_a_walk_sees_the_same_bodies_from_places_ahead(index):
+    view, first = render_sample(0, 'training', index, SIZE)
+    cameras, frames = zip(*render_walk(0, 'training', index, SIZE), strict=True)
+    assert len(frames) == 60
+    np.testing.assert_array_equal(frames[0].image, first.image)
+    places = np.array([camera.position for camera in cameras])
+    assert np.linalg.norm(np.diff(places, axis=0), axis=1).max() < 0.03
+    assert 1.1 < np.linalg.norm(places[-1] - places[0]) < 1.3
+    assert min(np.nanmin(frame.depth) for frame in frames) > 0.3
+    last = frames[-1].depth
+    points = back_project(last, cameras[-1])[np.nan_to_num(last, nan=np.inf) < 30]
+    distances = [distance_to(body.shape, points) for body in view.scene.bodies]
+    assert np.min(distances, axis=0).max() < 1e-4
 
 
 def distance_to(shape, points):
