@@ -77,6 +77,12 @@ def parse_args() -> argparse.Namespace:
         help='column,row,depth [px, px, m] of some points: every map becomes depth [m] by least '
         'squares; of several images or a video, the same points of each',
     )
+    parser.add_argument(
+        '--steady',
+        action='store_true',
+        help='of a video: keep scale and shift from frame to frame, until a cut; of metric maps '
+        'the scale alone',
+    )
     parser.add_argument('--batch-size', type=int, default=1, metavar='N')
     parser.add_argument('--device', help='such as cpu or cuda:1; default: CUDA where there is one')
     parser.add_argument('--precision', choices=['fp32', 'bf16', 'fp16'], default='fp32')
@@ -125,6 +131,7 @@ def main() -> None:
             args.align,
             args.json,
             args.resume,
+            args.steady,
         )
     sys.exit(code)
 

@@ -27,6 +27,7 @@ from .model import init_model
 from .prediction import Prediction
 from .preparation import Preparation
 from .sources import find_images, is_single
+from .steady import Steady
 from .video import VideoReader, is_video, named_frames
 
 MOST_OF_8_BIT = 255
@@ -93,7 +94,11 @@ class DPTInferencer(BaseInferencer):
                 setattr(part, name, torch.compile(getattr(part, name), dynamic=True))
 
     def __call__(  # type: ignore[override]
-        self, inputs: Any, batch_size: int = 1, channel_order: ChannelOrder = 'rgb'
+        self,
+        inputs: Any,
+        batch_size: int = 1,
+        channel_order: ChannelOrder = 'rgb',
+        steady: bool = False,
     ) -> Prediction | list[Prediction]:
         """Predict one picture or several.
 
@@ -103,23 +108,29 @@ class DPTInferencer(BaseInferencer):
             batch_size: Number of pictures that are read at a time. Those that have the same size
                 when prepared are predicted together.
             channel_order: 'rgb' or 'bgr', for arrays and tensors.
+            steady: Whether the inputs are frames of a video whose maps keep their scale and shift,
+                see ``Steady``.
 
         Returns:
             The prediction for one picture; a list in order for a folder, glob, list, batch or
             video.
 
         Raises:
-            InputError: If there is nothing to predict, a picture cannot be read, or the input is a
-                camera, which has no end.
+            InputError: If there is nothing to predict, a picture cannot be read, the input is a
+                camera, which has no end, or labels alone should be steady.
             ValueError: If the batch size or channel order is wrong.
         """
         if is_video(inputs) and not os.path.exists(str(inputs)):
             raise InputError(f'{inputs} is no file; a camera has no end: use stream()')
-        predictions = list(self.stream(inputs, batch_size, channel_order))
+        predictions = list(self.stream(inputs, batch_size, channel_order, steady))
         return predictions[0] if is_single(inputs) else predictions
 
     def stream(
-        self, inputs: Any, batch_size: int = 1, channel_order: ChannelOrder = 'rgb'
+        self,
+        inputs: Any,
+        batch_size: int = 1,
+        channel_order: ChannelOrder = 'rgb',
+        steady: bool = False,
     ) -> Iterator[Prediction]:
         """Predict pictures, or the frames of a video or camera, one by one in constant memory.
 
@@ -135,9 +146,10 @@ class DPTInferencer(BaseInferencer):
         if is_video(inputs):
             images = _frames(VideoReader(inputs), Path(str(inputs)).stem)
         else:
-            found = find_images(inputs, channel_order)
-            images = ((image.load(), image.name, image.source) for image in found)
-        return self._stream(images, batch_size)
+            pictures = find_images(inputs, channel_order)
+            images = ((image.load(), image.name, image.source) for image in pictures)
+        found = self._stream(images, batch_size)
+        return map(Steady(), found) if steady else found
 
     def predict_images(
         self, images: Sequence[np.ndarray], names: Sequence[str], sources: Sequence[str] = ()
@@ -218,7 +230,12 @@ class DPTInferencer(BaseInferencer):
     ) -> list[Prediction]:
         """Join images and names with their predictions."""
         return [
-            Prediction(image=image, name=name, **self._depth_of(sample), **self._labels_of(sample))
+            Prediction(
+                image=image,
+                name=name,
+                **self._depth_of(sample),
+                **self._labels_of(sample),
+            )
             for sample, image, name in zip(preds, images, names, strict=True)
         ]
 

@@ -182,6 +182,21 @@ def test_lines_of_json_for_the_frames_and_the_video(clip, tmp_path, capsys):
     assert f'5 frames: 6 files in {out}; relative disparity' in printed.err
 
 
+def test_steady_numbers_follow_the_frames_slowly_until_a_cut(tmp_path, capsys):
+    """The frames' greys are the maps' scales; the last frame's is of another scene."""
+    path = tmp_path / 'clip.mp4'
+    greys = np.array([40, 80, 60, 255])
+    with VideoWriter(path, 10) as writer:
+        for index, grey in enumerate(greys):
+            writer.write(np.full((48, 64, 3), grey, np.uint8), index / 10)
+    out = tmp_path / 'out'
+    assert predict([str(path)], Outputs(out, ('npy',)), Model, batch_size=3, steady=True) == 0
+    peaks = [np.load(out / f'clip_{index:06d}_relative.npy').max() for index in range(4)]
+    np.testing.assert_allclose(peaks, [40, 44, 45.6, 255], atol=4)  # the codec's
+    with pytest.raises(InputError, match=r'--steady is for a video or camera, got .*a\.png'):
+        predict([str(tmp_path / 'a.png')], Outputs(out, ('npy',)), Model, steady=True)
+
+
 def test_the_range_starts_with_percentiles_and_follows_slowly():
     running = RunningRange()
     assert running.update(np.full(3, np.nan)) == (0, 1)

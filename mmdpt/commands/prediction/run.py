@@ -22,6 +22,7 @@ from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.inference.known_points import KnownPoints, read_known_points
 from mmdpt.inference.prediction import Prediction
 from mmdpt.inference.sources import NamedImage, find_images
+from mmdpt.inference.steady import Steady
 from mmdpt.inference.video import VideoReader, is_video
 
 from .outputs import Outputs
@@ -72,6 +73,7 @@ def predict(
     known_points: str | None = None,
     as_json: bool = False,
     resume: bool = False,
+    steady: bool = False,
 ) -> int:
     """Predict images, or a video or camera; print a summary, and failures to standard error.
 
@@ -79,7 +81,8 @@ def predict(
     folder of the outputs are left out, as an earlier run wrote them. Processes of a launcher divide
     the images. ``batch_size`` images are read and predicted at a time. Every map is aligned to the
     known points, a CSV file. ``as_json`` prints a line for each image, and nothing else, to
-    standard output. ``resume`` leaves out images all of whose files are there.
+    standard output. ``resume`` leaves out images all of whose files are there. ``steady`` keeps the
+    scale and shift of a video's maps, see ``Steady``.
 
     Returns:
         Exit code: 0; 1 if an image failed, of another process too; 130 after Ctrl-C.
@@ -101,18 +104,22 @@ def predict(
         if is_video(source) and report.num_ranks > 1:
             raise InputError(f'{source} is a video, which one process predicts: no --launcher')
         video = stack.enter_context(VideoReader(inputs[0])) if is_video(source) else None
+        if steady and video is None:
+            raise InputError(f'--steady is for a video or camera, got {", ".join(inputs)}')
         images = [] if video else _outside(find_images(source), outputs.folder)
         make_folder(outputs.folder)
         report.remove_lists()
         inferencer = load()
         _check_model(inferencer, outputs, points)
+        if steady and inferencer.depth_head is None:
+            raise InputError('the model predicts labels, not depth: --steady changes nothing')
         report.says_focal = _needs_camera(inferencer, outputs)
         if video is None:
             is_done = _is_done(inferencer, outputs, points) if resume else lambda image: False
             mine = share(images, is_done)
             report.num_images = len(images)
         files = {image.name: image.source for image in images}
-        run = partial(_predict, inferencer, points, files)
+        run = partial(_predict, inferencer, points, files, Steady() if steady else None)
         try:
             with progress_bar('predicting', hidden) as progress:
                 if video is not None:
@@ -222,12 +229,15 @@ def _predict(
     inferencer: DPTInferencer,
     points: KnownPoints | None,
     files: dict[str, str],
+    steady: Steady | None,
     images: Sequence[np.ndarray],
     names: Sequence[str],
 ) -> list[Prediction]:
     sources = [[files[name] for name in names]] if files else []  # the frames of a video have none
     predictions = inferencer.predict_images(images, names, *sources)
-    return predictions if points is None else [each.align(points) for each in predictions]
+    if points is not None:
+        predictions = [each.align(points) for each in predictions]
+    return predictions if steady is None else [*map(steady, predictions)]
 
 
 def _load(images: Sequence[NamedImage], report: RunReport) -> list[_Loaded]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmdpt.commands.progress import Report
 from mmdpt.inference.prediction import Prediction
+from mmdpt.inference.steady import SceneCuts
 from mmdpt.inference.video import VideoReader, camera_index, named_frames
 from mmdpt.inference.video_writer import VideoWriter, takes_sound
 from mmdpt.visualization.depth import colour_range
@@ -38,9 +39,9 @@ def predict_video(
 ) -> None:
     """Write a video of each kind of picture, and the numbers of each frame.
 
-    The range of the colours follows the frames slowly, see ``RunningRange``. Every frame keeps its
-    time. Ctrl-C ends the video of a camera; it leaves no video of a file. ``source`` is the path,
-    or the index of a camera; ``batch_size`` frames are predicted at a time.
+    The range of the colours follows the frames slowly, see ``RunningRange``, until a cut. Every
+    frame keeps its time. Ctrl-C ends the video of a camera; it leaves no video of a file.
+    ``source`` is the path, or the index of a camera; ``batch_size`` frames are predicted at a time.
 
     Raises:
         InputError: If a frame cannot be predicted, or a file not be written.
@@ -49,7 +50,7 @@ def predict_video(
     is_camera = camera_index(source) is not None
     name = f'camera-{source}' if is_camera else Path(source).stem
     frames = named_frames(reader, name)
-    shown = RunningRange()
+    shown, is_cut = RunningRange(), SceneCuts()
     sound_of = source if takes_sound(reader.sound) else None
     if reader.sound and sound_of is None:
         print(
@@ -66,6 +67,8 @@ def predict_video(
             share = (time.perf_counter() - batch_began) / len(batch)
             for frame, prediction in zip(found, predictions, strict=True):
                 frame_began = time.perf_counter()
+                if is_cut(frame.pixels):
+                    shown = RunningRange()
                 pictures = _pictures(prediction, shown, outputs.kinds)
                 for what, picture in pictures.items():
                     if what not in videos:
