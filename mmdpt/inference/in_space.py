@@ -21,6 +21,7 @@ class InSpace(ABC):
     classes: tuple[str, ...]
     camera: Intrinsics | None
     sky: np.ndarray | None
+    predicted_size: tuple[int, int] | None
 
     @abstractmethod
     def depth(self) -> np.ndarray:
@@ -71,7 +72,8 @@ class InSpace(ABC):
 
         Args and errors are those of ``to_pointcloud``.
         """
-        return surface_normals(*self._depth_and_camera(intrinsics, field_of_view, np.inf))
+        depth, camera = self._depth_and_camera(intrinsics, field_of_view, np.inf)
+        return surface_normals(depth, camera, self.predicted_size)
 
     def _depth_and_camera(
         self, intrinsics: Intrinsics | None, field_of_view: float | None, edge_threshold: float

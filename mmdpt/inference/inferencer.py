@@ -233,6 +233,7 @@ class DPTInferencer(BaseInferencer):
             Prediction(
                 image=image,
                 name=name,
+                predicted_size=sample.get('img_shape'),
                 **self._depth_of(sample),
                 **self._labels_of(sample),
             )

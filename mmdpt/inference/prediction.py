@@ -54,6 +54,7 @@ class Prediction(InSpace):
             on the focal length, what the depth was computed with.
         focal: The camera's focal length and where it is from, such as '812 px (EXIF)', or ''.
         sky: (H, W) bool; None if the model has no sky branch.
+        predicted_size: Height and width at which the network saw the image [px]; None: the image's.
 
     Raises:
         ValueError: If there is neither map nor labels, or one differs from the image in size.
@@ -71,6 +72,7 @@ class Prediction(InSpace):
     camera: Intrinsics | None = None
     focal: str = ''
     sky: np.ndarray | None = None
+    predicted_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.map is None and self.labels is None:

@@ -54,15 +54,21 @@ def depth_edges(depth: np.ndarray, threshold: float = EDGE_THRESHOLD) -> np.ndar
     return near & far
 
 
-def surface_normals(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
+def surface_normals(
+    depth: np.ndarray, intrinsics: Intrinsics, predicted_size: tuple[int, int] | None = None
+) -> np.ndarray:
     """Compute unit normals that point to the camera's side; x right, y down, z forward.
 
     The disparity of a plane is linear in the pixel, so its slopes give the normal without error.
     They are taken from the straighter side of each pixel, not across an edge.
 
+    The slopes of an enlarged map jump from one predicted pixel to the next, and its normals would
+    have stripes. So they are computed where the network predicted, then enlarged.
+
     Args:
         depth: Depth along the optical axis [m], (H, W).
         intrinsics: The camera, for a map of this size.
+        predicted_size: Height and width of the map before it was enlarged; None: it was not.
 
     Returns:
         (H, W, 3) float32; NaN where there is no depth, or too little around.
@@ -71,12 +77,26 @@ def surface_normals(depth: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
         InputError: If the camera is impossible.
     """
     fx, fy, cx, cy = intrinsics.checked()
-    disparity = _disparity(depth)
-    across, down = _slopes(disparity), _slopes(disparity.T).T
-    columns, rows = np.arange(depth.shape[1]) - cx, np.arange(depth.shape[0])[:, None] - cy
+    whole = _disparity(depth)
+    size = np.minimum(depth.shape, predicted_size or depth.shape)
+    enlarged = tuple(size) != depth.shape
+    # linear: at the centres of the predicted pixels the enlarged map is what was predicted
+    disparity = cv2.resize(whole, size[::-1].tolist()) if enlarged else whole
+    ratios = np.array(depth.shape) / size
+    columns = (np.arange(size[1]) + 0.5) * ratios[1] - 0.5 - cx
+    rows = ((np.arange(size[0]) + 0.5) * ratios[0] - 0.5 - cy)[:, None]
+    across, down = _slopes(disparity) / ratios[1], _slopes(disparity.T).T / ratios[0]
     ahead = disparity - across * columns - down * rows
-    normals = -np.stack([fx * across, fy * down, ahead], axis=-1)
-    return (normals / np.linalg.norm(normals, axis=-1, keepdims=True)).astype(np.float32)
+    normals = _unit(-np.stack([fx * across, fy * down, ahead], axis=-1))
+    if enlarged:
+        normals = _unit(cv2.resize(np.nan_to_num(normals), depth.shape[::-1]))
+        normals[np.isnan(whole)] = np.nan
+    return normals.astype(np.float32)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid='ignore'):  # none: 0 / 0
+        return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def _disparity(depth: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from mmdpt.datasets.scenes_dataset import ScenesDataset
 from mmdpt.errors import InputError
 from mmdpt.inference.devices import store_weights_in, usable_device, usable_dtype
 from mmdpt.inference.inferencer import DPTInferencer
+from mmdpt.inference.steady import Steady
 from mmdpt.models import ResNetV2
 from mmdpt.registry import TRANSFORMS
 
@@ -161,6 +162,19 @@ def test_the_frames_of_a_video_are_pictures(inferencer, film):
     for prediction in predictions:
         frame = model(capture.read()[1], channel_order='bgr')
         np.testing.assert_allclose(prediction.map, frame.map, rtol=1e-4)
+
+
+def test_frames_are_steady_on_demand_and_know_the_size_that_the_network_saw(inferencer):
+    predict = inferencer('relative')
+    frames = [picture(90, 60), picture(90, 60) // 2 + 60]
+    plain, steady = predict(frames), predict(frames, batch_size=2, steady=True)
+    for found, expected in zip(steady, map(Steady(), plain), strict=True):
+        assert_same(found, expected)
+        seen = predict.pipeline(found.image, '', None)['inputs']
+        assert found.predicted_size == tuple(seen.shape[1:]) != found.map.shape
+    assert (steady[1].map != plain[1].map).any()
+    with pytest.raises(InputError, match='labels, which stay as they are'):
+        inferencer('segmentation')(frames, steady=True)
 
 
 def test_what_cannot_be_predicted_is_said_before_the_first_picture(inferencer, tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 
+import cv2
 import numpy as np
 import pytest
 import trimesh
@@ -60,6 +61,32 @@ def test_normals_of_rendered_planes_are_exact(rendered):
     assert np.isnan(got[~np.isfinite(depth)]).all()
     balls = is_round & np.isfinite(angles)
     assert np.median(angles[balls]) < 2
+
+
+@pytest.mark.parametrize('size', [(60, 80), (61, 83)])
+def test_normals_of_an_enlarged_map_have_no_stripes(size):
+    """A floor below, a wall ahead; a bilinear map of depth is no plane between predicted pixels."""
+    rows = (np.arange(size[0]) + 0.5) / size[0] * 480 - 0.5
+    slope = np.where(rows < 240, 0.0, (rows - 240) / 500)[:, None].repeat(size[1], axis=1)
+    depth = cv2.resize(1 / (0.2 + slope), (640, 480))
+    camera = Intrinsics(500, 500, 319.5, 239.5)
+    exact = -np.array([0, 1, 0.2 - 0.5 / 500]) / np.hypot(1, 0.2 - 0.5 / 500)
+    normals, striped = (surface_normals(depth, camera, how) for how in (size, None))
+    angles = np.degrees(np.arccos(np.clip(normals @ exact, -1, 1)))
+    assert angles[270:-6].max() < 1
+    np.testing.assert_array_equal(normals[:220], np.broadcast_to([0, 0, -1], (220, 640, 3)))
+    change, jumps = (
+        np.abs(np.diff(each[270:-6, 100], axis=0)).sum() for each in (normals, striped)
+    )
+    assert change < 0.05 < 0.5 < jumps
+
+
+def test_holes_of_an_enlarged_map_stay_and_their_rims_have_normals():
+    depth = np.full((60, 80), 2.0)
+    depth[20:30, 30:50] = np.nan
+    normals = surface_normals(depth, Intrinsics(50, 50, 39.5, 29.5), (15, 20))
+    np.testing.assert_array_equal(np.isnan(normals).any(-1), np.isnan(depth))
+    np.testing.assert_allclose(normals[~np.isnan(depth)], [[0, 0, -1]] * 4600, atol=1e-6)
 
 
 def test_colours_of_normals_are_right_up_and_towards_the_camera():
