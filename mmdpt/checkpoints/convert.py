@@ -19,6 +19,7 @@ TELLING = {
     'backbone.timm_model.cls_token': 'a ViT of timm',
     'backbone.timm_model.reg_token': 'registers of timm',
     'backbone.timm_model.patch_embed.norm.weight': 'a Swin of timm',
+    'backbone.timm_model.layers.{s}.blocks.{b}.attn.logit_scale': 'cosine attention',
     'decode_head.predictor.sky.0.weight': 'a sky branch',
 }
 """Keys of ours by which layouts of one task differ, and what they stand for."""
@@ -172,7 +173,8 @@ def _layout_for(state_dict: StateDict, target: str) -> Layout:
         raise InputError(
             'only a model of mmdpt can be converted to other names: convert the file to mmdpt first'
         )
-    task, has = task_of(state_dict), [key for key in TELLING if key in state_dict]
+    task = task_of(state_dict)
+    has = [key for key in TELLING if key.format(s=0, b=0) in state_dict]
     for layout in LAYOUTS:
         known = {pair.ours for pair in layout.pairs}
         told = [key for key in TELLING if key in known]

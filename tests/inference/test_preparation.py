@@ -40,7 +40,7 @@ SIZES = {  # width and height of what a model sees of 900 x 600 px, by hand
     'midas-beit-large-512': (768, 512),
     'midas-beit-*-384': (576, 384),
     # Swin's windows take a square, whatever the picture's shape
-    'midas-swin2-*-384': (384, 384),
+    'midas-swin*-384': (384, 384),
     'midas-swin2-tiny-256': (256, 256),
     'dpt-tipsv2-*': (448, 448),
     # the shorter side to 768

@@ -1,8 +1,11 @@
-"""MiDaS 3.1 on BEiT and Swin2 for ``TimmDPTBackbone``: isl-org/MiDaS@4545977, midas/backbones/, and
-transformers' DPTForDepthEstimation (5.23, models/{beit,swinv2}).
+"""MiDaS 3.1 on BEiT, Swin2 and Swin for ``TimmDPTBackbone``: isl-org/MiDaS@4545977,
+midas/backbones/, and transformers' DPTForDepthEstimation (5.23, models/{beit,swinv2}).
 
-isl-org's files have the names of timm 0.6.12, which are today's but for Swin2's downsampling.
+isl-org's files have the names of timm 0.6.12, which are today's but for Swin's downsampling.
 """
+
+import re
+from collections.abc import Iterable
 
 from torch import Tensor
 
@@ -80,9 +83,24 @@ def _swin2() -> dict[str, tuple[str, ...]]:
     }
 
 
-def _own_name(name: str, theirs: tuple[str, ...]) -> str:
-    """Give timm 0.6.12's name: a stage of Swin2 ends, not begins, with its downsampling."""
-    return theirs[0].removeprefix('encoder.') if '.downsample.' in name else name
+def _swin() -> list[str]:
+    """Give timm's names."""
+    block = 'layers.{s}.blocks.{b}'
+    affine = ['patch_embed.proj', 'patch_embed.norm', f'{block}.attn.qkv', f'{block}.attn.proj']
+    affine += [f'{block}.{name}' for name in MLP_AND_NORMS]
+    merging = [f'layers.{stage}.downsample' for stage in range(1, NUM_TAPS)]
+    affine += [f'{name}.norm' for name in merging]
+    return [
+        *(f'{name}.{leaf}' for name in affine for leaf in AFFINE),
+        *(f'{name}.reduction.weight' for name in merging),
+        f'{block}.attn.relative_position_bias_table',
+    ]
+
+
+def _own_name(name: str) -> str:
+    """Give timm 0.6.12's name: a stage of Swin ends, not begins, with its downsampling."""
+    stage = re.match(r'layers\.(\d)\.downsample', name)
+    return name if stage is None else f'layers.{int(stage[1]) - 1}{name[len("layers.0") :]}'
 
 
 def _without_computed(state_dict: StateDict) -> dict[str, Tensor]:
@@ -90,20 +108,19 @@ def _without_computed(state_dict: StateDict) -> dict[str, Tensor]:
     return {k: v for k, v in state_dict.items() if not k.endswith(COMPUTED)}
 
 
-def _isl_org(marks: tuple[str, ...], table: dict, taps: range, norm: str, last: str) -> Layout:
+def _isl_org(
+    marks: tuple[str, ...], names: Iterable[str], taps: range, norm: str, last: str
+) -> Layout:
     """Build the layout of isl-org's files.
 
     Args:
         marks: As in ``Layout``.
-        table: timm's names and transformers'.
+        names: timm's names.
         taps: Those that are reassembled.
         norm: Name of the final norm.
         last: A block of the final width.
     """
-    pairs = [
-        Pair(f'{TIMM}.{name}', (f'{ISL_ORG}.{_own_name(name, theirs)}',), 'encoder')
-        for name, theirs in table.items()
-    ]
+    pairs = [Pair(f'{TIMM}.{name}', (f'{ISL_ORG}.{_own_name(name)}',), 'encoder') for name in names]
     weight, bias = (f'{TIMM}.{last}.attn.proj.{leaf}' for leaf in AFFINE)
     unused = [
         *timm.unused_norm(f'{ISL_ORG}.{norm}', bias),
@@ -171,6 +188,13 @@ LAYOUTS = (
     _isl_org(
         (r'^pretrained\.model\.layers\.0\.blocks\.0\.attn\.cpb_mlp\.',),
         _swin2(),
+        range(0),
+        norm='norm',
+        last='layers.3.blocks.0',
+    ),
+    _isl_org(
+        (r'^pretrained\.model\.layers\.0\.blocks\.0\.attn\.relative_position_bias_table$',),
+        _swin(),
         range(0),
         norm='norm',
         last='layers.3.blocks.0',

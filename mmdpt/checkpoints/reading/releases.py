@@ -103,6 +103,7 @@ RELEASES = {
             ('swin2-large-384', 'swin2-l', 'swin2_large_384'),
             ('swin2-base-384', 'swin2-b', 'swin2_base_384'),
             ('swin2-tiny-256', 'swin2-t', 'swin2_tiny_256'),
+            ('swin-large-384', 'swin-l', 'swin_large_384'),
         )
     },
     # Depth-Anything-3's README
