@@ -46,8 +46,14 @@ demo: setup ## Show what mmdpt does, on a picture
 
 test: lint types unit ## Everything that must pass: ruff, mypy, pytest; 6 minutes on 2 cores
 
+# Gradio asks for a Pillow that is not safe: its packages lie apart, and use the one that is tested.
+APP := $(VENV)/app/.installed
+$(APP): requirements/app.txt $(STAMP)
+	$(PIP) install --quiet --no-deps --upgrade --target $(@D) -r $<
+	@touch $@
+
 # What takes over ten seconds, and 250 cases of every hypothesis test instead of 8.
-test-nightly: setup ## Kill, starve, damage and soak it, full-size models, every export: 19 minutes on 2 cores
+test-nightly: setup $(APP) ## Kill, starve, damage and soak it, full-size models, every export: 19 minutes on 2 cores
 	$(PYTEST) -m 'nightly or hypothesis' --hypothesis-profile=long --durations=20 $(ARGS)
 
 # On CUDA also: --dtypes fp32 bf16 fp16 --batches 1 8 32 64, see docs/speed.md.

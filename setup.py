@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent
 # What OpenMMLab's tools look for in an installed package, under <package>/.mim.
 MIM = ('configs', 'tools', 'model-index.yml')
 
+APP = ['gradio>=6', 'trimesh']
 DOCS = ['furo', 'myst-nb', 'nbclient', 'sphinx']
 MESH = ['trimesh']
 ONNX = ['onnx', 'onnxruntime', 'onnxscript']
@@ -96,6 +97,7 @@ setup(
         'onedl-mmpretrain>=1.3.6',
     ],
     extras_require={
+        'app': APP,
         'docs': DOCS,
         'mesh': MESH,
         'onnx': ONNX,

@@ -101,7 +101,13 @@ class Mesh(NamedTuple):
             visual=trimesh.visual.TextureVisuals(uv=uv, material=material),
             process=False,
         )
-        write_atomically(path, mesh.export(file_type='glb'))
+        write_atomically(path, mesh.export(file_type='glb', tree_postprocessor=_unlit))
+
+
+def _unlit(tree: dict) -> None:
+    """Let viewers add no light: the picture has its own (Khronos, KHR_materials_unlit)."""
+    tree['extensionsUsed'] = ['KHR_materials_unlit']
+    tree['materials'][0]['extensions'] = {'KHR_materials_unlit': {}}
 
 
 def import_trimesh() -> ModuleType:
