@@ -2,8 +2,9 @@
 
 python benchmarks/steady.py CONFIG CHECKPOINT
 
-Every walk is predicted once. Two rows each: the numbers as predicted, and as relative disparity
-whose range in every frame is 0 to 1, as MiDaS writes it, which flickers as a whole.
+Three rows a walk: depth as predicted; under a light whose brightness changes by 20 % from frame to
+frame; and that as relative disparity with a range of 0 to 1 in every frame, as MiDaS writes it.
+Flicker of pixels and of whole frames, see ``mmdpt.evaluation.flicker``, frame by frame > steady.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from mmdpt.scenes import render_walk
 
 
 def figures(predictions: list[Prediction], depth: np.ndarray) -> str:
-    """Flicker frame by frame and steady, their ratio, and AbsRel aligned frame by frame."""
+    """Flicker of pixels and frames, and AbsRel aligned frame by frame."""
     steady = Steady()
     output = predictions[0].output
     raw = np.stack([each.map for each in predictions])
@@ -30,9 +31,13 @@ def figures(predictions: list[Prediction], depth: np.ndarray) -> str:
         for maps in (raw, kept)
     ]
     return (
-        f'{100 * before:6.2f} % {100 * after:6.2f} % {before / after:6.1f} x   '
-        f'{errors[0]:.4f} {errors[1]:.4f}'
+        f'{before.pixels:8.2%} > {after.pixels:.2%}  {before.frames:8.2%} > {after.frames:.2%}  '
+        f'{errors[0]:8.4f} > {errors[1]:.4f}'
     )
+
+
+def flickering(image: np.ndarray, gain: float) -> np.ndarray:
+    return np.clip(255 * (gain * (image / 255) ** 2.2) ** (1 / 2.2), 0, 255).astype(np.uint8)
 
 
 def abs_rel(pred: np.ndarray, target: np.ndarray, output: str) -> float:
@@ -57,13 +62,19 @@ def main() -> None:
     parser.add_argument('checkpoint')
     args = parser.parse_args()
     predict = DPTInferencer(args.config, args.checkpoint)
-    print('walk               frame by frame  steady   ratio   AbsRel, steady')
+    print(f'{"":16}{"pixels":>16}{"frames":>17}{"AbsRel":>18}')
+    rng = np.random.default_rng(0)
     for index in range(4):
         walk = [rendering for _, rendering in render_walk(0, 'validation', index, (320, 240))]
         depth = np.stack([rendering.depth for rendering in walk])
-        predictions = [predict(rendering.image) for rendering in walk]
-        print(f'{index}: as predicted  {figures(predictions, depth)}')
-        print(f'{index}: range 0 to 1  {figures([*map(normalised, predictions)], depth)}')
+        print(f'{index} as predicted  ', figures([predict(each.image) for each in walk], depth))
+        gains = np.exp(0.2 * rng.normal(size=len(walk)))
+        lit = [
+            predict(flickering(*each))
+            for each in zip((view.image for view in walk), gains, strict=True)
+        ]
+        print(f'{index} changing light', figures(lit, depth))
+        print(f'{index} range 0 to 1  ', figures([*map(normalised, lit)], depth), flush=True)
 
 
 if __name__ == '__main__':

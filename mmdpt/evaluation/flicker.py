@@ -1,14 +1,25 @@
 """How much the depth of a video changes from frame to frame beyond the true depth."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .depth_alignment import align_depth
 
 
+class Flicker(NamedTuple):
+    """Mean change from frame to frame; 0.01 is about 1 %."""
+
+    pixels: float
+    """Of each pixel."""
+    frames: float
+    """Of each frame's median: the part that a scale can take away."""
+
+
 def flicker(
     preds: np.ndarray, targets: np.ndarray, output: str = 'relative', max_depth: float = 80.0
-) -> float:
-    """Compute the mean change from frame to frame of log(predicted depth / true depth).
+) -> Flicker:
+    """Compute the mean absolute change from frame to frame of log(predicted / true depth).
 
     Ours. Like the temporal alignment error of Video Depth Anything (arXiv:2501.12375) it is a
     relative change of depth, and scale and shift are fitted once for all frames: a fit for each
@@ -23,8 +34,7 @@ def flicker(
         max_depth: Cap of the predicted depth [m].
 
     Returns:
-        Mean over the pixels whose depth is known in both of two consecutive frames; 0.01 is about
-        1 %.
+        Means over the pixels whose depth is known in both of two consecutive frames.
 
     Raises:
         ValueError: If the shapes differ, there are no such pixels, or the output is unknown.
@@ -34,8 +44,9 @@ def flicker(
     depth = align_depth(
         preds, targets, valid, alignment=alignment, output=output, max_depth=max_depth
     )
-    changes = np.abs(np.diff(np.log(depth / targets), axis=0))
-    known = np.isfinite(changes)
-    if not known.any():
+    changes = [each[np.isfinite(each)] for each in np.diff(np.log(depth / targets), axis=0)]
+    changes = [each for each in changes if each.size]
+    if not changes:
         raise ValueError('there is no pixel of known depth in two consecutive frames')
-    return float(changes[known].mean())
+    medians = [np.median(each) for each in changes]
+    return Flicker(float(np.abs(np.concatenate(changes)).mean()), float(np.abs(medians).mean()))

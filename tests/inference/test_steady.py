@@ -45,8 +45,8 @@ def test_frames_of_any_scale_and_shift_flicker_a_third_with_equal_errors(walk):
     jitter = rng.normal(size=(2, 60, 1, 1))
     maps = np.exp(0.1 * jitter[0]) / depth + 0.03 * jitter[1]
     steady = steady_maps(predictions(images, maps))
-    assert flicker(steady, depth) < flicker(maps, depth) / 3
-    assert flicker(1 / depth, depth) < 1e-6
+    assert flicker(steady, depth).pixels < flicker(maps, depth).pixels / 3
+    assert flicker(1 / depth, depth).pixels < 1e-6
     for before, after, target in zip(maps, steady, depth, strict=True):
         np.testing.assert_allclose(aligned(before, target), aligned(after, target), rtol=1e-3)
 
@@ -57,7 +57,8 @@ def test_of_numbers_with_a_unit_the_scale_alone_is_steady_and_stays(walk, output
     scales = np.exp(np.random.default_rng(0).normal(0, 0.1, (60, 1, 1)))
     maps = scales * (depth if output == 'depth' else 1 / depth)
     steady = steady_maps(predictions(images, maps, output))
-    assert flicker(steady, depth, output) < flicker(maps, depth, output) / 3
+    before, after = (flicker(each, depth, output) for each in (maps, steady))
+    assert after.pixels < before.pixels / 3 and after.frames < before.frames / 3
     factors = steady / maps
     assert np.ptp(factors, axis=(1, 2)).max() < 1e-5  # no shift, no other shape
     # 20 frames are enough to forget the first
@@ -117,15 +118,18 @@ def test_labels_have_no_scale():
 
 @pytest.mark.parametrize('output', ['relative', 'depth'])
 def test_flicker_by_hand(output):
-    """One of two pixels is a tenth farther in the second frame than it should be."""
-    targets = np.array([[[2.0, 4.0, np.nan]], [[2.0, 3.0, 5.0]]])
+    """One of three pixels is a tenth farther in the second frame than it should be."""
+    targets = np.array([[[2.0, 4.0, 6.0, np.nan]], [[2.0, 3.0, 6.0, 5.0]]])
     preds = targets.copy()
-    assert flicker(preds, targets, 'depth') == 0
+    assert flicker(preds, targets, 'depth') == (0, 0)
     preds[1, 0, 0] *= 1.1
     if output == 'depth':
-        assert flicker(preds, targets, 'depth') == pytest.approx(np.log(1.1) / 2)
+        assert flicker(preds, targets, 'depth') == pytest.approx((np.log(1.1) / 3, 0))
+        assert flicker(preds[..., :1], targets[..., :1], 'depth').frames == pytest.approx(
+            np.log(1.1)
+        )
     else:  # one scale and shift of all frames change nothing
         disparity = np.where(np.isnan(targets), 0, 1 / targets)
-        assert flicker(3 * disparity + 1, targets) == pytest.approx(0, abs=1e-9)
+        assert flicker(3 * disparity + 1, targets) == pytest.approx((0, 0), abs=1e-9)
     with pytest.raises(ValueError, match='no pixel of known depth in two consecutive frames'):
         flicker(preds[:1], targets[:1], 'depth')
