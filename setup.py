@@ -16,6 +16,7 @@ APP = ['gradio>=6', 'trimesh']
 DOCS = ['furo', 'myst-nb', 'nbclient', 'sphinx']
 MESH = ['trimesh']
 ONNX = ['onnx', 'onnxruntime', 'onnxscript']
+OPENVINO = ['openvino', *ONNX]
 PEERS = ['segmentation-models-pytorch', 'transformers']
 TENSORBOARD = ['tensorboard']
 TIMM = ['timm>=1.0.31']
@@ -100,10 +101,12 @@ setup(
         'app': APP,
         'docs': DOCS,
         'mesh': MESH,
+        'int8': ['nncf', *OPENVINO],
         'onnx': ONNX,
+        'openvino': OPENVINO,
         'tensorboard': TENSORBOARD,
         'timm': TIMM,
         'bench': PEERS + TIMM,
-        'tests': TOOLS + DOCS + MESH + ONNX + PEERS + TENSORBOARD + TIMM,
+        'tests': TOOLS + DOCS + MESH + OPENVINO + PEERS + TENSORBOARD + TIMM,
     },
 )

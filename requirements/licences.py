@@ -19,7 +19,7 @@ CONSTRAINTS = ROOT / 'requirements' / 'constraints.txt'
 PERMISSIVE = re.compile(
     r'(?:LicenseRef-)?(?:MIT(?:-CMU)?|Apache(?:-2\.0)?(?: WITH LLVM-exception)?'
     r'|(?:0|[23]-Clause )?BSD(?:[- ][23]-Clause)?|ISC|PSF-2\.0|Python Software Foundation'
-    r'|Zlib|CC0-1\.0|BSL-1\.0|CNRI-Python|Public Domain)'
+    r'|Zlib|WTFPL|CC0-1\.0|BSL-1\.0|CNRI-Python|Public Domain)'
 )
 """May be combined with Apache-2.0 and passed on under it, with their notices."""
 WEAK_COPYLEFT = re.compile(r'MPL-2\.0')
@@ -29,7 +29,7 @@ PROPRIETARY = re.compile('LicenseRef-NVIDIA-Proprietary')
 KINDS = {'permissive': PERMISSIVE, 'weak copyleft': WEAK_COPYLEFT, 'proprietary': PROPRIETARY}
 
 SPELLINGS = {
-    r'Apache Software License|Apache 2\.0(?: License)?': 'Apache-2.0',
+    r'(?:OSI Approved :: )?Apache Software License|Apache 2\.0(?: License)?': 'Apache-2.0',
     r'Mozilla Public License 2\.0 \(MPL 2\.0\)': 'MPL-2.0',
     r'ISC [Ll]icense(?: \(ISCL\))?': 'ISC',
     r'(MIT|BSD|BSD 3-Clause|Foundation) License': r'\1',

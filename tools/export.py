@@ -1,11 +1,12 @@
-"""Write a model to a file that runs without mmdpt: ONNX, torch.export or TorchScript."""
+"""Write a model to a file that runs without mmdpt: ONNX, OpenVINO or torch.export."""
 
 import argparse
 from pathlib import Path
 
 from mmdpt.commands.tool import add_overrides, report_input_errors
 
-FORMATS = ('onnx', 'torch-export', 'torchscript')
+FORMATS = ('onnx', 'openvino', 'torch-export')
+SHOWN = ('mIoU', 'abs_rel')
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,7 +16,27 @@ def parse_args() -> argparse.Namespace:
         'checkpoint', nargs='?', help="checkpoint file; a released model's own by default"
     )
     parser.add_argument('--format', choices=FORMATS, required=True)
-    parser.add_argument('--out', type=Path, required=True, help='file to write: .onnx, .pt2 or .pt')
+    parser.add_argument(
+        '--out', type=Path, required=True, help='file to write: .onnx, .xml (and .bin) or .pt2'
+    )
+    parser.add_argument(
+        '--precision',
+        choices=('fp32', 'fp16', 'int8'),
+        default='fp32',
+        help='of the weights, for OpenVINO; int8 also of activations',
+    )
+    parser.add_argument(
+        '--calibration',
+        nargs='+',
+        default=[],
+        metavar='IMAGE',
+        help='for int8: images, folders or globs that are like those to come',
+    )
+    parser.add_argument(
+        '--data',
+        metavar='CONFIG',
+        help='print mIoU and AbsRel of the model and of the file on the test data of a config',
+    )
     parser.add_argument(
         '--no-verify',
         dest='verify',
@@ -34,19 +55,33 @@ def main() -> None:
     args = parse_args()
     from mmdpt.apis import init_model
     from mmdpt.checkpoints.reading.releases import RELEASES
+    from mmdpt.config import load_config
     from mmdpt.errors import InputError
-    from mmdpt.export import export_model
-    from mmdpt.export.writing import check_out
+    from mmdpt.export import FORMATS, export_model, loss_on_data, prepared_images
+    from mmdpt.export.writing import check_options, check_out
 
     check_out(args.out, args.format)
+    check_options(args.format, args.opset, args.precision, args.calibration)
     if args.checkpoint is None and args.config not in RELEASES:
         raise InputError(f'{args.config} is not the name of a released model: give a checkpoint')
+    data = None if args.data is None else load_config(args.data)
     model = init_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
-    comparisons = export_model(model, args.format, args.out, args.verify, args.opset)
+    images = prepared_images(model, args.calibration) if args.calibration else []
+    comparisons = export_model(
+        model, args.format, args.out, args.verify, args.opset, args.precision, images
+    )
     for comparison in comparisons:
         print(f'{comparison} of the greatest value')
     state = 'equal to the model' if comparisons else 'not compared with the model'
-    print(f'wrote {args.out} ({args.out.stat().st_size / 2**20:.1f} MiB), {state}')
+    if comparisons and args.precision != 'fp32':
+        state = f'as near to the model as {args.precision} must be'
+    size = sum(path.stat().st_size for path in args.out.parent.glob(f'{args.out.stem}.*'))
+    print(f'wrote {args.out} ({size / 2**20:.1f} MiB), {state}')
+    if data is not None:
+        run = FORMATS[args.format].writer.load(args.out)
+        for name, (ours, theirs) in loss_on_data(model, run, data).items():
+            if name.rpartition('/')[2] in SHOWN:
+                print(f'{name}: the model {ours:.4f}, the file {theirs:.4f} ({theirs - ours:+.4f})')
 
 
 if __name__ == '__main__':

@@ -33,7 +33,15 @@ def parse_args() -> argparse.Namespace:
     model = parser.add_mutually_exclusive_group()
     model.add_argument('--model', metavar='NAME', help='released model; default: dpt-hybrid-midas')
     model.add_argument('--config', help='config file, or the name of one; with --checkpoint')
-    parser.add_argument('--checkpoint', metavar='FILE', help='weights; of a release: its file')
+    parser.add_argument(
+        '--checkpoint', metavar='FILE', help='weights; of a release: its file; or see --backend'
+    )
+    parser.add_argument(
+        '--backend',
+        choices=['eager', 'onnx', 'openvino'],
+        default='eager',
+        help='what runs the network: torch, or another library a --checkpoint of tools/export.py',
+    )
     parser.add_argument(
         '--write',
         nargs='+',
@@ -126,6 +134,7 @@ def main() -> None:
                 args.precision,
                 cfg_options=args.cfg_options,
                 camera=camera,
+                backend=args.backend,
             ),
             args.batch_size,
             args.align,

@@ -1,7 +1,6 @@
 """ONNX files: torch.onnx's exporter writes them from a torch.export graph."""
 
 import contextlib
-import importlib
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +11,10 @@ import torch
 from torch import Tensor
 
 from mmdpt.errors import InputError
+from mmdpt.inference.backends import open_onnx, require
+from mmdpt.inference.metadata import INPUT, as_strings
 
-from .metadata import as_strings
-from .module import INPUT, ExportableModel
+from .module import ExportableModel
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 LEAST_OPSET = 18
@@ -25,11 +25,7 @@ GREATEST_FILE = 2**31
 
 def check_can_write(module: ExportableModel) -> None:
     """Raise InputError if a package is missing or the weights do not fit into one file."""
-    for name in PACKAGES:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            raise InputError(f"ONNX needs {name}: pip install 'mmdpt[onnx]'") from error
+    require(PACKAGES, 'ONNX', 'onnx')
     size = sum(tensor.nbytes for tensor in module.state_dict().values())
     if size >= GREATEST_FILE:
         raise InputError(
@@ -69,12 +65,7 @@ def write(
 
 def load(path: Path) -> Callable[[Tensor], list[Tensor]]:
     """Open a file in onnxruntime on the CPU."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    return lambda image: [
-        torch.from_numpy(output) for output in session.run(None, {INPUT: image.numpy()})
-    ]
+    return open_onnx(path).run
 
 
 @contextlib.contextmanager

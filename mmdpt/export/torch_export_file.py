@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
-from .metadata import FILE
-from .module import INPUT, ExportableModel
+from mmdpt.inference.metadata import FILE, INPUT
+
+from .module import ExportableModel
 
 
 def write(

@@ -1,35 +1,71 @@
 """Write a file, compare it with the model, and only then give it its name."""
 
-from functools import partial
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import torch
 from mmseg.models import BaseSegmentor
+from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.export import onnx_file, torch_export_file, torchscript_file
+from mmdpt.export import onnx_file, openvino_file, torch_export_file
 from mmdpt.files.atomic import atomic_path
+from mmdpt.inference.metadata import describe
 
-from .metadata import describe
 from .module import ExportableModel
-from .verification import Comparison, example_shape, first_line, verified_shapes, verify
+from .verification import TOLERANCES, Comparison, example_shape, first_line, verified_shapes, verify
 
-FORMATS: dict[str, tuple[str, ModuleType]] = {
-    'onnx': ('.onnx', onnx_file),
-    'torch-export': ('.pt2', torch_export_file),
-    'torchscript': ('.pt', torchscript_file),
+
+class Format(NamedTuple):
+    """A suffix, a module with ``write`` and ``load``, and the suffix of a file beside the first."""
+
+    suffix: str
+    writer: ModuleType
+    beside: str | None = None
+
+
+FORMATS: dict[str, Format] = {
+    'onnx': Format('.onnx', onnx_file),
+    'openvino': Format('.xml', openvino_file, '.bin'),
+    'torch-export': Format('.pt2', torch_export_file),
 }
-"""Suffix and writer of each format."""
 
 
 def check_out(path: Path, format_name: str) -> None:
     """Raise InputError if the suffix is not the format's or the file exists."""
-    suffix = FORMATS[format_name][0]
+    suffix, _, beside = FORMATS[format_name]
     if path.suffix != suffix:
         raise InputError(f'{path}: a file of {format_name} ends in {suffix}')
-    if path.exists():
-        raise InputError(f'{path} exists')
+    for each in (suffix, beside) if beside else (suffix,):
+        if path.with_suffix(each).exists():
+            raise InputError(f'{path.with_suffix(each)} exists')
+
+
+def check_options(
+    format_name: str, opset: int | None, precision: str, calibration: Sequence[Any]
+) -> dict[str, Any]:
+    """Give the options of a format's ``write``.
+
+    Raises:
+        InputError: If an option is not of the format, or does not fit the others.
+    """
+    writer = FORMATS[format_name].writer
+    if opset is not None and (writer is not onnx_file or opset < onnx_file.LEAST_OPSET):
+        raise InputError(
+            f'opset is the operator set of ONNX, {onnx_file.LEAST_OPSET} or above: got {opset} for '
+            f'{format_name}'
+        )
+    known = getattr(writer, 'PRECISIONS', ('fp32',))
+    if precision not in known:
+        raise InputError(f'{format_name} is written in {" or ".join(known)}, not in {precision}')
+    if (precision == 'int8') != bool(calibration):
+        raise InputError('int8, and no other precision, needs images for its calibration')
+    options = dict(opset=opset, precision=precision, calibration=calibration)
+    return {name: value for name, value in options.items() if value not in (None, 'fp32', [], ())}
 
 
 def export_model(
@@ -38,39 +74,39 @@ def export_model(
     out: str | Path,
     verified: bool = True,
     opset: int | None = None,
+    precision: str = 'fp32',
+    calibration: Sequence[Tensor] = (),
 ) -> list[Comparison]:
     """Export a model to a file that takes normalised images (N, 3, H, W) of any size.
 
     Args:
         model: A model of ``init_model``, on the CPU.
         format_name: A key of ``FORMATS``.
-        out: The file to write; it must not exist.
+        out: The file to write; it must not exist. OpenVINO's has a second one beside it, .bin.
         verified: Whether to load the file and compare it with the model at four shapes.
         opset: Operator set of ONNX, 18 or above; None: torch's.
+        precision: 'fp32'; for OpenVINO also 'fp16' or 'int8'.
+        calibration: Normalised images (N, 3, H, W), for int8, see ``prepared_images``.
 
     Returns:
         The comparisons; none without ``verified``.
 
     Raises:
-        InputError: If the file exists, the format cannot hold the model, a package is missing,
-            or the file does not compute what the model does. No file is left then.
+        InputError: If the file exists, the format cannot hold the model, an option is not of the
+            format, a package is missing, or the file does not compute what the model does. No file
+            is left then.
     """
     path = Path(out)
     check_out(path, format_name)
-    writer = FORMATS[format_name][1]
-    if opset is not None and (writer is not onnx_file or opset < onnx_file.LEAST_OPSET):
-        raise InputError(
-            f'opset is the operator set of ONNX, {onnx_file.LEAST_OPSET} or above: got {opset} for '
-            f'{format_name}'
-        )
-    write = writer.write if opset is None else partial(onnx_file.write, opset=opset)
+    options = check_options(format_name, opset, precision, calibration)
+    _, writer, beside = FORMATS[format_name]
     module = ExportableModel(model).eval()
     metadata = describe(model)
-    if writer is onnx_file:
-        onnx_file.check_can_write(module)
-    with atomic_path(path, parents=True) as unfinished:
+    getattr(writer, 'check_can_write', lambda module: None)(module)
+    with atomic_path(path, parents=True) as unfinished, _with(beside, unfinished, path):
         try:
-            write(module, torch.randn(example_shape(module)), unfinished, metadata)
+            write = writer.write
+            write(module, torch.randn(example_shape(module)), unfinished, metadata, **options)
         except (InputError, OSError):
             raise
         except Exception as error:  # exporters pass on errors of any layer
@@ -79,4 +115,18 @@ def export_model(
             ) from error
         if not verified:
             return []
-        return verify(module, writer.load(unfinished), verified_shapes(module))
+        shapes = verified_shapes(module)
+        return verify(module, writer.load(unfinished), shapes, TOLERANCES[precision])
+
+
+@contextmanager
+def _with(suffix: str | None, unfinished: Path, path: Path) -> Iterator[None]:
+    """Give the file beside the unfinished one its name too, or remove it, as ``atomic_path``."""
+    if suffix is None:
+        yield
+        return
+    try:
+        yield
+        os.replace(unfinished.with_suffix(suffix), path.with_suffix(suffix))
+    finally:
+        unfinished.with_suffix(suffix).unlink(missing_ok=True)

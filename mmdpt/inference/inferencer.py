@@ -19,10 +19,12 @@ from mmseg.structures import SegDataSample
 from mmdpt.errors import InputError
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 
+from .backends import Backend, model_of_file
 from .devices import Precision, store_weights_in, usable_device, usable_dtype
 from .focal import Camera
 from .images import ChannelOrder
 from .labels import classes_and_palette
+from .metadata import depth_head_of, segments
 from .model import init_model
 from .prediction import Prediction
 from .preparation import Preparation
@@ -50,10 +52,12 @@ class DPTInferencer(BaseInferencer):
         cfg_options: Overrides of the config, 'key=value'.
         camera: Camera of all pictures, for models whose depth depends on it (``canonical_focal``)
             and for points in space. By default that of each file's EXIF, or the config's.
+        backend: 'onnx' or 'openvino': the checkpoint is a file of ``export_model``, and that
+            library computes the network, on the CPU; OpenVINO in any precision of that CPU.
 
     Raises:
-        InputError: If model, checkpoint or device is not available, or the device does not compute
-            in the precision.
+        InputError: If model, checkpoint or device is not available, the device does not compute in
+            the precision, or the exported file is not of this model.
         ValueError: If the precision is none of the three.
     """
 
@@ -66,21 +70,25 @@ class DPTInferencer(BaseInferencer):
         compile: bool = False,
         cfg_options: Sequence[str] = (),
         camera: Camera | None = None,
+        backend: Backend = 'eager',
     ) -> None:
         self.camera = camera or Camera()
-        self.device = usable_device(device)
-        self.dtype = usable_dtype(precision, self.device)
-        self._loaded = init_model(model, checkpoint, str(self.device), cfg_options)
+        self.device = usable_device(device or (None if backend == 'eager' else 'cpu'))
+        self.dtype: torch.dtype | None = None
+        if backend == 'eager':
+            self.dtype = usable_dtype(precision, self.device)
+            self._loaded = init_model(model, checkpoint, str(self.device), cfg_options)
+        elif compile or self.device.type != 'cpu':
+            raise InputError(f'backend {backend} runs on the CPU and is not compiled')
+        else:
+            self._loaded = model_of_file(model, checkpoint, backend, precision, cfg_options)
         if self.dtype is not None:
             store_weights_in(self.dtype, self._loaded)
         super().__init__(
             self._loaded.cfg, device=str(self.device), scope='mmdpt', show_progress=False
         )
         head = self.model.decode_head
-        self.segments = not isinstance(head, DepthDPTHead)
-        self.depth_head: DepthDPTHead | None = (
-            getattr(self.model, 'depth_head', None) if self.segments else head
-        )
+        self.segments, self.depth_head = segments(self.model), depth_head_of(self.model)
         if self.segments:
             self.classes, self.palette = classes_and_palette(
                 self.model.dataset_meta, head.num_classes

@@ -1,5 +1,6 @@
 """Depth Anything 3's files become ours without remainder and give its own network's depth."""
 
+import copy
 import json
 import runpy
 import zlib
@@ -17,6 +18,7 @@ from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.config import load_config
 from mmdpt.errors import InputError
 from mmdpt.export.module import ExportableModel
+from mmdpt.inference.backends import run_instead
 from mmdpt.registry import MODELS
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_depth_anything_3.py')))
@@ -127,16 +129,18 @@ class MeanRatio(torch.nn.Module):
 
 
 def test_the_sky_comes_with_the_depth(record):
-    """Whole and by windows; exports leave it out."""
+    """Whole, by windows and in exports."""
     model, (height, width) = build(MONO, record), (70, 98)
     image = REFERENCE['REFERENCE']['image']((height, width))
     meta = dict(img_shape=(height, width), ori_shape=(140, 196))
     with torch.no_grad():
         outputs = model.inference(image, [meta])
-        (depth,) = ExportableModel(model)(image)
+        exported = ExportableModel(model)
         model.test_cfg.update(mode='slide', crop_size=(70, 98), stride=(70, 98))
         torch.testing.assert_close(model.inference(image, [dict(meta)]), outputs)
-    torch.testing.assert_close(depth, outputs[:, :1])
+        model.test_cfg.update(mode='whole')
+        torch.testing.assert_close(torch.cat(exported(image), dim=1), outputs)
+    assert exported.output_names == ['relative', 'sky']
     sky = outputs[0, 1] >= 0.3
     assert 0 < sky.float().mean() < 1 and len(outputs[0, 0][sky].unique()) == 1
     (sample,) = model.postprocess_result(outputs, [SegDataSample(metainfo=meta)])
@@ -151,6 +155,15 @@ def test_an_image_without_focal_length_is_named(record):
     meta = dict(img_path='a.jpg', img_shape=(70, 70))
     with pytest.raises(InputError, match=r'a\.jpg: depth in metres needs the focal length'):
         head.predict([torch.zeros(1, 32, 5, 5)] * 4, [meta], None)
+
+
+def test_an_exported_metric_model_still_takes_each_picture_s_focal_length(record):
+    model, image = build(METRIC, record), REFERENCE['REFERENCE']['image']((70, 98))
+    metas = [dict(img_shape=(70, 98), focal=450.0, scale_factor=(0.5, 0.7))]
+    with torch.no_grad():
+        expected, exported = model.encode_decode(image, metas), ExportableModel(model)
+        run_instead(other := copy.deepcopy(model), lambda images: list(exported(images)))
+        torch.testing.assert_close(other.encode_decode(image, metas), expected)
 
 
 def test_the_sky_does_not_train(record):

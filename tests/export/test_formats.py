@@ -2,29 +2,30 @@
 
 import itertools
 import json
+import shutil
 
 import numpy as np
 import onnx
 import onnxruntime
+import openvino
 import pytest
 import torch
 
 from mmdpt.errors import InputError
-from mmdpt.export import FORMATS, export_model
-from mmdpt.export.metadata import as_strings, describe
-
-pytestmark = pytest.mark.filterwarnings('ignore:`torch.jit:FutureWarning')
+from mmdpt.export import FORMATS, export_model, onnx_file
+from mmdpt.inference.backends import open_openvino
+from mmdpt.inference.metadata import as_strings, describe
 
 KINDS = (
     *('vit', 'relative', 'hybrid', 'small-hybrid', 'depth-anything', 'registers', 'joint'),
     *('dinov3', 'convnext'),
 )
-QUICK = [('relative', 'onnx'), ('relative', 'torch-export'), ('vit', 'torchscript')]
+QUICK = [('relative', 'onnx'), ('relative', 'openvino'), ('relative', 'torch-export')]
 """One export a format; what a file says is looked at in these."""
-ONNX_AND_TORCHSCRIPT = itertools.product(KINDS, ('onnx', 'torchscript'))
+ONNX_AND_OPENVINO = itertools.product(KINDS, ('onnx', 'openvino'))
 TORCH_EXPORT = itertools.product(('vit', 'relative', 'hybrid', 'depth-anything'), ['torch-export'])
 """ONNX goes through torch.export, too."""
-LONG = [pair for pair in (*ONNX_AND_TORCHSCRIPT, *TORCH_EXPORT) if pair not in QUICK]
+LONG = [pair for pair in (*ONNX_AND_OPENVINO, *TORCH_EXPORT) if pair not in QUICK]
 SHAPES = [(1, 3, 43, 113), (4, 3, 96, 48), (1, 3, 112, 70)]
 """None is among those that the export itself verifies."""
 
@@ -34,25 +35,36 @@ def open_onnx(path):
     return lambda image: session.run(None, {'image': image.numpy()})
 
 
+def open_xml(path):
+    compiled = openvino.Core().compile_model(path, 'CPU', dict(INFERENCE_PRECISION_HINT='f32'))
+    return lambda image: list(compiled(image.numpy()).to_tuple())
+
+
 OPENERS = {
     '.onnx': open_onnx,
+    '.xml': open_xml,
     '.pt2': lambda path: torch.export.load(path).module(),
-    '.pt': torch.jit.load,
 }
 
 
 @pytest.fixture(scope='module')
 def exported(build_tiny, tmp_path_factory):
-    """Export each pair once: model, path, comparisons."""
+    """Export each pair once: model, path, comparisons. OpenVINO's goes on from the ONNX file."""
     done = {}
 
     def export(kind, format_name):
         if (kind, format_name) not in done:
-            model = build_tiny(kind)
-            folder = tmp_path_factory.mktemp('exported')
-            path = folder / f'{kind}{FORMATS[format_name][0]}'
-            comparisons = export_model(model, format_name, path)
-            assert [file.name for file in folder.iterdir()] == [path.name]
+            suffix, _, beside = FORMATS[format_name]
+            model, folder = build_tiny(kind), tmp_path_factory.mktemp('exported')
+            path = folder / f'{kind}{suffix}'
+            with pytest.MonkeyPatch.context() as patch:
+                if format_name == 'openvino':
+                    _, onnx_path, _ = export(kind, 'onnx')
+                    copy = lambda *given: shutil.copy(onnx_path, given[2])  # noqa: E731
+                    patch.setattr(onnx_file, 'write', copy)
+                comparisons = export_model(model, format_name, path)
+            names = {path.name, path.with_suffix(beside or suffix).name}
+            assert {file.name for file in folder.iterdir()} == names
             done[kind, format_name] = model, path, comparisons
         return done[kind, format_name]
 
@@ -114,12 +126,18 @@ def test_onnx_names_its_inputs_outputs_and_axes(exported, kind, outputs):
 
 
 @pytest.mark.parametrize(
-    ('format_name', 'opset'), [('onnx', 17), ('torchscript', 18)], ids=['low', 'no ONNX']
+    ('name', 'options', 'message'),
+    [
+        ('onnx', dict(opset=17), '18 or above: got 17 for onnx'),
+        ('torch-export', dict(opset=18), '18 or above: got 18 for torch-export'),
+        ('onnx', dict(precision='fp16'), 'onnx is written in fp32, not in fp16'),
+        ('openvino', dict(precision='int8'), 'needs images for its calibration'),
+        ('openvino', dict(precision='fp16', calibration=[0]), 'int8, and no other precision'),
+    ],
 )
-def test_opset_that_cannot_be_is_refused(tmp_path, format_name, opset):
-    out = tmp_path / ('a.onnx' if format_name == 'onnx' else 'a.pt')
-    with pytest.raises(InputError, match=f'18 or above: got {opset} for {format_name}'):
-        export_model(None, format_name, out, opset=opset)
+def test_options_that_do_not_go_together_are_refused(tmp_path, name, options, message):
+    with pytest.raises(InputError, match=message):
+        export_model(None, name, tmp_path / f'a{FORMATS[name].suffix}', **options)
 
 
 def test_onnx_says_how_to_prepare_the_image_and_what_comes_out(exported):
@@ -146,14 +164,24 @@ def test_pt2_carries_the_same_as_an_extra_file(exported):
     assert said['resize']['multiple'] == 32
 
 
-def test_torchscript_carries_the_same_as_an_extra_file(exported):
-    _, path, _ = exported('vit', 'torchscript')
-    files = {'mmdpt.json': ''}
-    torch.jit.load(path, _extra_files=files)
-    said = json.loads(files['mmdpt.json'])
-    assert said['outputs'] == ['logits']
-    assert said['classes'][:2] == ['wall', 'building'] and len(said['classes']) == 150
-    assert 'output' not in said
+def test_openvino_carries_the_same(exported):
+    ours, path, _ = exported('relative', 'openvino')
+    said = open_openvino(path).metadata
+    assert said == as_strings(dict(describe(ours), precision='fp32'))
+
+
+def test_openvino_in_half_precision_is_half_as_long_and_near(exported, tmp_path, monkeypatch):
+    model, onnx_path, _ = exported('relative', 'onnx')
+    monkeypatch.setattr(onnx_file, 'write', lambda *given: shutil.copy(onnx_path, given[2]))
+    out = tmp_path / 'm.xml'
+    comparisons = export_model(model, 'openvino', out, precision='fp16')
+    assert 1e-6 < max(comparison.difference for comparison in comparisons) < 1e-3
+    _, whole, _ = exported('relative', 'openvino')
+    sizes = [path.with_suffix('.bin').stat().st_size for path in (out, whole)]
+    assert sizes[0] < 0.51 * sizes[1]
+    with pytest.raises(InputError, match=r'm\.bin exists'):
+        (tmp_path / 'm.xml').unlink()
+        export_model(model, 'openvino', out)
 
 
 def test_pt2_refuses_images_of_two_patches_as_it_says(exported):
@@ -165,7 +193,7 @@ def test_pt2_refuses_images_of_two_patches_as_it_says(exported):
             program(torch.zeros(1, 3, 32, 64))
 
 
-def test_onnx_and_torchscript_take_images_of_two_patches_and_less(exported):
+def test_onnx_and_openvino_take_images_of_two_patches_and_less(exported):
     image = torch.randn(1, 3, 9, 32)
-    for kind, format_name in (QUICK[0], QUICK[2]):
+    for kind, format_name in QUICK[:2]:
         assert_equals_eager(*exported(kind, format_name)[:2], image)

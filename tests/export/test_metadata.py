@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmdpt.export.metadata import as_strings, describe, resize_rule
+from mmdpt.inference.metadata import as_strings, describe, resize_rule
 from mmdpt.inference.model import build_model
 from mmdpt.version import __version__
 
@@ -64,7 +64,10 @@ def test_pictures_of_a_released_ade20k_model_are_resized_as_its_own_code_does():
 
 
 def test_metric_depth_says_unit_normalisation_and_the_way_back(write_config):
-    said = describe(build_model(str(write_config('hybrid'))))
+    said = describe(
+        build_model(str(write_config('hybrid')), ['model.decode_head.canonical_focal=300'])
+    )
+    assert said['canonical_focal'] == 300
     assert said['mmdpt_version'] == __version__
     assert said['channel_order'] == 'RGB'
     assert said['mean'] == said['std'] == [127.5] * 3
@@ -82,6 +85,7 @@ def test_depth_anything_says_its_own_normalisation(write_config):
     assert said['std'] == [58.395, 57.12, 57.375]
     assert said['resize']['size'] == [518, 518] and said['resize']['multiple'] == 14
     assert (said['output'], said['unit'], said['is_metric']) == ('relative', '', False)
+    assert 'canonical_focal' not in said
 
 
 def test_both_tasks_of_a_joint_model_are_described_in_strings_that_can_be_read_back(write_config):

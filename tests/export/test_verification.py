@@ -8,6 +8,7 @@ from mmdpt.export import onnx_file, torch_export_file
 from mmdpt.export.module import ExportableModel
 from mmdpt.export.verification import example_shape, verified_shapes, verify
 from mmdpt.export.writing import export_model
+from mmdpt.inference import backends
 
 
 @pytest.fixture(scope='module')
@@ -139,14 +140,14 @@ def test_a_wrong_name_is_refused_and_a_file_that_exists_kept(model, tmp_path, fo
 
 @pytest.mark.parametrize('package', onnx_file.PACKAGES)
 def test_a_missing_package_is_named_with_its_command(module, monkeypatch, package):
-    importer = onnx_file.importlib.import_module
+    importer = backends.importlib.import_module
 
     def without(name):
         if name == package:
             raise ModuleNotFoundError(name)
         return importer(name)
 
-    monkeypatch.setattr(onnx_file.importlib, 'import_module', without)
+    monkeypatch.setattr(backends.importlib, 'import_module', without)
     with pytest.raises(InputError, match=rf"needs {package}: pip install 'mmdpt\[onnx\]'"):
         onnx_file.check_can_write(module)
 

@@ -202,7 +202,7 @@ class DepthDPTHead(DPTDecoder):
             pred = torch.cat((pred, sky), dim=1)
         return pred if fits else F.interpolate(pred, size=size, mode='bilinear')
 
-    def _camera_factors(self, metas: Sequence[dict], like: Tensor) -> Tensor:
+    def camera_factors(self, metas: Sequence[dict], like: Tensor) -> Tensor:
         """Give each image's focal length over the canonical one, (N, 1, 1, 1)."""
         assert self.canonical_focal is not None
         factors = [focal_length(meta, self.focal) / self.canonical_focal for meta in metas]
@@ -220,7 +220,7 @@ class DepthDPTHead(DPTDecoder):
             target = 1 / target
         if self.canonical_focal is not None:
             metas = [sample.metainfo for sample in batch_data_samples]
-            target = target / self._camera_factors(metas, target)
+            target = target / self.camera_factors(metas, target)
         if self.output == 'depth':
             low, high = self.parametrisation.bounds
             target = target.where((target >= low) & (target <= high), torch.nan)
@@ -241,7 +241,7 @@ class DepthDPTHead(DPTDecoder):
         pred = cut_to(self.with_sky(taps), input_size(batch_img_metas[0]))
         pred, sky = pred[:, :1], pred[:, 1:]
         if self.canonical_focal is not None:
-            pred = pred * self._camera_factors(batch_img_metas, pred)
+            pred = pred * self.camera_factors(batch_img_metas, pred)
         low, high = self.clamp
         pred = pred if low is None and high is None else pred.clamp(low, high)
         return torch.cat((pred, sky), dim=1) if sky.shape[1] else pred

@@ -7,13 +7,33 @@ from typing import Any
 import torch
 from mmseg.models import BaseSegmentor
 
-from mmdpt.inference.preparation import picture_pipeline
+from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 from mmdpt.version import __version__
 
-from .module import depth_head_of, output_names, segments
+from .preparation import picture_pipeline
 
 FILE = 'mmdpt.json'
-"""Name of the metadata inside .pt2 and .pt files."""
+"""Name of the metadata inside files that have no place of their own for it."""
+INPUT, LOGITS, SKY = 'image', 'logits', 'sky'
+
+
+def depth_head_of(model: BaseSegmentor) -> DepthDPTHead | None:
+    """Return the head that predicts depth, or None if the model only segments."""
+    head = getattr(model, 'depth_head', model.decode_head)
+    return head if isinstance(head, DepthDPTHead) else None
+
+
+def segments(model: BaseSegmentor) -> bool:
+    """Whether a model gives class logits."""
+    return not isinstance(model.decode_head, DepthDPTHead)
+
+
+def output_names(model: BaseSegmentor) -> list[str]:
+    """Name the outputs: 'logits'; 'relative', 'disparity' or 'depth'; 'sky' of a sky branch."""
+    names, head = [LOGITS] * segments(model), depth_head_of(model)
+    if head is not None:
+        names += [head.output] + [SKY] * (head.predictor.sky is not None)
+    return names
 
 
 def describe(model: BaseSegmentor) -> dict[str, Any]:
@@ -23,7 +43,8 @@ def describe(model: BaseSegmentor) -> dict[str, Any]:
         Values that JSON can hold. Every model has ``channel_order``, ``mean`` and ``std`` (for
         values 0..255, in that order), ``resize`` (see ``resize_rule``), ``outputs`` (their
         names), ``inference`` (the mode of test_cfg; the caller cuts the windows of 'slide') and
-        versions. Depth adds ``output``, ``unit``, ``is_metric`` and ``resize_back``. Segmentation
+        versions. Depth adds ``output``, ``unit``, ``is_metric``, ``resize_back`` and, if the caller
+        multiplies it by the camera's focal length over that, ``canonical_focal`` [px]. Segmentation
         adds ``classes``, and ``threshold`` where there is a single logit.
     """
     return dict(
@@ -132,6 +153,9 @@ def _depth(model: BaseSegmentor) -> dict[str, Any]:
         align_corners=test_cfg.get('resize_align_corners', head.align_corners),
         clamp=list(head.clamp),
     )
-    return dict(
+    said = dict(
         output=head.output, unit=head.unit, is_metric=head.is_metric, resize_back=resize_back
     )
+    if head.canonical_focal is not None:
+        said['canonical_focal'] = head.canonical_focal
+    return said
