@@ -83,7 +83,8 @@ def compare(case: str, dtype: str, batch: int, repeats: int, rate: float, device
     contenders = rivals.build(case, names, DTYPES[dtype], device)
     half = dtype != 'fp32'
     if half:
-        whole = rivals.build(case, names, torch.float32, device)  # mmseg's weights are ours, too
+        own = [name for name in names if name not in rivals.EXPORTED]
+        whole = rivals.build(case, own, torch.float32, device)  # mmseg's weights are ours, too
         contenders['transformers, float32'] = whole['transformers']
     with torch.inference_mode():
         outputs = {name: rival(images).float() for name, rival in contenders.items()}

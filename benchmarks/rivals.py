@@ -2,8 +2,11 @@
 
 import copy
 import logging
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn as nn
@@ -15,12 +18,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmdpt.apis import build_model
 from mmdpt.checkpoints import to_foreign, to_ours
 from mmdpt.checkpoints.layouts.transformers_folder import describe
+from mmdpt.export import onnx_file
+from mmdpt.export.module import ExportableModel
+from mmdpt.export.verification import example_shape
+from mmdpt.inference.backends import Opened, open_onnx, open_openvino
 from mmdpt.inference.devices import store_weights_in
 
+EXPORTED = ('onnxruntime', 'openvino')
+"""Run our exported file on a CPU; onnxruntime in float32 alone."""
 CASES = {
-    'depth-large': ('dpt_vit-l16_mix6', 384, ('mmdpt', 'transformers')),
+    'depth-large': ('dpt_vit-l16_mix6', 384, ('mmdpt', 'transformers', *EXPORTED)),
     'depth-hybrid': ('dpt_hybrid_mix6', 384, ('mmdpt', 'transformers')),
-    'depth-base': ('dpt_vit-b16_mix6', 384, ('mmdpt', 'transformers')),
+    'depth-base': ('dpt_vit-b16_mix6', 384, ('mmdpt', 'transformers', *EXPORTED)),
     'segmentation-large': ('dpt_vit-l16_ade20k', 480, ('mmdpt', 'transformers')),
     'segmentation-base': ('dpt_vit-b16_ade20k', 512, ('mmdpt', 'transformers', 'mmseg', 'smp')),
 }
@@ -43,11 +52,16 @@ class Rival:
         if self.name == 'mmdpt' and self.dtype != torch.float32:
             with torch.autocast(images.device.type, self.dtype):  # as DPTInferencer
                 return self.forward(self.model, images)
+        if self.name in EXPORTED:
+            return self.forward(self.model, images)
         return self.forward(self.model, images.to(self.dtype))
 
 
 def build(case: str, names: Sequence[str], dtype: torch.dtype, device: str) -> dict[str, Rival]:
-    """Build the named rivals of a case, in evaluation mode."""
+    """Build the named rivals of a case, in evaluation mode, but those that lack device or type."""
+    half = dtype != torch.float32
+    able = EXPORTED[1 if half else 0 :] if device == 'cpu' and dtype != torch.float16 else ()
+    names = [name for name in names if name not in EXPORTED or name in able]
     logging.disable(logging.WARNING)
     torch.manual_seed(0)
     config, side, _ = CASES[case]
@@ -60,11 +74,14 @@ def build(case: str, names: Sequence[str], dtype: torch.dtype, device: str) -> d
         reference = mmseg_model(side)
         spread(reference)
         ours.load_state_dict(to_ours(reference.state_dict(), 'mmseg')[0], strict=False)
+    open_here = partial(open_openvino, precision='bf16' if half else 'fp32')
     makers = dict(
         mmdpt=lambda: Rival('mmdpt', ours, dtype, run_mm),
         transformers=lambda: Rival('transformers', transformers_model(ours), dtype, run_hf),
         mmseg=lambda: Rival('mmseg', reference, dtype, run_mm),
         smp=lambda: Rival('smp', smp_model(side), dtype, run_plain),
+        onnxruntime=lambda: Rival('onnxruntime', ExportedFile(ours, open_onnx), dtype, run_plain),
+        openvino=lambda: Rival('openvino', ExportedFile(ours, open_here), dtype, run_plain),
     )
     rivals = {name: makers[name]() for name in names}
     for rival in rivals.values():
@@ -82,6 +99,21 @@ def compiled(rival: Rival) -> Rival:
     for part in (model.backbone, model.decode_head):
         part.forward = torch.compile(part.forward)
     return Rival('mmdpt', model, rival.dtype, rival.forward)
+
+
+class ExportedFile(nn.Module):
+    """Our model as the ONNX file that it is exported to, run by another library."""
+
+    def __init__(self, model: nn.Module, opened_by: Callable[[Path], Opened]) -> None:
+        super().__init__()
+        module = ExportableModel(model).eval()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, 'model.onnx')
+            onnx_file.write(module, torch.randn(example_shape(module)), path, {})
+            self.run = opened_by(path).run
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.run(images)[0]
 
 
 def spread(model: nn.Module) -> None:
