@@ -1,6 +1,7 @@
 """Label maps are mmseg's, bit for bit, in a part of the memory."""
 
 import json
+from itertools import chain
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from mmseg.structures import SegDataSample
 from torch.profiler import ProfilerActivity, profile
 
 from mmdpt.models.segmentors import encoder_decoder as module
-from mmdpt.models.segmentors.encoder_decoder import label_map
+from mmdpt.models.segmentors.encoder_decoder import groups, label_map
 
 PADDING = dict(padding_size=[3, 2, 1, 4])
 FLIPS = [dict(flip=True, flip_direction=axis) for axis in ('horizontal', 'vertical')]
@@ -103,6 +104,17 @@ def test_few_logits_are_labelled_as_by_mmseg():
     logits = confident(11, 60, 67)
     for meta in (dict(ori_shape=(90, 120)), dict(ori_shape=(90, 120), **PADDING, **FLIPS[0])):
         assert torch.equal(label_map(logits, meta, True), of_mmseg(logits, meta, True))
+
+
+@pytest.mark.parametrize('num_classes', range(1, 40))
+def test_groups_have_eight_classes_and_the_rest_its_place(num_classes):
+    whole = [list(group) for group in groups(range(num_classes), num_classes)]
+    assert list(chain(*whole)) == list(range(num_classes))
+    assert all(len(group) == 8 for group in whole[:-1])
+    assert 3 < len(whole[-1]) < 12 or num_classes < 4
+    few = [list(group) for group in groups([0, num_classes - 1], num_classes)]
+    assert {0, num_classes - 1} <= set(chain(*few))
+    assert few[-1] == (whole[-1] if num_classes % 8 else [0] + 7 * [num_classes - 1])
 
 
 def peak_bytes(function, folder):
