@@ -132,15 +132,12 @@ def test_a_tensor_that_is_laid_out_otherwise_is_copied(kind):
     assert model.weight.data_ptr() != COPIED[kind].data_ptr()
 
 
-def test_one_tensor_under_two_names_fills_two_parameters():
+def test_one_tensor_of_two_parameters_and_one_number_of_all_take_memory_for_each():
     model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
     shared = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     fill(model, {'0.weight': shared, '1.weight': shared})
     model[0].weight.data.zero_()
     assert model[1].weight.tolist() == [[1, 2], [3, 4]]
-
-
-def test_one_number_for_all_of_a_parameter_takes_memory_for_each():
     model = nn.Linear(2, 2, bias=False)
     fill(model, dict(weight=torch.ones(1).expand(2, 2)))
     model.weight.data[0, 0] = 5
@@ -165,14 +162,11 @@ def test_a_parameter_of_a_file_does_not_decide_what_trains():
     assert model.weight.is_leaf and model.bias.tolist() == [1, 1]
 
 
-def test_keys_of_no_parameter_and_parameters_without_a_key_are_left():
+def test_what_the_file_or_the_model_alone_has_is_left():
     model = nn.BatchNorm1d(2)
     fill(model, dict(weight=torch.tensor([2.0, 3.0]), other=torch.ones(1)))
     assert model.weight.tolist() == [2, 3]
     assert model.bias.tolist() == [0, 0] and model.num_batches_tracked == 0
-
-
-def test_a_buffer_that_no_checkpoint_has_stays():
     model = nn.Module()
     model.register_buffer('mean', torch.tensor([1.0]), persistent=False)
     fill(model, dict(mean=torch.tensor([9.0])))

@@ -62,13 +62,10 @@ def test_unreachable_address_says_how_to_go_on(monkeypatch, tmp_path):
         PretrainedInit(address)(build())
 
 
-def test_other_width_is_refused_with_its_keys(tmp_path):
+def test_other_width_and_another_layout_are_refused(tmp_path):
     path = save(tmp_path / 'wide.pth', build(embed_dims=48, feedforward_channels=96))
     with pytest.raises(InputError, match=r'cls_token: checkpoint \(1, 1, 48\), model \(1, 1, 24\)'):
         PretrainedInit(path, prefix='backbone.')(build())
-
-
-def test_file_of_another_layout_is_refused(tmp_path):
     path = save(tmp_path / 'other.pth', build(), prefix='encoder.')
     with pytest.raises(InputError, match='missing'):
         PretrainedInit(path, prefix='backbone.')(build())
@@ -115,13 +112,10 @@ def test_each_kind_of_mismatch_is_named():
     assert '1 missing (a.bias)' in str(mismatch)
 
 
-def test_own_weights_match():
+def test_own_weights_match_and_long_lists_are_cut():
     model = nn.Linear(2, 3)
     assert compare(model, model.state_dict()).fills
     assert str(compare(model, model.state_dict())) == 'of 2 keys of the model: all match'
-
-
-def test_long_lists_are_cut():
     model = nn.Sequential(*(nn.Linear(1, 1) for _ in range(10)))
     assert str(compare(model, {})).endswith('and 12 more)')
     assert not compare(model, {}).fills_most

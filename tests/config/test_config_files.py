@@ -21,12 +21,9 @@ def test_name_and_path_give_the_same_config():
     assert load_config(by_name.filename).pretty_text == by_name.pretty_text
 
 
-def test_unknown_name_gives_the_nearest():
+def test_unknown_name_gives_the_nearest_and_a_missing_path_is_named():
     with pytest.raises(InputError, match='nearest names: dpt_vit-l16_ade20k'):
         load_config('dpt_vit-l16_ade')
-
-
-def test_missing_path_is_named():
     with pytest.raises(InputError, match=r'no config file configs/mine\.py'):
         load_config('configs/mine.py')
 

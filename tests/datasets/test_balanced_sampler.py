@@ -118,15 +118,12 @@ def test_skip_continues_as_an_uninterrupted_run(monkeypatch, rank, seen):
         resumed.skip(-1)
 
 
-def test_the_seed_decides():
+def test_the_seed_decides_and_iterating_anew_starts_anew_whatever_the_epoch():
     dataset = concat(5, 50)
     one, same, other = (first(BalancedSampler(dataset, seed=s), 100) for s in (1, 1, 2))
     assert one == same
     assert one != other
     assert isinstance(BalancedSampler(dataset).seed, int)
-
-
-def test_set_epoch_changes_nothing_and_iterating_anew_starts_anew():
     sampler = BalancedSampler(concat(5, 50), seed=1)
     before = first(sampler, 40)
     sampler.set_epoch(3)

@@ -74,12 +74,15 @@ def test_largest_value_is_depth_unless_listed(tmp_path):
     assert np.isnan(depth[0, 0])
 
 
-def test_mask_makes_invalid(tmp_path):
+def test_mask_makes_invalid_unless_it_is_of_another_size(tmp_path):
     mask = write_map(tmp_path / 'm.png', np.array([[255, 0, 1], [255, 255, 0]], np.uint8))
     depth = load(write_map(tmp_path / 'd.png', DEPTH), depth_mask_path=str(mask))
     np.testing.assert_array_equal(
         depth, np.array([[np.nan, np.nan, 2.5], [np.nan, 4, np.nan]], np.float32)
     )
+    mask = write_map(tmp_path / 'm.png', np.full((3, 3), 255, np.uint8))
+    with pytest.raises(InputError, match=r'mask .*m\.png is 3 x 3 px, its image .* 3 x 2 px'):
+        load(write_map(tmp_path / 'd.png', DEPTH), depth_mask_path=str(mask))
 
 
 @pytest.mark.parametrize(
@@ -135,12 +138,6 @@ def test_unknown_format_is_named(tmp_path):
 def test_values_that_are_no_depth(tmp_path, name, values, message):
     with pytest.raises(InputError, match=message):
         load(write_map(tmp_path / name, values))
-
-
-def test_mask_of_another_size(tmp_path):
-    mask = write_map(tmp_path / 'm.png', np.full((3, 3), 255, np.uint8))
-    with pytest.raises(InputError, match=r'mask .*m\.png is 3 x 3 px, its image .* 3 x 2 px'):
-        load(write_map(tmp_path / 'd.png', DEPTH), depth_mask_path=str(mask))
 
 
 def test_map_without_a_valid_pixel(tmp_path):

@@ -90,14 +90,11 @@ def test_draws_are_the_samplers_and_a_later_start_goes_on_as_an_uninterrupted_ru
     assert first(on_rank(monkeypatch, 1, 2, make(), start), 30) == whole[start:]
 
 
-def test_sampler_that_ends_is_shuffled_anew():
+def test_sampler_that_ends_is_shuffled_anew_whatever_epoch_is_set_from_outside():
     draws = first(PositionSampler(shuffled_epochs()), 22)
     epochs = [[index for index, _ in draws[:11]], [index for index, _ in draws[11:]]]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(11))
     assert epochs[0] != epochs[1]
-
-
-def test_walks_are_equal_and_an_epoch_from_outside_changes_nothing():
     sampler = PositionSampler(shuffled_epochs(), 5)
     expected = first(sampler, 20)
     sampler.set_epoch(3)

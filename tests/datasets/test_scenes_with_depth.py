@@ -77,15 +77,12 @@ def test_labels_are_those_of_the_data_set_without_depth(root):
     assert 'depth_map_path' not in plain.get_data_info(0)
 
 
-def test_sample_carries_what_the_loader_needs(root):
+def test_sample_carries_what_the_loader_needs_and_names_both_files_when_packed(root):
     info = build(root, 'validation').get_data_info(1)
     assert info['depth_map_path'] == f'{root}/nyu/annotations/test/street_0002_00002.png'
     assert info['depth_scale'] == 1000
     assert info['invalid_values'] == (0,)
-
-
-def test_packed_sample_names_both_files_and_how_labels_count(root):
-    """IoUMetric writes label maps in file values where the sample says so."""
+    # IoUMetric writes label maps in file values where the sample says so
     sample = build(root)[0]['data_samples']
     assert sample.seg_map_path.endswith('annotations/training/scene_00000001.png')
     assert sample.depth_map_path.endswith('nyu/annotations/train/playroom_0001_00001.png')

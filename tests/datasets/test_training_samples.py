@@ -103,15 +103,13 @@ def test_bad_sample_stops_with_the_loaders_words_and_its_file(error, message):
         TrainingSamples(Files(bad={3: error}), seed=0).read(Draw(3, 50))
 
 
-def test_other_error_keeps_its_cause_and_gets_the_file():
+def test_other_error_keeps_its_cause_and_gets_the_file_or_number():
     samples = TrainingSamples(Files(bad={3: ZeroDivisionError('by nothing')}), seed=0)
     with pytest.raises(RuntimeError, match=r'^f/3\.png: ZeroDivisionError: by nothing$') as caught:
         samples.read(Draw(3, 50))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert not isinstance(caught.value, InputError)
 
-
-def test_data_set_without_file_names_is_named_by_number():
     class Numbers:
         def __getitem__(self, index):
             raise InputError('broken')

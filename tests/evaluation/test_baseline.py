@@ -9,16 +9,13 @@ from PIL import Image
 from mmdpt.evaluation import median_depth, most_frequent_class
 
 
-def test_by_hand():
+def test_most_frequent_class_by_hand():
     train = [np.array([[0, 1], [1, 255]]), np.array([[0, 1], [0, 1]]), np.array([[1, 1], [0, 1]])]
     # prediction [[0, 1], [0, 1]]: right at 2 of 3 valid pixels
     test = [np.array([[0, 0], [255, 1]])]
     metrics = most_frequent_class(train, test, 2)
     assert metrics['aAcc'] == pytest.approx(200 / 3)
     assert metrics['mIoU'] == pytest.approx((1 / 2 + 1 / 2) / 2 * 100)
-
-
-def test_no_training_labels():
     with pytest.raises(ValueError, match='no training labels'):
         most_frequent_class([], [np.zeros((2, 2))], 2)
 

@@ -36,12 +36,9 @@ def test_the_relation_is_between_depths():
     assert whdr(sample((FARTHER, CLOSER, '<'), pred=1 / DISPARITY), output='depth') == 100
 
 
-def test_mean_over_pairs_of_all_images():
+def test_mean_over_pairs_of_all_images_that_have_some():
     right, wrong = (FARTHER, CLOSER, '>'), (FARTHER, CLOSER, '<')
     assert whdr(sample(right), sample(right, wrong), sample(wrong), sample(right)) == 40
-
-
-def test_image_without_pairs_is_left_out():
     named = dict(img_path='empty.thumb', pred_depth_map=dict(data=DISPARITY))
     assert whdr(named, sample((FARTHER, CLOSER, '>'))) == 0
     with pytest.raises(InputError, match='none of 1 images has ordinal pairs'):

@@ -49,12 +49,9 @@ def test_own_row_stands_first_with_dashes_for_the_sets_left_out():
     assert 'Another number' not in table and 'At most' not in table
 
 
-def test_other_number_of_images_is_said():
+def test_other_number_of_images_and_a_limit_are_said():
     table = zero_shot_table('mine', {'kitti': 9.0, 'nyu': 8.0}, {'kitti': 652, 'nyu': 654})
     assert 'than the paper: KITTI 652 (paper: 161).' in table
-
-
-def test_limit_is_said():
     table = zero_shot_table('mine', {'nyu': 8.0}, {'nyu': 5}, limit=5)
     assert 'At most the first 5 images of each set: no figure of a whole set.' in table
 
@@ -82,8 +79,5 @@ def test_a_constant_change_is_certain_however_hard_the_images():
     table = ablation_table({'base': base, 'worse': worse}, 'base').splitlines()
     assert table[2] == '| base | 0.3000 | - | 0.700 | 2.00 |'
     assert table[3] == '| worse | 0.3200 | +0.0200 (+0.0200 to +0.0200) | 0.700 | 2.00 |'
-
-
-def test_different_images_cannot_be_compared():
     with pytest.raises(ValueError):
         ablation_table({'base': np.zeros((2, 3)), 'other': np.zeros((3, 3))}, 'base')

@@ -32,14 +32,11 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert (tmp_path / 'a').read_bytes() == b'1'  # the outer block ends last
 
 
-def test_longest_name_that_a_file_may_have(tmp_path):
+def test_longest_name_and_permissions_are_those_of_any_new_file(tmp_path):
     path = tmp_path / ('a' * 251 + '.npy')
     with atomic_path(path) as unfinished:
         unfinished.write_bytes(b'')
     assert path.exists()
-
-
-def test_permissions_are_those_of_any_new_file(tmp_path):
     (tmp_path / 'plain').write_bytes(b'')
     with atomic_path(tmp_path / 'a') as unfinished:
         unfinished.write_bytes(b'')

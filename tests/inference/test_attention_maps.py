@@ -176,14 +176,11 @@ def attention(patches, extent, query=(0, 0), **shares):
     return Attention(5, query, None, values, extent, **{'readout': 0, 'registers': 0, **shares})
 
 
-def test_spread_interpolates_between_centres_of_patches():
+def test_spread_interpolates_between_centres_of_patches_and_leaves_padding_out():
     """Two patches over 8 px: centres at 2 and 6, straight between them, even outside."""
     (row,) = spread(attention([[0.0, 0.8]], (1.0, 2.0)), (8, 1))
     np.testing.assert_allclose(row, [0, 0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.8], atol=1e-6)
-
-
-def test_spread_leaves_padding_out():
-    """Of the second patch only half is image: 12 px are 1.5 patches of 8 px."""
+    # of the second patch only half is image: 12 px are 1.5 patches of 8 px
     (row,) = spread(attention([[0.0, 0.8]], (0.5, 1.5)), (12, 1))
     np.testing.assert_allclose(row, [0] * 4 + [0.05 + 0.1 * k for k in range(8)], atol=0.011)
 

@@ -153,13 +153,10 @@ def test_the_second_of_two_machines_meets_at_the_first(recorded, script):
     assert f'.py {" ".join(files)} --launcher pytorch --amp' in called
 
 
-def test_runs_on_one_machine_do_not_meet_at_one_port(recorded):
+def test_runs_on_one_machine_have_a_port_each_and_time_to_save_a_checkpoint(recorded):
     assert '--standalone' in recorded('dist_train.sh', 'CONFIG', 2)
     own = recorded('dist_train.sh', 'CONFIG', 2, PORT='29501')
     assert own[own.index('--master_port') + 1] == '29501'
-
-
-def test_torchrun_waits_while_a_checkpoint_is_saved(recorded):
     assert recorded('dist_train.sh', 'CONFIG', 2)[-1] == '600'
     own = dict(TORCH_ELASTIC_SHUTDOWN_TIMEOUT='1800')
     assert recorded('dist_train.sh', 'CONFIG', 2, **own)[-1] == '1800'

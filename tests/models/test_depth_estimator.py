@@ -142,13 +142,10 @@ def test_bilinear_between_pixel_centres_or_corners(test_cfg, expected):
     torch.testing.assert_close(enlarge([0.0, 4.0], 4, **test_cfg), torch.tensor(expected).float())
 
 
-def test_bicubic_of_the_same_size_changes_nothing():
+def test_bicubic_changes_no_equal_size_and_makes_no_depth_of_a_failed_prediction():
     """So that KITTI's crop, seen at its own size, is evaluated as it was predicted."""
     row = torch.rand(30).tolist()
     assert torch.equal(enlarge(row, 30, resize_mode='bicubic'), torch.tensor(row))
-
-
-def test_a_failed_prediction_is_not_clamped_into_a_depth():
     depth = enlarge([1.0] * 7 + [NAN], 16, (0.1, 10.0), resize_mode='bicubic')
     assert depth[-1].isnan() and depth[:8].eq(1).all()
 

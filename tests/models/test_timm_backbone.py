@@ -126,13 +126,10 @@ def test_taps_are_those_of_the_family(name, strides, has_readout):
     )
 
 
-def test_twelve_and_forty_blocks_are_tapped_at_equal_distances():
+def test_blocks_are_tapped_at_equal_distances_and_none_is_built_after_the_last():
     with torch.device('meta'):
         assert TimmDPTBackbone('vit_tiny_patch16_224').out_indices == [2, 5, 8, 11]
         assert TimmDPTBackbone('vit_7b_patch16_dinov3').out_indices == [9, 19, 29, 39]
-
-
-def test_what_follows_the_last_tap_is_not_built():
     model = build('vit', out_indices=(0, 1))
     names = {name.partition('timm_model.')[2] for name, _ in model.named_parameters()}
     assert {name.split('.')[1] for name in names if name.startswith('blocks.')} == {'0', '1'}
@@ -238,17 +235,14 @@ def test_settings_that_do_not_fit_are_refused(settings, error, message):
         TimmDPTBackbone(**{'model_name': 'vit_tiny_patch16_224', **settings})
 
 
-def test_a_model_of_one_size_says_so():
+def test_models_of_one_size_or_whose_maps_do_not_cover_the_image_are_refused():
     model = TimmDPTBackbone('levit_128s').eval()
     assert len(model(torch.zeros(1, 3, 224, 224))) == 3
     with pytest.raises(
         InputError, match=r'levit_128s .*\(64, 128\) px, only of its own \(224, 224\)'
     ):
         model(torch.zeros(1, 3, 50, 70))
-
-
-def test_maps_that_do_not_cover_the_image_are_refused():
-    """Inception convolves without padding."""
+    # Inception convolves without padding
     model = TimmDPTBackbone('inception_v3').eval()
     with pytest.raises(InputError, match=r'inception_v3 .*\(20, 28\), not the stride 4 '):
         model(torch.zeros(1, 3, 70, 97))

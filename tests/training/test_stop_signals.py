@@ -97,15 +97,12 @@ def batches():
     return iterator
 
 
-def test_worker_outlives_the_signals_of_other_processes(batches):
+def test_worker_outlives_the_signals_of_others_and_ends_at_the_word_of_its_own_process(batches):
     worker = batches._workers[0]
     for name in ('TERM', 'USR1'):
         subprocess.run(['kill', '-s', name, str(worker.pid)], check=True)
     assert [int(next(batches)) for _ in range(20)] == list(range(1, 21))
     assert worker.is_alive()
-
-
-def test_worker_ends_at_the_word_of_its_own_process(batches):
     batches._workers[0].terminate()
     batches._workers[0].join(60)
     assert batches._workers[0].exitcode == 0

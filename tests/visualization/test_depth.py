@@ -38,12 +38,9 @@ def test_colours_are_matplotlibs_ends_those_of_what_is_beyond_and_nan_is_black()
     np.testing.assert_array_equal(colourise_depth(values, 0, 1), expected)
 
 
-def test_range_is_that_of_the_finite_values():
+def test_range_is_that_of_the_finite_values_if_there_are_any():
     values = np.append(np.arange(101.0), [np.nan, np.inf, -np.inf])
     assert colour_range(values) == (2, 98)
-
-
-def test_range_of_nothing_is_refused():
     with pytest.raises(ValueError, match='the map holds no finite number'):
         colour_range(np.array([np.nan, np.inf]))
 
