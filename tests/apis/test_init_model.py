@@ -89,7 +89,7 @@ def test_initial_weights_that_the_config_names_are_not_looked_for(written, tmp_p
     assert_is_loaded_from(init_model(str(named), checkpoint), config, checkpoint)
 
 
-def test_without_a_checkpoint_random_values_are_those_of_building(written):
+def test_random_values_are_those_of_building_and_none_is_drawn_with_a_checkpoint(written):
     config, _ = written('segmentation')
     torch.manual_seed(7)
     expected = build_model(config).state_dict()
@@ -98,9 +98,6 @@ def test_without_a_checkpoint_random_values_are_those_of_building(written):
     state_dict = init_model(config).state_dict()
     assert all(torch.equal(state_dict[key], expected[key]) for key in expected)
     assert torch.equal(torch.rand(1), next_number)
-
-
-def test_with_a_checkpoint_nothing_random_is_drawn(written):
     config, checkpoint = written('segmentation')
     before = torch.get_rng_state()
     init_model(config, checkpoint)

@@ -237,12 +237,7 @@ def test_the_log_in_mmengine_files_is_skipped(tmp_path):
     assert set(torch.serialization.get_safe_globals()) == before
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r'no checkpoint file .*gone\.pth$'):
-        read_checkpoint(tmp_path / 'gone.pth')
-
-
-def test_another_kind_of_file_is_named(tmp_path):
+def test_a_missing_file_and_one_of_another_kind_or_without_tensors_are_named(tmp_path):
     np.savez(tmp_path / 'weights.npz', a=np.zeros(1))
     for name, content in (
         ('text.pth', b'no checkpoint'),
@@ -252,9 +247,8 @@ def test_another_kind_of_file_is_named(tmp_path):
     for path in tmp_path.iterdir():
         with pytest.raises(InputError, match=path.name):
             read_checkpoint(path)
-
-
-def test_a_file_without_tensors_is_named(tmp_path):
+    with pytest.raises(InputError, match=r'no checkpoint file .*gone\.pth$'):
+        read_checkpoint(tmp_path / 'gone.pth')
     path = tmp_path / 'weights.pth'
     torch.save({'epoch': 3}, path)
     with pytest.raises(InputError, match=r"weights\.pth is no state dict: \['epoch'\]"):

@@ -84,15 +84,12 @@ def test_sizes_are_a_range_of_the_files_and_the_pipeline_runs_whole(root):
     assert rows['size after pipeline [px]'] == ['40 x 30']
 
 
-def test_files_beside_the_images_are_a_note(root):
+def test_files_beside_the_images_and_a_depth_file_of_two_are_notes(root):
     (root / 'images' / 'train' / 'z.heic').touch()
     for dataset in (segmentation(root), depth(root)):
         text = format_report(check(dataset))
         assert '1 files have another suffix than the images and are left out:' in text
         assert 'z.heic' in text
-
-
-def test_depth_file_of_two_images_is_a_note(root):
     (root / 'list.txt').write_text('p.jpg p.png\nq.jpg p.png\n')
     reports = check(depth(root, ann_file='list.txt'))
     assert 'note: train: 1 label or depth files belong to several' in format_report(reports)

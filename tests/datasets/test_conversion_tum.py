@@ -62,7 +62,7 @@ def test_association_equals_the_definition_on_random_times():
     assert associate(first.tolist(), second.tolist()) == sorted(expected)
 
 
-def test_list_says_scale_and_intrinsics_to_the_data_set(sequence):
+def test_list_says_scale_and_intrinsics_and_a_second_run_leaves_it_alone(sequence):
     summary = convert_tum([sequence])
     assert (summary.num_pairs, summary.num_unpaired) == (3, 1)
     assert (sequence / LIST_FILE).read_text().splitlines() == [
@@ -75,6 +75,11 @@ def test_list_says_scale_and_intrinsics_to_the_data_set(sequence):
     assert len(dataset) == 3
     assert np.unique(dataset[0]['gt_depth_map']).tolist() == [1.0]
     assert dataset[0]['intrinsics'] == (520.90862, 521.007327, 325.141442, 249.701764)
+    convert_tum([sequence])
+    before = (sequence / LIST_FILE).stat()
+    convert_tum([sequence])
+    after = (sequence / LIST_FILE).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_folder_of_another_name_has_no_intrinsics(sequence):
@@ -83,14 +88,6 @@ def test_folder_of_another_name_has_no_intrinsics(sequence):
     assert all(line.endswith(',5000,') for line in (folder / LIST_FILE).read_text().split()[1:])
     dataset = DepthListDataset(ann_file=str(folder / LIST_FILE), pipeline=PIPELINE)
     assert 'intrinsics' not in dataset.get_data_info(0)
-
-
-def test_second_run_leaves_the_list_alone(sequence):
-    convert_tum([sequence])
-    before = (sequence / LIST_FILE).stat()
-    convert_tum([sequence])
-    after = (sequence / LIST_FILE).stat()
-    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
 def test_sequences_count_together(sequence, tmp_path):

@@ -92,12 +92,9 @@ def test_what_is_missing_is_named(root, change, message):
         build(root, **change)
 
 
-def test_list_of_names_as_in_mmseg(root):
+def test_list_of_names_as_in_mmseg_or_of_pairs_with_focal_length(root):
     dataset = build(root, ann_file=write(root, 'list.txt', 'train/r', '', 'train/p'))
     assert [dataset.get_data_info(k)['img_path'][-5:] for k in range(2)] == ['r.jpg', 'p.jpg']
-
-
-def test_list_of_pairs_with_focal_length(root):
     dataset = listed(root, '/images/train/p.jpg /annotations/train/q.png 518.8579')
     info = dataset.get_data_info(0)
     assert info['img_path'] == f'{root}/images/train/p.jpg'

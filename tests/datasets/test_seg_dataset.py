@@ -58,11 +58,14 @@ def test_what_is_missing_is_named(root, change, message):
         SegDataset(**{**SETTINGS, 'data_root': str(root), **change})
 
 
-def test_images_without_label_are_all_named(root):
+def test_images_without_label_are_all_named_of_a_list_too(root):
     (root / 'labels' / 'q.png').unlink()
     (root / 'labels' / 'r.png').unlink()
     with pytest.raises(InputError, match=r'2 images have no label:\s+\S*q\.jpg[\s\S]*r\.jpg'):
         build(root)
+    (root / 'train.txt').write_text('p\nzzz\n')
+    with pytest.raises(InputError, match=r'1 images have no label:\s+\S*zzz\.jpg'):
+        build(root, ann_file='train.txt')
 
 
 def test_list_file_equals_mmsegs(root):
@@ -76,12 +79,6 @@ def test_list_file_equals_mmsegs(root):
         mine = ours.get_data_info(index)
         assert mine.pop('num_classes') == 3
         assert mine == theirs.get_data_info(index)
-
-
-def test_list_file_with_an_image_that_is_not_there(root):
-    (root / 'train.txt').write_text('p\nzzz\n')
-    with pytest.raises(InputError, match=r'1 images have no label:\s+\S*zzz\.jpg'):
-        build(root, ann_file='train.txt')
 
 
 @pytest.mark.parametrize(

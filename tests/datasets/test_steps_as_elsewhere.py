@@ -168,7 +168,7 @@ def test_pixels_equal_those_of_the_processor(size, settings):
     assert results['img'].dtype == np.uint8
 
 
-def test_sizes_by_hand():
+def test_sizes_by_hand_and_a_float_image_is_refused():
     """Height 100 to 70 is the smaller change: width 150 * 0.7 = 105, to 98 or 112; 7.5 is even."""
     step = ResizeAsTransformers(70, keep_ratio=True, multiple=14)
     depth = np.ones((100, 150), np.float32)
@@ -180,9 +180,6 @@ def test_sizes_by_hand():
     assert results['scale'] == (112, 70)
     assert results['scale_factor'] == pytest.approx((112 / 150, 0.7))
     assert ResizeAsTransformers(70).transform(dict(img=picture(100, 150)))['scale'] == (70, 70)
-
-
-def test_a_float_image_is_refused():
     with pytest.raises(ValueError, match='expected a uint8 image, got float32'):
         ResizeAsTransformers(70).transform(dict(img=picture(9, 9).astype(np.float32)))
 

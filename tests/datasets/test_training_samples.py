@@ -140,15 +140,12 @@ def test_bad_sample_alone_is_replaced_and_noted():
     assert ('f/5.png', 'f/5.png: ValueError: odd') in {skipped[1] for skipped in twice}
 
 
-def test_substitute_depends_on_the_seed_and_is_augmented_anew():
+def test_substitute_depends_on_the_seed_and_is_of_the_same_part_of_a_concatenation():
     dataset = Files(size=1000, bad={3: broken('f/3.png')})
     draws = [read(skipping(dataset, seed), 3, 50) for seed in (0, 1)]
     assert draws[0][1]['path'] != draws[1][1]['path']
     assert draws[0][0] != read(TrainingSamples(dataset, 0), 4, 50)[0]
-
-
-def test_substitute_is_of_the_same_part_of_a_concatenation():
-    """So that a mix keeps its shares, and labels do not become depth."""
+    # so that a mix keeps its shares, and labels do not become depth
     parts = [Files('a', 5), Files('b', 20, {7: broken('b/7.png')}), Files('c', 5)]
     samples = skipping(ConcatDataset(parts))
     paths = {read(samples, 5 + 7, position)[1]['path'] for position in range(300)}

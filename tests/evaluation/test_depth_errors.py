@@ -89,17 +89,14 @@ def test_alignment_recovers_depth_whatever_invalid_pixels_hold(depths, alignment
     np.testing.assert_allclose(depth[valid], target[valid], rtol=1e-9)
 
 
-def test_clamped_to_the_range():
+def test_depth_and_fitted_disparity_are_clamped_to_the_range():
     target, valid = np.ones((1, 4)), np.ones((1, 4), bool)
     depth = align_depth(np.array([[-1.0, 0, 5, 99]]), target, valid, min_depth=0.1, max_depth=10)
     np.testing.assert_array_equal(depth, [[0.1, 0.1, 5, 10]])
     disparity = np.array([[-1.0, 0, 0.2, 99]])
     depth = align_depth(disparity, target, valid, output='disparity', min_depth=0.1, max_depth=10)
     np.testing.assert_allclose(depth, [[10, 10, 5, 0.1]])
-
-
-def test_least_squares_clamps_disparity_to_the_cap():
-    """The line through (0, 0.01), (1, 0.5), (2, 0.99) gives 0.01, which is 100 m, at 0."""
+    # the line through (0, 0.01), (1, 0.5), (2, 0.99) gives 0.01, which is 100 m, at 0
     target = 1 / np.array([[0.01, 0.5, 0.99]])
     valid = np.ones_like(target, bool)
     pred = np.array([[0.0, 1, 2]])

@@ -148,7 +148,7 @@ def test_rows_of_csv_and_json_lines(tmp_path):
     assert headers == [['a', 'b']]
 
 
-def test_wrong_header_is_in_line_1(tmp_path):
+def test_wrong_header_is_in_line_1_and_a_wrong_line_is_named(tmp_path):
     path = tmp_path / 'a.csv'
     path.write_text('a,b\n1,2\n')
 
@@ -158,8 +158,6 @@ def test_wrong_header_is_in_line_1(tmp_path):
     with pytest.raises(InputError, match=r'a\.csv, line 1: no c'):
         read_rows(path, refuse)
 
-
-def test_wrong_line_is_named(tmp_path):
     def parse(line):
         if line == 'b':
             raise InputError('not a')

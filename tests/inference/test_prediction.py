@@ -175,14 +175,11 @@ def test_what_is_near_is_bright(output):
     assert (steps >= -1).all() and columns.max() - columns.min() > 500
 
 
-def test_depth_and_its_disparity_have_the_same_colours_at_their_ends():
+def test_a_given_range_colours_frames_alike_of_depth_and_of_its_disparity():
     depth = of_map(RAMP, 'depth').colour_map(1, 5)
     disparity = of_map(1 / RAMP, 'disparity').colour_map(1 / 5, 1)
     for column in (0, -1):
         np.testing.assert_array_equal(depth[0, column], disparity[0, column])
-
-
-def test_given_range_colours_two_frames_alike():
     near, far = of_map(RAMP).colour_map(0, 10), of_map(RAMP + 1).colour_map(0, 10)
     step = np.abs(RAMP[0] - RAMP[0, 0] - 1).argmin()
     assert np.abs(near[:, step].astype(int) - far[:, 0]).max() <= 3

@@ -28,9 +28,6 @@ def test_bytes_by_hand_which_opencv_and_we_read(tmp_path):
         assert path.read_bytes() == b'Pf\n3 2\n-1.000000\n' + numbers
     np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), VALUES)
     np.testing.assert_array_equal(read_depth_file(str(path)), VALUES, strict=True)
-
-
-def test_one_channel_may_have_an_axis(tmp_path):
     values = np.arange(6.0).reshape(2, 3, 1)
     write_pfm(tmp_path / 'a.pfm', values)
     np.testing.assert_array_equal(read_depth_file(str(tmp_path / 'a.pfm')), values[..., 0])

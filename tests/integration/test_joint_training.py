@@ -56,11 +56,8 @@ def test_both_tasks_train_and_are_evaluated(trained_jointly):
     assert 0 <= miou <= 100 and abs_rel > 0 and 0 <= d1 <= 1
 
 
-def test_test_gives_the_metrics_of_the_last_validation(trained_jointly, tested_jointly):
+def test_validation_has_metrics_and_pictures_of_a_test(trained_jointly, tested_jointly):
     assert metrics(tested_jointly[1]) == metrics(trained_jointly[1])
-
-
-def test_validation_draws_its_first_images_as_a_test_does(trained_jointly, tested_jointly):
     work_dir, console = trained_jointly
     path = work_dir / 'pictures' / 'iter_4.png'
     assert f'picture of the validation: {path}' in console

@@ -76,14 +76,11 @@ def test_a_foreign_file_is_loaded_the_same_way(start, weights):
     assert 'is a checkpoint of isl-org (segmentation)' in log and 'for equal numbers' not in log
 
 
-def test_another_architecture_is_refused(start, weights):
+def test_another_architecture_and_an_unknown_name_are_refused(start, weights):
     keys = ('model.backbone.arch.embed_dims', 'model.decode_head.embed_dims')
     narrow = [f'{key}=12' for key in keys]
     with pytest.raises(InputError, match=r'checkpoint tiny does not fit the model .*: of .* shape'):
         start('load_from=tiny', *narrow, 'model.decode_head.channels=4')
-
-
-def test_an_unknown_name_is_refused(start, weights):
     with pytest.raises(
         InputError, match=r'no checkpoint file tinny, and list_models\(\) has no release'
     ):

@@ -249,7 +249,7 @@ def hybrid_encoder():
     return tiny.randomise(VisionTransformerDPT(tiny.LAYERS, 64, out_indices=(1, 3), stem=STEM))
 
 
-def test_tap_without_channels_goes_to_its_convolution_as_it_is():
+def test_tap_without_channels_goes_to_its_convolution_as_it_is_without_a_scale():
     reassemble = Reassemble((6, 5), (None, 4), 3, (1, 1), 'project')
     feature = torch.randn(1, 6, 4, 5)
     taps = [(feature, None), (torch.randn(1, 5, 2, 3), torch.randn(1, 5))]
@@ -258,9 +258,6 @@ def test_tap_without_channels_goes_to_its_convolution_as_it_is():
     expected = F.conv2d(feature, reassemble.blocks[0].to_fusion.weight, padding=1)
     torch.testing.assert_close(reassemble(taps)[0], expected)
     torch.testing.assert_close(reassemble([feature, taps[1]])[0], expected)
-
-
-def test_tap_without_channels_has_no_scale():
     with pytest.raises(ValueError, match='keeps its scale: 1, got 2'):
         Reassemble((6, 5), (None, 4), 3, (2, 1))
 

@@ -116,7 +116,7 @@ def test_without_the_hook_every_update_is_made():
     assert w.isnan().all()
 
 
-def test_infinite_gradients_are_the_scalers_where_there_is_one(amp_on_cpu):
+def test_infinite_gradients_are_the_scalers_until_its_scale_falls_to_nothing(amp_on_cpu):
     """It leaves them out, and finds its scale by them."""
     w = weight()
     optimizer = torch.optim.SGD([w], lr=1.0)
@@ -125,9 +125,6 @@ def test_infinite_gradients_are_the_scalers_where_there_is_one(amp_on_cpu):
     assert wrapper.finding is None
     assert w.tolist() == [1.0, 2.0]
     assert wrapper.loss_scaler.get_scale() == 4.0
-
-
-def test_a_scale_that_falls_to_nothing_stops_the_training(amp_on_cpu):
     w = weight()
     wrapper = wrapped(AmpOptimWrapper, torch.optim.SGD([w], lr=1.0), loss_scale='dynamic')
     with pytest.raises(InputError, match=r'the loss scale fell to .*: the gradients are infinite'):

@@ -62,16 +62,13 @@ def test_second_signal_ends_the_process_as_if_uncaught(caught, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_released_signals_are_whose_they_were():
+def test_released_signals_are_whose_they_were_and_other_threads_may_not_catch_them():
     before = [signal.getsignal(number) for number in STOP_SIGNALS]
     signals = StopSignals(Agreement())
     signals.catch()
     assert [signal.getsignal(number) for number in STOP_SIGNALS] != before
     signals.release()
     assert [signal.getsignal(number) for number in STOP_SIGNALS] == before
-
-
-def test_thread_that_may_not_catch_them_is_told():
     told = []
     thread = threading.Thread(target=lambda: told.append(StopSignals(Agreement()).catch()))
     thread.start()

@@ -110,10 +110,13 @@ def test_path_without_a_run_is_named(tmp_path):
         read_run(tmp_path)
 
 
-def test_binary_file_is_no_log(tmp_path):
+def test_binary_file_is_no_log_and_a_run_named_twice_is_refused(tmp_path):
     (tmp_path / 'a.pth').write_bytes(b'\xff\xfe\x00')
     with pytest.raises(InputError, match=r'a\.pth is no text'):
         read_run(tmp_path / 'a.pth')
+    write(tmp_path, '1', [train(1, 5.0)])
+    with pytest.raises(InputError, match='named twice'):
+        read_runs([tmp_path, f'{tmp_path}/.'])
 
 
 def test_names_are_the_fewest_folders_that_differ(tmp_path):
@@ -123,12 +126,6 @@ def test_names_are_the_fewest_folders_that_differ(tmp_path):
     assert list(read_runs([tmp_path / 'a/seg', tmp_path / 'b/seg'])) == ['a/seg', 'b/seg']
     file = tmp_path / 'a/seg/1/vis_data/scalars.json'
     assert list(read_runs([file, tmp_path / 'b/seg'])) == ['1', 'seg']
-
-
-def test_a_run_named_twice_is_refused(tmp_path):
-    write(tmp_path, '1', [train(1, 5.0)])
-    with pytest.raises(InputError, match='named twice'):
-        read_runs([tmp_path, f'{tmp_path}/.'])
 
 
 def test_keys_are_the_loss_and_the_main_metrics_or_those_asked_for(tmp_path):

@@ -69,16 +69,13 @@ def test_weights_and_number_types(weight, dtype):
     torch.testing.assert_close(gradient, torch.autograd.grad(loss, logits)[0])
 
 
-def test_no_labelled_pixel_has_loss_and_gradient_zero():
+def test_value_without_a_labelled_pixel_and_without_gradients():
     logits, label = example((14, 18))
     total, correct = upsampled_cross_entropy(
         logits, torch.full_like(label, IGNORED), (14, 18), True, IGNORED
     )
     (gradient,) = torch.autograd.grad(total, logits)
     assert total == 0 and correct == 0 and not gradient.any()
-
-
-def test_without_gradients_there_is_the_value():
     logits, label = example((14, 18))
     arguments = (logits, label, (14, 18), True, IGNORED)
     expected, _ = upsampled_cross_entropy(*arguments)

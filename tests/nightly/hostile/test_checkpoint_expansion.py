@@ -94,17 +94,14 @@ def test_a_cut_archive_is_named(checkpoint):
         check_archive(checkpoint)
 
 
-def test_a_tensor_that_repeats_one_number_is_refused(save):
+def test_a_tensor_that_repeats_one_number_is_refused_and_shared_memory_passes(save):
     """Stride 0: some bytes in the file, 4 TB for whoever copies it."""
     path = save(a=torch.zeros(1).expand(10**6, 10**6))
     assert path.stat().st_size < 3000
     message = rf'has \d+ bytes, but its tensors are {4 * 10**12}, more than the {1 << 20} '
     with pytest.raises(InputError, match=message):
         read_checkpoint(path)
-
-
-def test_tensors_that_share_memory_pass(save):
-    """Tied weights."""
+    # tied weights
     weight = torch.zeros(1 << 19)
     path = save(a=weight, b=weight, c=weight.view(512, 1024))
     assert path.stat().st_size * GREATEST_EXPANSION > 3 * weight.nbytes > path.stat().st_size
@@ -125,7 +122,7 @@ def test_a_tensor_that_is_not_plain_memory_is_refused(save, tensor, kind):
         read_checkpoint(path)
 
 
-def test_lists_that_hold_one_list_twice_are_refused(save):
+def test_lists_that_hold_one_list_twice_or_themselves_are_refused(save):
     """30 lists in the file, 2^30 for whoever walks through them."""
     value = [0]
     for _ in range(30):
@@ -133,9 +130,6 @@ def test_lists_that_hold_one_list_twice_are_refused(save):
     path = save(state_dict=dict(a=torch.zeros(1)), meta=dict(a=value))
     with pytest.raises(InputError, match=r'but the objects in it are 3221\d{6}, more than'):
         read_checkpoint(path)
-
-
-def test_a_list_that_holds_itself_is_refused(save):
     value = []
     value.append(value)
     path = save(state_dict=dict(a=torch.zeros(1)), meta=dict(a=value))
