@@ -189,33 +189,28 @@ def test_disparity_becomes_depth(root):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(image=None), 'no image'),
-        (dict(depth=None), 'expected either depth or disparity'),
-        (dict(disparity='annotations/train/p.png'), 'expected either depth or disparity'),
-        (dict(scale=None), 'no scale'),
-        (dict(scale=0), 'scale must be one positive number, got 0'),
-        (dict(scale=[1, 2]), r'scale must be one positive number, got \[1, 2\]'),
-        (dict(scale='mm'), "scale must be numbers, got 'mm'"),
-        (dict(invalid='none'), "invalid must be numbers, got 'none'"),
-        (dict(intrinsics=[1, 2, 3]), r'intrinsics must be fx fy cx cy, got \[1, 2, 3\]'),
-        (dict(unit='mm'), 'unknown column unit: expected image, depth'),
-        (dict(image=3), 'a path must be a string, got 3'),
-    ],
-)
-def test_line_with_one_thing_wrong(root, change, message):
-    with pytest.raises(InputError, match=rf'own\.jsonl, line 2: {message}'):
-        from_json(root, P, {**P, **change})
-
-
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
+        *(
+            (change, rf'own\.jsonl, line 2: {message}')
+            for change, message in [
+                (dict(image=None), 'no image'),
+                (dict(depth=None), 'expected either depth or disparity'),
+                (dict(disparity='annotations/train/p.png'), 'expected either depth or disparity'),
+                (dict(scale=None), 'no scale'),
+                (dict(scale=0), 'scale must be one positive number, got 0'),
+                (dict(scale=[1, 2]), r'scale must be one positive number, got \[1, 2\]'),
+                (dict(scale='mm'), "scale must be numbers, got 'mm'"),
+                (dict(invalid='none'), "invalid must be numbers, got 'none'"),
+                (dict(intrinsics=[1, 2, 3]), r'intrinsics must be fx fy cx cy, got \[1, 2, 3\]'),
+                (dict(unit='mm'), 'unknown column unit: expected image, depth'),
+                (dict(image=3), 'a path must be a string, got 3'),
+            ]
+        ),
         (dict(image='images/train/gone.jpg'), r'1 listed images do not exist:\s+\S*gone\.jpg'),
         (dict(depth='gone.png'), r'1 images have no depth file:\s+\S*p\.jpg.*gone\.png'),
         (dict(mask='gone.png'), r'1 images have no mask:\s+\S*p\.jpg.*gone\.png'),
     ],
 )
-def test_listed_file_that_does_not_exist(root, change, message):
+def test_line_with_one_thing_wrong(root, change, message):
     with pytest.raises(InputError, match=message):
         from_json(root, P, {**P, **change})
 

@@ -51,9 +51,12 @@ def labels(dataset, index=0):
         ),
         (dict(ann_file='train.txt'), r'list file .*train\.txt does not exist'),
         (dict(img_suffix='.tiff'), r'no image \*\.tiff in .*images'),
+        (dict(metainfo=dict(classes=[str(k) for k in range(256)])), 'has 256 classes: .* 1 to 255'),
+        (dict(metainfo={}), 'has 0 classes: metainfo.classes must name'),
+        (dict(label_map={'255': 1}), "whole numbers as in the files, got '255'"),
     ],
 )
-def test_what_is_missing_is_named(root, change, message):
+def test_what_is_missing_and_wrong_settings_are_named(root, change, message):
     with pytest.raises(InputError, match=message):
         SegDataset(**{**SETTINGS, 'data_root': str(root), **change})
 
@@ -141,19 +144,6 @@ def test_step_that_would_lower_labels_otherwise_than_the_data_set_is_refused(roo
     with pytest.raises(InputError, match='reduce_zero_label=True, and its data set False'):
         build(root, pipeline=steps)[0]
     assert build(root, pipeline=steps, reduce_zero_label=True)[0]['gt_seg_map'].max() == 255
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (dict(metainfo=dict(classes=[str(k) for k in range(256)])), 'has 256 classes: .* 1 to 255'),
-        (dict(metainfo={}), 'has 0 classes: metainfo.classes must name'),
-        (dict(label_map={'255': 1}), "whole numbers as in the files, got '255'"),
-    ],
-)
-def test_wrong_settings_are_named(root, options, message):
-    with pytest.raises(InputError, match=message):
-        build(root, **options)
 
 
 @pytest.mark.parametrize(

@@ -29,23 +29,21 @@ def depth_of(dataset, index=0):
     return dataset[index]['data_samples'].gt_depth_map.data[0].numpy()
 
 
-@pytest.mark.parametrize('kind', [DIWDataset, ETH3DDataset, SintelDataset, SUNRGBDDataset])
-def test_missing_root_is_named(tmp_path, kind):
-    with pytest.raises(InputError, match=r'data root .*gone does not exist'):
-        build(kind, tmp_path / 'gone')
-
-
 @pytest.mark.parametrize(
-    ('kind', 'message'),
+    ('kind', 'root', 'message'),
     [
-        (ETH3DDataset, r'no image images/dslr_images/\*\.JPG in any scene of'),
-        (SUNRGBDDataset, r'no folder with image/ and depth_bfx/ below'),
+        *(
+            (kind, 'gone', r'data root .*gone does not exist')
+            for kind in (DIWDataset, ETH3DDataset, SintelDataset, SUNRGBDDataset)
+        ),
+        (ETH3DDataset, '', r'no image images/dslr_images/\*\.JPG in any scene of'),
+        (SUNRGBDDataset, '', r'no folder with image/ and depth_bfx/ below'),
     ],
 )
-def test_root_without_scenes(tmp_path, kind, message):
+def test_missing_root_or_one_without_scenes_is_named(tmp_path, kind, root, message):
     (tmp_path / 'kv1').mkdir()
     with pytest.raises(InputError, match=message):
-        build(kind, tmp_path)
+        build(kind, tmp_path / root)
 
 
 # ETH3D
