@@ -37,6 +37,12 @@ MODELS = {  # base config, changes of the backbone and of the head
         tiny.HEAD,
     ),
     'dinov3': ('dinov3/dpt_dinov3-b16_nyu', TIMM['dinov3'], dict(channels=8)),
+    'beit': (
+        'dpt/dpt_beit-b16_mix6',
+        dict(TIMM['beit'], out_indices=tiny.TAPS),
+        dict(channels=8, reassemble_channels=(4, 8, 12, 16)),
+    ),
+    'swinv2': ('dpt/dpt_swin2-t_mix6', TIMM['swinv2'], dict(channels=8)),
     'convnext': ('dpt/dpt_convnext-b_ade20k', TIMM['convnext'], dict(channels=8)),
     'joint': ('dpt/dpt_vit-ti16_scenes-joint', VIT, tiny.HEAD),
 }

@@ -18,7 +18,7 @@ from mmdpt.inference.metadata import as_strings, describe
 
 KINDS = (
     *('vit', 'relative', 'hybrid', 'small-hybrid', 'depth-anything', 'registers', 'joint'),
-    *('dinov3', 'convnext'),
+    *('dinov3', 'beit', 'swinv2', 'convnext'),
 )
 QUICK = [('relative', 'onnx'), ('relative', 'openvino'), ('relative', 'torch-export')]
 """One export a format; what a file says is looked at in these."""

@@ -14,6 +14,11 @@ NUM_OF_CLASS_TOKEN = 3
 """Rows of the table that are no distance: class token to patch, patch to it, and to itself."""
 
 
+def is_graph() -> bool:
+    """Whether a graph for any size is being made."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 class AnySizeAttention(Attention):
     """Attention whose relative positions are interpolated to the grid of the image.
 
@@ -24,11 +29,12 @@ class AnySizeAttention(Attention):
     """Patches of the image (h, w)."""
 
     def _get_rel_pos_bias(self) -> Tensor:
-        grid = self.image_grid
-        if grid is None or grid == tuple(self.window_size):
+        grid, in_graph = self.image_grid, is_graph()
+        if grid is None or (not in_graph and grid == tuple(self.window_size)):
             return super()._get_rel_pos_bias()
         table = resize_table(self.relative_position_bias_table, self.window_size, grid)
-        index = relative_positions(grid, table.device)
+        positions = relative_positions.__wrapped__ if in_graph else relative_positions
+        index = positions(grid, table.device)
         return table[index].permute(2, 0, 1)[None]
 
 
@@ -36,9 +42,8 @@ class AnySizeRope(RotaryEmbeddingDinoV3):
     """DINOv3's rotary positions; timm divides by a number that a graph keeps from its example."""
 
     def _create_embed(self, feat_shape: list[int], no_aug: bool = False) -> Tensor:
-        in_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()
         usual = ('separate', 'ij', 0.0)
-        if not in_graph or (self.normalize_coords, self.grid_indexing, self.grid_offset) != usual:
+        if not is_graph() or (self.normalize_coords, self.grid_indexing, self.grid_offset) != usual:
             return super()._create_embed(feat_shape, no_aug)
         axes = (2 * (torch.arange(side) + 0.5) / side - 1 for side in feat_shape)
         coords = torch.stack(torch.meshgrid(*axes, indexing='ij'), dim=-1).flatten(0, 1)
