@@ -182,7 +182,7 @@ def test_lines_of_json_for_the_frames_and_the_video(clip, tmp_path, capsys):
     assert f'5 frames: 6 files in {out}; relative disparity' in printed.err
 
 
-def test_steady_numbers_follow_the_frames_slowly_until_a_cut(tmp_path, capsys):
+def test_numbers_and_colours_follow_the_frames_slowly_until_a_cut(tmp_path, recorded):
     """The frames' greys are the maps' scales; the last frame's is of another scene."""
     path = tmp_path / 'clip.mp4'
     greys = np.array([40, 80, 60, 255])
@@ -190,9 +190,16 @@ def test_steady_numbers_follow_the_frames_slowly_until_a_cut(tmp_path, capsys):
         for index, grey in enumerate(greys):
             writer.write(np.full((48, 64, 3), grey, np.uint8), index / 10)
     out = tmp_path / 'out'
-    assert predict([str(path)], Outputs(out, ('npy',)), Model, batch_size=3, steady=True) == 0
-    peaks = [np.load(out / f'clip_{index:06d}_relative.npy').max() for index in range(4)]
-    np.testing.assert_allclose(peaks, [40, 44, 45.6, 255], atol=4)  # the codec's
+    outputs = Outputs(out, ('colour', 'npy'))
+    assert predict([str(path)], outputs, Model, batch_size=3, steady=True) == 0
+    maps = [np.load(out / f'clip_{index:06d}_relative.npy') for index in range(4)]
+    np.testing.assert_allclose(
+        np.max(maps, axis=(1, 2)), [40, 44, 45.6, 255], atol=4
+    )  # the codec's
+    image = np.zeros((48, 64, 3), np.uint8)
+    own = [Prediction(image, '', values, 'relative').colour_map() for values in maps]
+    same = [(a == b).all() for a, b in zip(own, recorded['clip_colour.mp4'], strict=True)]
+    assert same == [True, False, False, True]
     with pytest.raises(InputError, match=r'--steady is for a video or camera, got .*a\.png'):
         predict([str(tmp_path / 'a.png')], Outputs(out, ('npy',)), Model, steady=True)
 
