@@ -18,4 +18,4 @@ fi
 export PET_SIGNALS_TO_HANDLE=${PET_SIGNALS_TO_HANDLE:-SIGTERM,SIGUSR1,SIGINT,SIGHUP,SIGQUIT}
 export TORCH_ELASTIC_SHUTDOWN_TIMEOUT=${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-600}
 exec "${PYTHON:-python}" -m torch.distributed.run "${MEETING[@]}" --nproc_per_node "$DEVICES" \
-    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "${@:3}"
+    "$(dirname "$0")/${DIST_TOOL:-train.py}" "$CONFIG" --launcher pytorch "${@:3}"

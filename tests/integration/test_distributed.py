@@ -150,7 +150,9 @@ def test_the_second_of_two_machines_meets_at_the_first(recorded, script):
         '-m torch.distributed.run --nnodes 2 --node_rank 1 --master_addr 10.0.0.1 '
         '--master_port 1234 --nproc_per_node 4 '
     )
-    assert f'.py {" ".join(files)} --launcher pytorch --amp' in called
+    config, *checkpoint = files
+    tool = script.removeprefix('dist_').replace('.sh', '.py')
+    assert f'/{tool} {" ".join([config, "--launcher pytorch", *checkpoint])} --amp' in called
 
 
 def test_runs_on_one_machine_have_a_port_each_and_time_to_save_a_checkpoint(recorded):
