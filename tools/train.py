@@ -1,8 +1,16 @@
 """Train a model from a config."""
 
 import argparse
+from pathlib import Path
 
 from mmdpt.commands.tool import LAUNCHERS, add_config, report_input_errors
+
+
+def checkpoint(text: str) -> str:
+    """Refuse a config: argparse takes the word after --resume for its checkpoint."""
+    if text != 'auto' and Path(text).suffix in ('', '.py'):
+        raise argparse.ArgumentTypeError(f'{text} is no checkpoint; a config goes before --resume')
+    return text
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,6 +21,7 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
+        type=checkpoint,
         metavar='CHECKPOINT',
         help='go on from this checkpoint of a training, or from the newest in the work dir',
     )

@@ -50,6 +50,13 @@ def test_console_is_fit_to_read(trained):
     assert 'System environment' in log and 'Config:' in log
 
 
+@pytest.mark.parametrize('taken', ['dpt_vit-b16_ade20k', 'configs/a.py'])
+def test_a_config_after_resume_is_not_taken_for_a_checkpoint(run_tool, taken):
+    done = run_tool('train.py', '--resume', taken)
+    assert done.returncode == 2
+    assert f'{taken} is no checkpoint; a config goes before --resume' in done.stderr
+
+
 def test_a_test_draws_every_image_and_writes_its_labels(tested, scenes):
     """Image | true labels | labels | error."""
     names = [f'scene_{index:08d}.png' for index in (1, 2, 3)]
