@@ -8,5 +8,5 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(size=_base_.crop_size),
     backbone=dict(model_name='vit_base_patch16_dinov3_qkvb.lvd1689m', norm_taps=True),
-    decode_head=dict(max_depth=10.0, clamp=(1e-3, 10.0)),
+    decode_head=dict(max_depth=10.0),
 )
