@@ -27,6 +27,19 @@ class InSpace(ABC):
     def depth(self) -> np.ndarray:
         """Give depth [m], (H, W)."""
 
+    def known_camera(
+        self, intrinsics: Intrinsics | None = None, field_of_view: float | None = None
+    ) -> Intrinsics:
+        """Give the camera of ``to_pointcloud``, or raise an InputError if it is not known."""
+        given, _ = Camera(intrinsics, field_of_view).of_picture(*self.image.shape[1::-1])
+        camera = given or self.camera
+        if camera is None:
+            raise InputError(
+                f'{self.name}: the camera is not known: give its intrinsics or its field of view; '
+                'the EXIF of the file does not tell the focal length'
+            )
+        return camera
+
     def to_pointcloud(
         self,
         intrinsics: Intrinsics | None = None,
@@ -79,14 +92,7 @@ class InSpace(ABC):
         self, intrinsics: Intrinsics | None, field_of_view: float | None, edge_threshold: float
     ) -> tuple[np.ndarray, Intrinsics]:
         """Give depth, NaN at edges and in the sky, and the camera."""
-        depth = self.depth()
-        given, _ = Camera(intrinsics, field_of_view).of_picture(*depth.shape[::-1])
-        camera = given or self.camera
-        if camera is None:
-            raise InputError(
-                f'{self.name}: the camera is not known: give its intrinsics or its field of view; '
-                'the EXIF of the file does not tell the focal length'
-            )
+        depth, camera = self.depth(), self.known_camera(intrinsics, field_of_view)
         left_out = depth_edges(depth, edge_threshold)
         if self.sky is not None:
             left_out |= self.sky

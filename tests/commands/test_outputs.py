@@ -1,5 +1,6 @@
 """A prediction becomes the files that were asked for, under names that cannot meet."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -95,6 +96,13 @@ def test_camera_and_edge_threshold_reach_the_point_cloud(tmp_path):
     outputs(tmp_path, ['ply'], edge_threshold=0.1).write(prediction(**MAP | dict(map=STEP)))
     assert b'element vertex 12' in header
     assert b'element vertex 3\n' in (tmp_path / 'a_points.ply').read_bytes()
+
+
+def test_an_unknown_camera_fails_an_image_before_its_first_file(tmp_path):
+    unknown = dataclasses.replace(prediction(), camera=None)
+    with pytest.raises(InputError, match='a: the camera is not known'):
+        outputs(tmp_path).write(unknown)
+    assert os.listdir(tmp_path) == []
 
 
 def test_picture_too_long_for_jpeg_is_refused_and_leaves_nothing(tmp_path):

@@ -119,6 +119,8 @@ class Outputs:
         return [ending for ending, _ in files]
 
     def _write(self, prediction: 'Prediction', files: Collection[tuple[str, Writer]]) -> list[Path]:
+        if self.needs_camera:  # before the first file of an image that fails
+            prediction.known_camera()
         paths = [self.path(prediction.name, ending) for ending, _ in files]
         for path, (_, write) in zip(paths, files, strict=True):
             write(path)
