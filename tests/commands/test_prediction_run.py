@@ -38,6 +38,7 @@ class Model:
     def predict_images(self, images, names, sources=()):
         self.fail(list(names))
         self.batches.append(list(names))
+        self.sources = list(sources)
         print('chatter of a library')
         for image, name in zip(images, names, strict=True):
             if image.shape[1] < 4:
@@ -325,6 +326,13 @@ def test_model_that_does_not_fit_is_refused_before_the_first_image(
     with pytest.raises(InputError, match=message):
         run(folder, tmp_path / 'out', model, kinds=(kind,), known_points=csv)
     assert model.batches == [] and os.listdir(tmp_path / 'out') == []
+
+
+@pytest.mark.parametrize('kind', ['npy', 'ply'])
+def test_files_are_opened_for_their_exif_only_where_the_camera_is_needed(folder, tmp_path, kind):
+    model = Model('depth')
+    assert run(folder / 'a.png', tmp_path / 'out', model, kinds=(kind,)) == 0
+    assert model.sources == ([str(folder / 'a.png')] if kind == 'ply' else [])
 
 
 def test_camera_that_nothing_needs_is_refused(folder, tmp_path):

@@ -113,12 +113,13 @@ def predict(
         _check_model(inferencer, outputs, points)
         if steady and inferencer.depth_head is None:
             raise InputError('the model predicts labels, not depth: --steady changes nothing')
-        report.says_focal = _needs_camera(inferencer, outputs)
+        report.says_focal = needs_camera = _needs_camera(inferencer, outputs)
         if video is None:
             is_done = _is_done(inferencer, outputs, points) if resume else lambda image: False
             mine = share(images, is_done)
             report.num_images = len(images)
-        files = {image.name: image.source for image in images}
+        # whose EXIF is read
+        files = {image.name: image.source for image in images} if needs_camera else {}
         run = partial(_predict, inferencer, points, files, Steady() if steady else None)
         try:
             with progress_bar('predicting', hidden) as progress:
@@ -233,8 +234,8 @@ def _predict(
     images: Sequence[np.ndarray],
     names: Sequence[str],
 ) -> list[Prediction]:
-    sources = [[files[name] for name in names]] if files else []  # the frames of a video have none
-    predictions = inferencer.predict_images(images, names, *sources)
+    sources = [files[name] for name in names] if files else []  # the frames of a video have none
+    predictions = inferencer.predict_images(images, names, sources)
     if points is not None:
         predictions = [each.align(points) for each in predictions]
     return predictions if steady is None else [*map(steady, predictions)]
