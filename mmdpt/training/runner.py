@@ -2,8 +2,9 @@
 
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from mmengine.dist import broadcast_object_list, get_rank, is_main_process, master_only
@@ -21,6 +22,7 @@ from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.reader import local_path
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.errors import InputError
+from mmdpt.files.paths import is_address
 from mmdpt.registry import RUNNERS
 from mmdpt.training.resume.checkpoint_contents import (
     contents_of,
@@ -30,7 +32,7 @@ from mmdpt.training.resume.checkpoint_contents import (
     restore_log,
     to_plain,
 )
-from mmdpt.training.resume.checkpoint_files import is_local, write_checkpoint
+from mmdpt.training.resume.checkpoint_files import write_checkpoint
 from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 from mmdpt.training.resume.settings import restore_progress
 from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
@@ -40,6 +42,7 @@ from .log_files import fits_the_console, report_once
 from .train_loop import IterBasedTrainLoop
 from .wrapped_model import unwrap
 
+T = TypeVar('T')
 DDP = 'MMDistributedDataParallel'
 
 
@@ -164,20 +167,23 @@ class Runner(MMEngineRunner):
         """Load weights of any layout, and give what else but an optimiser the file holds.
 
         A test needs all of the model's weights, a training at least half of them. Every tensor goes
-        to where the model has it. ``revise_keys`` are pairs of a pattern in the keys and its
-        replacement.
+        to where the model has it. Only rank 0 needs the file. ``revise_keys`` are pairs of a
+        pattern in the keys and its replacement.
 
         Raises:
             InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
         """
-        state_dict, meta, report = read_weights(filename, task_of(unwrap(self.model).state_dict()))
+        task = task_of(unwrap(self.model).state_dict())
+        (state_dict, meta, report), notes = _as_rank_0(
+            lambda: (read_weights(filename, task), read_notes(filename))
+        )
         if report is not None:
             self.logger.info(f'{filename} is a checkpoint of {report}')
         for pattern, text in revise_keys:
             state_dict = {re.sub(pattern, text, key): v for key, v in state_dict.items()}
         if filename in RELEASES and (options := ' '.join(RELEASES[filename].options)):
             self.logger.info(f'{filename}, for equal numbers: --cfg-options {options}')
-        checkpoint = {**read_notes(filename), 'state_dict': state_dict, 'meta': meta}
+        checkpoint = {**notes, 'state_dict': state_dict, 'meta': meta}
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit = 'start' if isinstance(self._train_loop, BaseLoop) else 'whole'
         weights = dict(checkpoint['state_dict'])
@@ -201,13 +207,9 @@ class Runner(MMEngineRunner):
         Raises:
             InputError: If the file is damaged, is not from a training, or does not fit the model.
         """
-        path = local_path(filename)
-        # other machines may lack the file: rank 0, which wrote it, gives them what it holds
-        shared = [read_training_checkpoint(path) if is_main_process() else None]
-        broadcast_object_list(shared)
-        checkpoint: Any = shared[0]
+        checkpoint = _as_rank_0(lambda: read_training_checkpoint(local_path(filename)))
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        load_weights(unwrap(self.model), dict(checkpoint['state_dict']), path, fit='whole')
+        load_weights(unwrap(self.model), dict(checkpoint['state_dict']), filename, fit='whole')
         meta = checkpoint['meta']
         self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
         asked, seed = self._randomness_cfg.get('seed'), meta.get('seed')
@@ -217,7 +219,9 @@ class Runner(MMEngineRunner):
             self._randomness_cfg.update(seed=seed)
             self.set_randomness(**self._randomness_cfg)
         if meta.get('dataset_meta') != to_plain(dataset_meta(self), 'dataset_meta'):
-            self.logger.warning(f'{path} was trained on data of other classes or another palette')
+            self.logger.warning(
+                f'{filename} was trained on data of other classes or another palette'
+            )
         restore_log(self.message_hub, checkpoint['message_hub'])
         self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
         if self.param_schedulers:
@@ -227,12 +231,14 @@ class Runner(MMEngineRunner):
         try:
             lines = restore_progress(self.optim_wrapper, self.param_schedulers, saved, meta)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f'checkpoint {path} does not fit the optimiser: {error}') from error
+            raise InputError(
+                f'checkpoint {filename} does not fit the optimiser: {error}'
+            ) from error
         for line in lines:
             self.logger.warning(line)
         self._has_loaded = True
         finished = '; the training is finished' if self.iter >= self.max_iters else ''
-        self.logger.info(f'resumed {path}, epoch: {self.epoch}, iter: {self.iter}{finished}')
+        self.logger.info(f'resumed {filename}, epoch: {self.epoch}, iter: {self.iter}{finished}')
 
     @master_only
     def save_checkpoint(
@@ -253,7 +259,7 @@ class Runner(MMEngineRunner):
         Raises:
             InputError: For any OSError, such as a full disk. An older file of that name remains.
         """
-        if not is_local(out_dir) or file_client_args or backend_args:
+        if is_address(out_dir) or file_client_args or backend_args:
             super().save_checkpoint(
                 out_dir, filename, file_client_args, save_optimizer, save_param_scheduler, meta,
                 by_epoch, backend_args,
@@ -268,10 +274,13 @@ class Runner(MMEngineRunner):
     def _newest_checkpoint(self) -> str | None:
         """Find the newest whole checkpoint of rank 0's work dir, which all ranks resume."""
         hook = next((hook for hook in self.hooks if isinstance(hook, CheckpointHook)), None)
-        found: list[str | None] = [None]
-        if is_main_process() and hook is not None and is_local(hook.out_dir or ''):
-            found = [hook.newest(self)]
-        elif is_main_process():
-            found = [find_latest_checkpoint(self.work_dir)]
-        broadcast_object_list(found)
-        return found[0]
+        if hook is not None and not is_address(hook.out_dir or ''):
+            return _as_rank_0(lambda: hook.newest(self))
+        return _as_rank_0(lambda: find_latest_checkpoint(self.work_dir))
+
+
+def _as_rank_0(read: Callable[[], T]) -> T:
+    """Give every rank what rank 0 reads: other machines may lack the file."""
+    shared: Any = [read() if is_main_process() else None]
+    broadcast_object_list(shared)
+    return shared[0]

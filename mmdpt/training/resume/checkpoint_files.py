@@ -30,11 +30,6 @@ class Newest(NamedTuple):
     left_out: list[str]
 
 
-def is_local(folder: str | Path) -> bool:
-    """Tell whether this is a local folder, not an address for MMEngine's backends."""
-    return '://' not in str(folder)
-
-
 def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     """Write a checkpoint. Under its name it is complete and on the disk.
 

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,11 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
-from mmdpt.errors import InputError
-from mmdpt.files.paths import make_folder
+from mmdpt.errors import InputError, check_choice
+from mmdpt.files.paths import is_address, make_folder
 from mmdpt.registry import HOOKS
 
-from .checkpoint_files import (
-    is_local,
-    newest_whole,
-    point_at,
-    publish,
-    remove_unfinished,
-)
+from .checkpoint_files import newest_whole, point_at, publish, remove_unfinished
 
 POLICIES = ('stop', 'continue')
 BEST = dict(mIoU='greater', abs_rel='less', whdr='less')
@@ -64,13 +59,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         retry_wait: float = 10.0,
         **kwargs: Any,
     ) -> None:
-        if on_save_error not in POLICIES:
-            raise ValueError(f'on_save_error must be one of {POLICIES}, got {on_save_error!r}')
         if save_retries < 0:
             raise ValueError(f'save_retries must be >= 0, got {save_retries}')
         super().__init__(*args, **kwargs)
         self.due = False
-        self.on_save_error = on_save_error
+        self.on_save_error = check_choice('on_save_error', on_save_error, POLICIES)
         self.save_retries = save_retries
         self.retry_wait = retry_wait
 
@@ -99,7 +92,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         if OUTDATED in hub:  # MMEngine's hook removes what is too many
             hub['keep_ckpt_ids'] = [*hub.pop(OUTDATED), *hub['keep_ckpt_ids']]
         super().before_train(runner)
-        if is_main_process() and is_local(self.out_dir):
+        if is_main_process() and not is_address(self.out_dir):
             make_folder(self.out_dir)
             for folder in {self.out_dir, runner.work_dir}:
                 remove_unfinished(Path(folder))
@@ -219,10 +212,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         path = self.file_backend.join_path(self.out_dir, name)
         hub.update_info_dict({score_key: score, path_key: path})
         contents = dict(save_optimizer=False, save_param_scheduler=False)
-
-        def write() -> None:
-            self._save_as(runner, name, meta, by_epoch=False, **contents)
-
+        write = partial(self._save_as, runner, name, meta, by_epoch=False, **contents)
         if not self._written(runner, write, may_continue=True):
             hub.update_info_dict(before)
             return None
