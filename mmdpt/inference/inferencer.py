@@ -1,19 +1,14 @@
 """Predict pictures in their own pixels, in one line of Python."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.infer import BaseInferencer
-from mmengine.model import BaseModel
 from mmseg.structures import SegDataSample
 
 from mmdpt.errors import InputError
@@ -36,7 +31,7 @@ MOST_OF_8_BIT = 255
 """Most classes of an 8-bit label map, in which 255 means an ignored pixel."""
 
 
-class DPTInferencer(BaseInferencer):
+class DPTInferencer:
     """Predict pictures with a model of mmdpt.
 
     The test pipeline of the model's config prepares the picture, see ``Preparation``, and the
@@ -61,6 +56,8 @@ class DPTInferencer(BaseInferencer):
         ValueError: If the precision is none of the three.
     """
 
+    model: Any
+
     def __init__(
         self,
         model: str,
@@ -77,16 +74,15 @@ class DPTInferencer(BaseInferencer):
         self.dtype: torch.dtype | None = None
         if backend == 'eager':
             self.dtype = usable_dtype(precision, self.device)
-            self._loaded = init_model(model, checkpoint, str(self.device), cfg_options)
+            self.model = init_model(model, checkpoint, str(self.device), cfg_options)
         elif compile or self.device.type != 'cpu':
             raise InputError(f'backend {backend} runs on the CPU and is not compiled')
         else:
-            self._loaded = model_of_file(model, checkpoint, backend, precision, cfg_options)
+            self.model = model_of_file(model, checkpoint, backend, precision, cfg_options)
         if self.dtype is not None:
-            store_weights_in(self.dtype, self._loaded)
-        super().__init__(
-            self._loaded.cfg, device=str(self.device), scope='mmdpt', show_progress=False
-        )
+            store_weights_in(self.dtype, self.model)
+        self.cfg = self.model.cfg
+        self.prepare = Preparation(self.cfg)
         head = self.model.decode_head
         self.segments, self.depth_head = segments(self.model), depth_head_of(self.model)
         if self.segments:
@@ -101,7 +97,7 @@ class DPTInferencer(BaseInferencer):
                 name = 'with_sky' if isinstance(part, DepthDPTHead) else 'forward'
                 setattr(part, name, torch.compile(getattr(part, name), dynamic=True))
 
-    def __call__(  # type: ignore[override]
+    def __call__(
         self,
         inputs: Any,
         batch_size: int = 1,
@@ -180,13 +176,24 @@ class DPTInferencer(BaseInferencer):
             focals.append(focal)
             said.append(f'{focal:.4g} px ({origin})' if origin else '')
         done: dict[int, SegDataSample] = {}
-        for positions, batch in self.preprocess(zip(images, names, focals, strict=True)):
-            done.update(zip(positions, self.forward(batch), strict=True))
-        samples = [done[position] for position in range(len(images))]
-        predictions = self.postprocess(samples, images=images, names=names)
+        groups: dict[tuple[int, ...], dict[int, dict]] = {}
+        for position, image in enumerate(images):
+            packed = self.prepare(image, names[position], focals[position])
+            groups.setdefault(tuple(packed['inputs'].shape), {})[position] = packed
+        for group in groups.values():
+            batch = pseudo_collate([*group.values()])
+            done.update(zip(group, self.forward(batch), strict=True))
         return [
-            replace(prediction, camera=camera, focal=focal)
-            for prediction, camera, focal in zip(predictions, cameras, said, strict=True)
+            Prediction(
+                image=image,
+                name=names[position],
+                camera=cameras[position],
+                focal=said[position],
+                predicted_size=done[position].get('img_shape'),
+                **self._depth_of(done[position]),
+                **self._labels_of(done[position]),
+            )
+            for position, image in enumerate(images)
         ]
 
     def _stream(
@@ -195,58 +202,15 @@ class DPTInferencer(BaseInferencer):
         while chunk := list(islice(images, batch_size)):
             yield from self.predict_images(*zip(*chunk, strict=True))
 
-    def preprocess(  # type: ignore[override]
-        self,
-        inputs: Iterable[tuple[np.ndarray, str, float | None]],
-        batch_size: int = 1,
-        **kwargs: Any,
-    ) -> Iterator[tuple[list[int], dict]]:
-        """Prepare named images; give for each prepared size the images' positions and the batch."""
-        groups: dict[tuple[int, ...], tuple[list[int], list[dict]]] = {}
-        for position, (image, name, focal) in enumerate(inputs):
-            packed = self.pipeline(image, name, focal)
-            positions, members = groups.setdefault(tuple(packed['inputs'].shape), ([], []))
-            positions.append(position)
-            members.append(packed)
-        for positions, members in groups.values():
-            yield positions, self.collate_fn(members)
-
     @torch.inference_mode()
-    def forward(self, inputs: dict, **kwargs: Any) -> list[SegDataSample]:  # type: ignore[override]
+    def forward(self, inputs: dict) -> list[SegDataSample]:
         """Predict a batch; its samples get ``pred_depth_map`` and ``pred_sem_seg``, (1, H, W)."""
         data = self.model.data_preprocessor(inputs, False)
         samples = data['data_samples']
-        with self._autocast():
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             metas = [sample.metainfo for sample in samples]
             outputs = self.model.inference(data['inputs'], metas)
         return self.model.postprocess_result(outputs.float(), samples)
-
-    def visualize(  # type: ignore[override]
-        self, inputs: list, preds: list[Prediction], show: bool = False, **kwargs: Any
-    ) -> list[np.ndarray]:
-        """Draw each prediction beside its picture, as ``Prediction.plot`` does."""
-        return [np.asarray(prediction.plot()) for prediction in preds]
-
-    def postprocess(  # type: ignore[override]
-        self,
-        preds: Sequence[SegDataSample],
-        visualization: Sequence[np.ndarray] = (),
-        return_datasample: bool = False,
-        *,
-        images: Sequence[np.ndarray],
-        names: Sequence[str],
-    ) -> list[Prediction]:
-        """Join images and names with their predictions."""
-        return [
-            Prediction(
-                image=image,
-                name=name,
-                predicted_size=sample.get('img_shape'),
-                **self._depth_of(sample),
-                **self._labels_of(sample),
-            )
-            for sample, image, name in zip(preds, images, names, strict=True)
-        ]
 
     def _depth_of(self, sample: SegDataSample) -> dict[str, Any]:
         if self.depth_head is None:
@@ -266,24 +230,6 @@ class DPTInferencer(BaseInferencer):
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
         dtype = np.uint8 if len(self.classes) <= MOST_OF_8_BIT else np.uint16
         return dict(labels=labels.astype(dtype), classes=self.classes, palette=self.palette)
-
-    def _autocast(self) -> AbstractContextManager:
-        if self.dtype is None:
-            return nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
-
-    def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> BaseModel:
-        """Give the model that is loaded already; mmengine's loading does not know our names."""
-        return self._loaded
-
-    def _init_pipeline(self, cfg: Config) -> Preparation:
-        return Preparation(cfg)
-
-    def _init_collate(self, cfg: Config) -> Callable:
-        return pseudo_collate
-
-    def _init_visualizer(self, cfg: Config) -> None:
-        """Build none, since ``Prediction`` draws and writes."""
 
 
 def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str, str]]:
