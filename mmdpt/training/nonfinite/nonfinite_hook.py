@@ -4,16 +4,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmdpt.errors import InputError
+from mmdpt.files.atomic import atomic_path
 from mmdpt.registry import HOOKS
+from mmdpt.training.resume.checkpoint_contents import to_plain
 from mmdpt.training.wrapped_model import unwrap
 
-from .batch_file import image_paths, write_batch
 from .optim_wrapper import OptimWrapper
 
 LEFT_OUT = 'nonfinite_left_out'
@@ -25,7 +27,9 @@ class NonFiniteHook(Hook):
     """Stop a training whose loss or gradient is NaN or infinite on any rank, or skip the batch.
 
     Either way no update is made with it, see ``OptimWrapper``. Each rank that may have caused it
-    writes its batch to ``<work_dir>/nonfinite/``.
+    writes its batch to ``<work_dir>/nonfinite/``, for ``torch.load(path, weights_only=True)``:
+    ``inputs`` are images (3, H, W) before normalisation, ``data_samples`` dicts of labels and meta
+    information, beside iteration, rank, losses and files.
 
     Args:
         skip_up_to: How many batches to skip in a training, including its resumed parts. A skipped
@@ -108,10 +112,15 @@ class NonFiniteHook(Hook):
             return ''
         iteration, rank = runner.iter + 1, get_rank()
         terms = {name: _number(value) for name, value in losses.items()}
-        files = image_paths(batch)
+        samples = batch.get('data_samples', ())
+        files = [str(x.metainfo['img_path']) for x in samples if 'img_path' in x.metainfo]
+        facts = dict(iteration=iteration, rank=rank, losses=terms, files=files)
+        as_dicts = [sample.to_dict() for sample in samples]
         path = _folder(runner) / f'iter_{iteration}_rank_{rank}.pth'
         try:
-            write_batch(path, batch, iteration=iteration, rank=rank, losses=terms, files=files)
+            with atomic_path(path, parents=True) as unfinished:
+                contents = to_plain({**facts, **batch, 'data_samples': as_dicts}, 'batch')
+                torch.save(contents, unfinished)
             kept = f'the batch is in {path}'
         except InputError as error:  # the finding is what matters
             kept = f'the batch is lost: {error}'
