@@ -1,5 +1,6 @@
 """Logs that do not end a training when they cannot be written."""
 
+import functools
 import logging
 import sys
 from collections.abc import Callable
@@ -11,34 +12,13 @@ from mmengine.visualization import LocalVisBackend as MMEngineLocalVisBackend
 from mmdpt.registry import VISBACKENDS
 
 
-@VISBACKENDS.register_module()
-class LocalVisBackend(MMEngineLocalVisBackend):
-    """MMEngine's files of scalars, pictures and the config, without errors on a full disk.
+def _losing_lines(write: Callable[..., None]) -> Callable[..., None]:
+    """Let a method of a backend lose what it cannot write, and report the first loss."""
 
-    A line that cannot be written is lost. The first loss is reported.
-    """
-
-    reported = False
-
-    def add_config(self, *args: Any, **kwargs: Any) -> None:
-        """Write the config."""
-        self._try(super().add_config, *args, **kwargs)
-
-    def add_image(self, *args: Any, **kwargs: Any) -> None:
-        """Write a picture."""
-        self._try(super().add_image, *args, **kwargs)
-
-    def add_scalar(self, *args: Any, **kwargs: Any) -> None:
-        """Write a line of one scalar."""
-        self._try(super().add_scalar, *args, **kwargs)
-
-    def add_scalars(self, *args: Any, **kwargs: Any) -> None:
-        """Write a line of scalars."""
-        self._try(super().add_scalars, *args, **kwargs)
-
-    def _try(self, write: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    @functools.wraps(write)
+    def try_to_write(self: 'LocalVisBackend', *args: Any, **kwargs: Any) -> None:
         try:
-            write(*args, **kwargs)
+            write(self, *args, **kwargs)
         except OSError as error:
             if not self.reported:
                 print_log(
@@ -48,6 +28,22 @@ class LocalVisBackend(MMEngineLocalVisBackend):
                     level=logging.WARNING,
                 )
             self.reported = True
+
+    return try_to_write
+
+
+@VISBACKENDS.register_module()
+class LocalVisBackend(MMEngineLocalVisBackend):
+    """MMEngine's files of scalars, pictures and the config, without errors on a full disk.
+
+    A line that cannot be written is lost. The first loss is reported.
+    """
+
+    reported = False
+    add_config = _losing_lines(MMEngineLocalVisBackend.add_config)
+    add_image = _losing_lines(MMEngineLocalVisBackend.add_image)
+    add_scalar = _losing_lines(MMEngineLocalVisBackend.add_scalar)
+    add_scalars = _losing_lines(MMEngineLocalVisBackend.add_scalars)
 
 
 LOG_FILE_ONLY = (
