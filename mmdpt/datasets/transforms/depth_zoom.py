@@ -2,14 +2,15 @@
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
 from mmdpt.registry import TRANSFORMS
 
+from .step import Step
+
 
 @TRANSFORMS.register_module()
-class RandomZoomDepth(BaseTransform):
+class RandomZoomDepth(Step):
     """Scale the image by a random factor and divide the depth by it (Eigen, arXiv:1406.2283).
 
     For a camera of the same focal length, an object that looks twice as large is half as far away.
@@ -46,6 +47,3 @@ class RandomZoomDepth(BaseTransform):
             results['gt_depth_map'] = results['gt_depth_map'] / np.float32(factor)
         results['img_shape'] = results['img'].shape[:2]
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(scale={self.scale})'

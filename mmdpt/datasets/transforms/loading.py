@@ -5,7 +5,6 @@ from typing import Any
 import cv2
 import mmcv
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from mmseg.datasets.transforms import LoadAnnotations as MMSegLoadAnnotations
 
@@ -14,6 +13,8 @@ from mmdpt.datasets.label_values import as_classes
 from mmdpt.errors import InputError
 from mmdpt.files.image_checks import check_image, read_whole
 from mmdpt.registry import TRANSFORMS
+
+from .step import Step
 
 UNREADABLE = (AssertionError, OSError, ValueError, SyntaxError, cv2.error)
 """Exceptions that mmcv, Pillow and OpenCV raise for a file that is no image."""
@@ -98,7 +99,7 @@ class LoadAnnotations(MMSegLoadAnnotations):
 
 
 @TRANSFORMS.register_module()
-class LoadDepth(BaseTransform):
+class LoadDepth(Step):
     """Read ``depth_map_path`` into ``gt_depth_map``, (H, W) float32 [m], NaN = invalid.
 
     A pixel is invalid if its value is <= 0, infinite, NaN or in ``invalid_values``, or if the
@@ -193,9 +194,3 @@ class LoadDepth(BaseTransform):
                 f'{results["depth_scale"]:g}, the units per metre, right? (For depth without '
                 'a unit set LoadDepth.median_range=None)'
             )
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(median_range={self.median_range}, '
-            f'allow_empty={self.allow_empty})'
-        )

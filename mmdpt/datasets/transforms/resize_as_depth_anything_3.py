@@ -2,13 +2,14 @@
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform
 
 from mmdpt.registry import TRANSFORMS
 
+from .step import Step, note_resize
+
 
 @TRANSFORMS.register_module()
-class ResizeAsDepthAnything3(BaseTransform):
+class ResizeAsDepthAnything3(Step):
     """Resize the longer side to a size, then both sides to the nearest multiples of a patch.
 
     OpenCV averages areas where the image shrinks and interpolates bicubically where it grows
@@ -35,14 +36,8 @@ class ResizeAsDepthAnything3(BaseTransform):
             max(1, (side + half) // self.multiple * self.multiple) for side in image.shape[1::-1]
         ]
         results['img'] = _resize(image, scale)
-        results['img_shape'] = results['img'].shape[:2]
-        results['scale'] = tuple(scale)
-        results['scale_factor'] = (scale[0] / width, scale[1] / height)
-        results['keep_ratio'] = True
+        note_resize(results, (height, width), keep_ratio=True)
         return results
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(size={self.size}, multiple={self.multiple})'
 
 
 def _resize(image: np.ndarray, size: list[int]) -> np.ndarray:

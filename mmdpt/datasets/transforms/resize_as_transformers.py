@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 from torchvision.transforms.v2.functional import (  # type: ignore[import-untyped]
     InterpolationMode,
     resize,
@@ -11,10 +10,11 @@ from torchvision.transforms.v2.functional import (  # type: ignore[import-untype
 from mmdpt.registry import TRANSFORMS
 
 from .depth_geometry import fit_size
+from .step import Step, note_resize
 
 
 @TRANSFORMS.register_module()
-class ResizeAsTransformers(BaseTransform):
+class ResizeAsTransformers(Step):
     """Resize the image as transformers' DPTImageProcessor (5.23, models/dpt): with antialiasing.
 
     isl-org/DPT and Depth Anything resize with OpenCV, without antialiasing (``ResizeDepth``).
@@ -50,14 +50,5 @@ class ResizeAsTransformers(BaseTransform):
         pixels = torch.from_numpy(image).permute(2, 0, 1)
         resized = resize(pixels, [scale[1], scale[0]], InterpolationMode.BICUBIC, antialias=True)
         results['img'] = np.ascontiguousarray(resized.permute(1, 2, 0).numpy())
-        results['img_shape'] = results['img'].shape[:2]
-        results['scale'] = scale
-        results['scale_factor'] = (scale[0] / width, scale[1] / height)
-        results['keep_ratio'] = self.keep_ratio
+        note_resize(results, (height, width), self.keep_ratio)
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(size={self.size}, keep_ratio={self.keep_ratio}, '
-            f'multiple={self.multiple})'
-        )
