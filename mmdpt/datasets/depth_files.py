@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.files.image_checks import check_image, check_pixels, read_whole
 
 ENCODINGS = ('raw_float32', 'uint16_rotated_by_3')
@@ -43,8 +43,7 @@ def read_depth_file(
             encoding or has more than one channel.
         ValueError: If the encoding is unknown.
     """
-    if encoding is not None and encoding not in ENCODINGS:
-        raise ValueError(f'encoding must be None or one of {list(ENCODINGS)}, got {encoding!r}')
+    check_choice('encoding', encoding, (None, *ENCODINGS))
     suffix = os.path.splitext(path)[1].lower()
     if encoding != 'raw_float32' and suffix not in _DECODERS:
         raise InputError(f'depth file {path} must end in one of {", ".join(_DECODERS)}')
@@ -81,12 +80,7 @@ def _decode_image(data: bytes) -> np.ndarray:
 
 
 def _decode_npy(data: bytes) -> np.ndarray:
-    _check_npy_size(data)
-    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-
-
-def _check_npy_size(data: bytes) -> None:
-    """Compare the header with the bytes that follow: NumPy allocates what a header claims."""
+    """Compare the header with the bytes that follow first: NumPy allocates what a header claims."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     read = {
@@ -104,6 +98,7 @@ def _check_npy_size(data: bytes) -> None:
         raise ValueError(
             f'{len(data) - file.tell()} bytes for {dtype} of shape {shape}, which has {expected}'
         )
+    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
 
 
 def _decode_pfm(data: bytes) -> np.ndarray:

@@ -15,7 +15,7 @@ import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler, get_worker_info
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 
 SAMPLE, SUBSTITUTE, ITERATION = 'sample', 'substitute', 'iteration'
 """Streams of random numbers: a sample's pipeline, the substitute of a bad sample, an iteration."""
@@ -157,13 +157,9 @@ class TrainingSamples:
     def __init__(
         self, dataset: Any, seed: int, on_bad_sample: str = 'stop', num_workers: int = 0
     ) -> None:
-        if on_bad_sample not in ON_BAD_SAMPLE:
-            raise InputError(
-                f'on_bad_sample must be one of {list(ON_BAD_SAMPLE)}, got {on_bad_sample!r}'
-            )
         self.dataset = dataset
         self.seed = seed
-        self.on_bad_sample = on_bad_sample
+        self.on_bad_sample = check_choice('on_bad_sample', on_bad_sample, ON_BAD_SAMPLE)
         # process id and index of what each worker is reading, shared with the main process
         self._reading = torch.tensor([[0, IDLE]] * max(1, num_workers)).share_memory_()
         dataset.__getitems__ = self.read_batch

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from mmdpt.errors import check_choice
+
 # fractions of (H, H, W, W); github.com/mrharicot/monodepth utils/evaluate_kitti.py, which found
 # Eigen's by trial and error; BTS (github.com/cleinc/bts bts_eval.py) and its successors use both
 GARG_FRACTIONS = (0.40810811, 0.99189189, 0.03594771, 0.96405229)  # ECCV 2016, arXiv:1603.04992
@@ -65,9 +67,7 @@ def crop_slices(name: str, height: int, width: int) -> Slices:
     Raises:
         ValueError: If the name is unknown or the crop is not defined for the size.
     """
-    if name not in CROPS:
-        raise ValueError(f'crop must be one of {", ".join(CROPS)}, got {name!r}')
-    return CROPS[name](height, width)
+    return CROPS[check_choice('crop', name, CROPS)](height, width)
 
 
 def _fractions(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mmdpt.errors import check_choice
+
 ALIGNMENTS = ('none', 'median', 'lstsq')
 OUTPUTS = ('relative', 'disparity', 'depth')
 
@@ -11,10 +13,8 @@ SMALLEST_DISPARITY = float(np.finfo(np.float64).tiny)
 
 def check_alignment(alignment: str, output: str) -> None:
     """Raise ValueError for an unknown alignment or output, or two that do not go together."""
-    if alignment not in ALIGNMENTS:
-        raise ValueError(f'alignment must be one of {", ".join(ALIGNMENTS)}, got {alignment!r}')
-    if output not in OUTPUTS:
-        raise ValueError(f'output must be one of {", ".join(OUTPUTS)}, got {output!r}')
+    check_choice('alignment', alignment, ALIGNMENTS)
+    check_choice('output', output, OUTPUTS)
     if output == 'relative' and alignment != 'lstsq':
         raise ValueError(
             'relative disparity has an unknown shift and cannot become depth with '

@@ -14,7 +14,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.files.paths import name_some
 from mmdpt.registry import METRICS
 
@@ -138,8 +138,7 @@ class DepthMetric(BaseMetric):
             raise ValueError(
                 f'expected 0 < min_depth < max_depth, finite, got {min_depth} and {max_depth}'
             )
-        if crop is not None and crop not in CROPS:
-            raise ValueError(f'crop must be None or one of {", ".join(CROPS)}, got {crop!r}')
+        check_choice('crop', crop, (None, *CROPS))
         if bootstrap < 0:
             raise ValueError(f'bootstrap must be at least 0, got {bootstrap}')
         if unknown := set(boundaries) - set(CONVENTIONS):

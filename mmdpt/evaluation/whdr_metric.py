@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.registry import METRICS
 
 from .depth_alignment import OUTPUTS
@@ -42,9 +42,7 @@ class WHDRMetric(BaseMetric):
 
     def __init__(self, output: str = 'relative', **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if output not in OUTPUTS:
-            raise ValueError(f'output must be one of {", ".join(OUTPUTS)}, got {output!r}')
-        self.output = output
+        self.output = check_choice('output', output, OUTPUTS)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Count the pairs of each image, and those that the prediction contradicts.

@@ -5,7 +5,6 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Sequence
 
 from mmengine import fileio
 from PIL import Image, UnidentifiedImageError
@@ -37,6 +36,12 @@ _WITHOUT_LENGTH = (0x01, 0xD8)
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """SOF markers (ITU-T T.81, table B.1), without DHT, JPG and DAC in the same range."""
 _RADIANCE = re.compile(rb'[-+][XY] +(\d+) +[-+][XY] +(\d+)\n')
+
+
+def known_formats() -> list[str]:
+    """Give those of ``FORMATS`` that this Pillow reads."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def greatest_pixels() -> int:
@@ -100,16 +105,16 @@ def check_file_size(path: str | os.PathLike) -> None:
         raise InputError(f'{path} has {size} bytes, more than the {GREATEST_FILE} that are read')
 
 
-def check_image(data: bytes, name: str = 'it', kinds: Sequence[str] = FORMATS) -> None:
+def check_image(data: bytes) -> None:
     """Check an encoded image's size by its header, without decoding it or starting a program.
 
     Raises:
-        InputError: If the format is none of ``kinds``, or ``check_pixels`` refuses the size.
+        InputError: If the format is none of ``FORMATS``, or ``check_pixels`` refuses the size.
     """
-    size = image_size(data, kinds)
+    size = image_size(data)
     if size is None:
-        raise InputError(f'{name} is no whole image of a kind that is read ({", ".join(kinds)})')
-    check_pixels(*size, name)
+        raise InputError(f'it is no whole image of a kind that is read ({", ".join(FORMATS)})')
+    check_pixels(*size, 'it')
 
 
 def check_whole(data: bytes) -> None:
@@ -131,24 +136,24 @@ def check_whole(data: bytes) -> None:
         _check_chunks(data)
 
 
-def image_size(data: bytes, kinds: Sequence[str] = FORMATS) -> tuple[int, int] | None:
+def image_size(data: bytes) -> tuple[int, int] | None:
     """Read height and width [px] from the header; None if the header is not understood.
 
     Pillow reads the headers of most formats. We read PNG and JPEG because training reads many and
     Pillow is slower, TIFF because Pillow does not know all of its number types, and JPEG 2000
     because Pillow believes the container.
     """
-    if data.startswith(_PNG) and 'PNG' in kinds:
+    if data.startswith(_PNG):
         return _png_size(data)
-    if data.startswith(_JPEG) and 'JPEG' in kinds:
+    if data.startswith(_JPEG):
         return _jpeg_size(data)
-    if data.startswith(_TIFF) and 'TIFF' in kinds:
+    if data.startswith(_TIFF):
         return _tiff_size(data)
-    if data.startswith(_JPEG2000) and 'JPEG2000' in kinds:
+    if data.startswith(_JPEG2000):
         return _jpeg2000_size(data)
     if data.startswith(b'#?'):
         return _radiance_size(data)
-    return _pillow_size(data, kinds)
+    return _pillow_size(data)
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:
@@ -210,10 +215,9 @@ def _radiance_size(data: bytes) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _pillow_size(data: bytes, kinds: Sequence[str]) -> tuple[int, int] | None:
-    Image.init()
+def _pillow_size(data: bytes) -> tuple[int, int] | None:
     try:
-        with Image.open(io.BytesIO(data), formats=[k for k in kinds if k in Image.OPEN]) as image:
+        with Image.open(io.BytesIO(data), formats=known_formats()) as image:
             return image.height, image.width
     except UnidentifiedImageError:
         return None

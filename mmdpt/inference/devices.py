@@ -6,7 +6,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.models.backbones.resnetv2 import StdConv2d
 
 Precision = Literal['fp32', 'bf16', 'fp16']
@@ -41,9 +41,7 @@ def usable_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         InputError: If the device does not compute in it.
         ValueError: If the precision is unknown.
     """
-    if precision not in DTYPES:
-        raise ValueError(f'precision must be one of {list(DTYPES)}, got {precision!r}')
-    dtype = DTYPES[precision]
+    dtype = DTYPES[check_choice('precision', precision, DTYPES)]
     if dtype is None:
         return None
     one = torch.ones(1, 1, 1, 1, device=device)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.files.image_checks import (
     FORMATS,
     GREATEST_PIXELS,
@@ -19,6 +19,7 @@ from mmdpt.files.image_checks import (
     check_file_size,
     check_pixels,
     greatest_pixels,
+    known_formats,
 )
 from mmdpt.files.paths import check_file
 
@@ -72,8 +73,7 @@ def as_rgb(
         InputError: If the shape, number type or range of values is another.
         ValueError: If the channel order is unknown.
     """
-    if channel_order not in ('rgb', 'bgr'):
-        raise ValueError(f"channel_order must be 'rgb' or 'bgr', got {channel_order!r}")
+    check_choice('channel_order', channel_order, ('rgb', 'bgr'))
     if isinstance(image, Image.Image):
         return _from_pillow(image, 'the PIL image')
     if isinstance(image, Tensor):
@@ -87,8 +87,7 @@ def _decode(file: IO[bytes], name: str) -> np.ndarray:
     if not file.read(1):
         raise InputError(f'{name} is empty')
     file.seek(0)
-    Image.init()
-    formats = [format for format in FORMATS if format in Image.OPEN]
+    formats = known_formats()
     _raise_pillows_limit()
     with _naming(name):
         image = Image.open(file, formats=formats)

@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 from PIL import Image
 from torch import Tensor
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.files.addresses import check_address, open_address
 from mmdpt.files.paths import name_some
 
@@ -81,8 +81,7 @@ def find_images(source: Any, channel_order: ChannelOrder = 'rgb') -> list[NamedI
             an address has another scheme; for a video and for other types.
         ValueError: If the channel order is unknown.
     """
-    if channel_order not in ('rgb', 'bgr'):
-        raise ValueError(f"channel_order must be 'rgb' or 'bgr', got {channel_order!r}")
+    check_choice('channel_order', channel_order, ('rgb', 'bgr'))
     found = list(_find(source, channel_order))
     if not is_single(source):
         found = [_numbered(item, index) for index, item in enumerate(found)]
@@ -141,7 +140,7 @@ def _load(item: _Found) -> np.ndarray:
 
 def _find_by_name(name: str) -> Iterator[_Found]:
     if _is_address(name):
-        yield _Found(_address_as_path(name), name, partial(_download, name))
+        yield _Found(_address_as_path(name), name, lambda: decode_image(_fetch(name), name))
         return
     if is_video(name):
         raise InputError(f'{name} is a video, not an image; it is predicted by itself')
@@ -268,10 +267,6 @@ def _safe(name: str) -> str:
     name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]+', '-', name)
     end = name.encode(errors='ignore')[-LONGEST_NAME:].decode(errors='ignore')
     return end.strip('.- ') or 'image'
-
-
-def _download(address: str) -> np.ndarray:
-    return decode_image(_fetch(address), address)
 
 
 def _fetch(address: str) -> bytes:

@@ -236,7 +236,7 @@ def test_what_is_no_source_is_said(source, message):
     images = find_images([COLOURS, np.zeros((2, 2), np.int64)])
     with pytest.raises(InputError, match=r'^array 1: expected uint8.*received int64'):
         images[1].load()  # is looked at when it is loaded
-    with pytest.raises(ValueError, match="must be 'rgb' or 'bgr', got 'gbr'"):
+    with pytest.raises(ValueError, match=r"channel_order must be one of .*'bgr'.*, got 'gbr'"):
         find_images(COLOURS, 'gbr')
 
 

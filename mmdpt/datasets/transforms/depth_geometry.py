@@ -7,12 +7,13 @@ also holds for mmseg's ``Resize``, ``RandomResize`` and ``RandomFlip``, not for 
 import cv2
 import mmcv
 import numpy as np
-from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomCrop, RandomRotate
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.evaluation.crops import NYU_SIZE, kb_crop
 from mmdpt.registry import TRANSFORMS
+
+from .step import Step, note_resize
 
 METHODS = ('minimal', 'lower_bound', 'upper_bound', 'exact')
 CROP_ATTEMPTS = 10
@@ -63,7 +64,7 @@ def fit_size(
 
 
 @TRANSFORMS.register_module()
-class ResizeDepth(BaseTransform):
+class ResizeDepth(Step):
     """Resize the image and the maps in ``seg_fields`` with its aspect ratio, to multiples.
 
     The image is resized bicubically, as in isl-org/DPT. The maps take the pixel with the nearest
@@ -88,13 +89,11 @@ class ResizeDepth(BaseTransform):
         multiple: int = 32,
         image_only: bool = False,
     ) -> None:
-        if method not in METHODS:
-            raise ValueError(f'method must be one of {list(METHODS)}, got {method!r}')
         width, height = (scale, scale) if isinstance(scale, int) else scale
         if min(width, height, multiple) < 1:
             raise ValueError(f'scale and multiple must be positive, got {scale} and {multiple}')
         self.scale = (width, height)
-        self.method = method
+        self.method = check_choice('method', method, METHODS)
         self.multiple = multiple
         self.image_only = image_only
 
@@ -106,21 +105,12 @@ class ResizeDepth(BaseTransform):
         if not self.image_only:
             for key in results.get('seg_fields', []):
                 results[key] = cv2.resize(results[key], size, interpolation=cv2.INTER_NEAREST_EXACT)
-        results['img_shape'] = results['img'].shape[:2]
-        results['scale'] = size
-        results['scale_factor'] = (size[0] / width, size[1] / height)
-        results['keep_ratio'] = self.method != 'exact'
+        note_resize(results, (height, width), keep_ratio=self.method != 'exact')
         return results
-
-    def __repr__(self) -> str:
-        return (
-            f'{type(self).__name__}(scale={self.scale}, method={self.method!r}, '
-            f'multiple={self.multiple}, image_only={self.image_only})'
-        )
 
 
 @TRANSFORMS.register_module()
-class KBCrop(BaseTransform):
+class KBCrop(Step):
     """Crop image and maps to the KITTI benchmark's 352 x 1216 px, bottom-centre.
 
     Use it after ``LoadDepth`` and before any resizing. The crop becomes the original
@@ -156,12 +146,9 @@ class KBCrop(BaseTransform):
             results['ori_shape'] = results['img_shape']
         return results
 
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(image_only={self.image_only})'
-
 
 @TRANSFORMS.register_module()
-class NYUCrop(BaseTransform):
+class NYUCrop(Step):
     """Cut the white border off a NYU frame: rows 45:472, columns 43:608 of 480 x 640 px.
 
     For training, as BTS does (github.com/cleinc/bts, bts_dataloader.py); evaluation has its own
@@ -185,12 +172,9 @@ class NYUCrop(BaseTransform):
         results['img_shape'] = results['img'].shape[:2]
         return results
 
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
-
 
 @TRANSFORMS.register_module()
-class RandomCropDepth(RandomCrop):
+class RandomCropDepth(Step, RandomCrop):
     """mmseg's RandomCrop that prefers crops with depth in them, for sparse ground truth.
 
     An image smaller than the crop is left smaller; the data preprocessor pads it.
@@ -218,9 +202,6 @@ class RandomCropDepth(RandomCrop):
             if np.isfinite(self.crop(results['gt_depth_map'], bbox)).mean() >= self.min_valid:
                 break
         return bbox
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}(crop_size={self.crop_size}, min_valid={self.min_valid})'
 
 
 @TRANSFORMS.register_module()

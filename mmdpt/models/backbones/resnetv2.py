@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from mmdpt.errors import check_choice
 from mmdpt.registry import MODELS
 
 STANDARDIZATIONS = ('std', 'var')
@@ -146,10 +147,7 @@ class ResNetV2(BaseModule):
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d'))
-        if standardization not in STANDARDIZATIONS:
-            raise ValueError(
-                f'standardization must be one of {list(STANDARDIZATIONS)}, got {standardization!r}'
-            )
+        check_choice('standardization', standardization, STANDARDIZATIONS)
         if base_channels % GROUPS != 0:
             raise ValueError(f'base_channels must be a multiple of {GROUPS}, got {base_channels}')
         self.channels = [4 * base_channels * 2**stage for stage in range(len(depths))]

@@ -14,7 +14,7 @@ from mmpretrain.models.backbones import VisionTransformer
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.registry import MODELS
 
 from .lora import adapt
@@ -96,10 +96,7 @@ class VisionTransformerDPT(VisionTransformer):
                 f'frozen_stages must lie in -1..{num_layers} (the blocks up to the last tap), '
                 f'got {frozen_stages}'
             )
-        if interpolate_mode not in INTERPOLATIONS:
-            raise ValueError(
-                f'interpolate_mode must be one of {list(INTERPOLATIONS)}, got {interpolate_mode!r}'
-            )
+        check_choice('interpolate_mode', interpolate_mode, INTERPOLATIONS)
         if lora is not None and frozen_stages >= 0:
             raise ValueError(f'lora freezes all stages: leave out frozen_stages={frozen_stages}')
         built_stem = None if stem is None else MODELS.build(dict(stem, with_cp=with_cp))

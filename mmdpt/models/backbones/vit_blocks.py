@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from mmpretrain.models.utils import MultiheadAttention, SwiGLUFFNFused, build_norm_layer
 from torch import Tensor
 
+from mmdpt.errors import check_choice
 from mmdpt.models.layers import recomputation
 
 INTERPOLATIONS = (
@@ -189,8 +190,7 @@ class EncoderLayer(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         self.recompute = recompute
-        if ffn_type not in FFN_TYPES:
-            raise ValueError(f'ffn_type must be one of {list(FFN_TYPES)}, got {ffn_type!r}')
+        check_choice('ffn_type', ffn_type, FFN_TYPES)
         drop_path = dict(type='DropPath', drop_prob=drop_path_rate)
         norm_cfg = norm_cfg or dict(type='LN')
         self.ln1 = build_norm_layer(norm_cfg, embed_dims)

@@ -9,13 +9,13 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
 from .depth_output import DepthOutput, fill_sky
 from .dpt_head import DPTDecoder, check_truth, cut_to, input_size
-from .parametrisation import UNITS, Exponential, build_parametrisation, check_choice
+from .parametrisation import UNITS, Exponential, build_parametrisation
 
 
 @MODELS.register_module()

@@ -8,6 +8,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmdpt.errors import check_choice
+
 UNITS = {'relative': '', 'disparity': '1/m', 'depth': 'm'}
 MIN_DISPARITY = 1e-8
 """isl-org/DPT clamps the scaled and shifted output here before inverting it."""
@@ -205,9 +207,3 @@ def check_range(name: str, low: float, high: float) -> None:
         raise ValueError(
             f'{name} must go from a positive depth to a greater one, got {low}, {high}'
         )
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise ValueError unless a value is one of the choices."""
-    if value not in choices:
-        raise ValueError(f'{name} must be one of {list(choices)}, got {value!r}')

@@ -8,6 +8,8 @@ from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmdpt.errors import check_choice
+
 from . import recomputation
 
 
@@ -82,9 +84,7 @@ class Fusion(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if resized not in ('path', 'skip'):
-            raise ValueError(f"resized must be 'path' or 'skip', got {resized!r}")
-        self.resized = resized
+        self.resized = check_choice('resized', resized, ('path', 'skip'))
         if conv_bias is None:
             conv_bias = norm_cfg is None
         self.blocks = nn.ModuleList(

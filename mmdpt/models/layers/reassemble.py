@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from mmdpt.errors import check_choice
+
 Tap = tuple[Tensor, Tensor | None] | Tensor
 """A feature map (N, C, h, w) with its readout token (N, C), or a map alone."""
 
@@ -67,23 +69,13 @@ class ReadoutProjectTanh(ReadoutProject):
     approximate = 'tanh'
 
 
-READOUTS = {
+READOUTS: dict[str, type[nn.Module]] = {
     'ignore': ReadoutIgnore,
     'add': ReadoutAdd,
     'project': ReadoutProject,
     'project-tanh': ReadoutProjectTanh,
 }
-
-
-def build_readout(readout_type: str, embed_dims: int) -> nn.Module:
-    """Build a readout operation: maps (N, C, h, w) and the token (N, C) to (N, C, h, w).
-
-    Raises:
-        ValueError: If the type is none of 'ignore', 'add' and 'project'.
-    """
-    if readout_type not in READOUTS:
-        raise ValueError(f'readout_type must be one of {list(READOUTS)}, got {readout_type!r}')
-    return READOUTS[readout_type](embed_dims)
+"""Operations on maps (N, C, h, w) and the token (N, C), which give (N, C, h, w)."""
 
 
 class DirectBlock(nn.Module):
@@ -104,8 +96,8 @@ class ReassembleBlock(nn.Module):
         self, embed_dims: int, channels: int, out_channels: int, scale: float, readout_type: str
     ) -> None:
         super().__init__()
-        self.readout_type = readout_type
-        self.read = build_readout(readout_type, embed_dims)
+        self.readout_type = check_choice('readout_type', readout_type, READOUTS)
+        self.read = READOUTS[readout_type](embed_dims)
         self.project = nn.Conv2d(embed_dims, channels, kernel_size=1)
         self.resample = build_resample(channels, scale)
         self.to_fusion = nn.Conv2d(channels, out_channels, kernel_size=3, padding=1, bias=False)

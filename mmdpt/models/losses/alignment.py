@@ -31,11 +31,6 @@ def masked_median(values: Tensor, valid: Tensor) -> Tensor:
     return torch.where(count > 0, median, 0)
 
 
-def mean_absolute_deviation(values: Tensor, valid: Tensor, centre: Tensor) -> Tensor:
-    """Mean of ``|values - centre|`` over the valid pixels of each image, (N,)."""
-    return masked_mean((values - per_pixel(centre, values)).abs(), valid)
-
-
 def align_median(values: Tensor, valid: Tensor, with_zeros: bool = False) -> Tensor:
     """Bring each map to zero median and unit mean absolute deviation (MiDaS, section 5).
 
@@ -48,7 +43,7 @@ def align_median(values: Tensor, valid: Tensor, with_zeros: bool = False) -> Ten
         shift = masked_median(torch.where(valid, values, 0), torch.ones_like(valid))
     else:
         shift = masked_median(values, valid)
-    scale = mean_absolute_deviation(values, valid, shift)
+    scale = masked_mean((values - per_pixel(shift, values)).abs(), valid)
     rounding = 10 * torch.finfo(values.dtype).eps * shift.detach().abs()
     # Asked this way round, here and below, a NaN in the prediction shows in the loss.
     scale = torch.where(scale <= rounding.clamp_min(SMALLEST_DEVIATION), 1, scale)

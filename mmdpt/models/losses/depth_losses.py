@@ -7,18 +7,12 @@ import torch.nn as nn
 from mmengine.logging import MessageHub
 from torch import Tensor
 
+from mmdpt.errors import check_choice
 from mmdpt.registry import MODELS
 
 REDUCTIONS = ('image', 'batch')
 WARMUP_OFFSET = 0.1
 """Added to both depths [m] during SiLog's warm-up, as the toolbox named there does."""
-
-
-def check_option(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Return the value, or raise ValueError if it is not an allowed one."""
-    if value not in allowed:
-        raise ValueError(f'{name} must be one of {list(allowed)}, got {value!r}')
-    return value
 
 
 class DepthLoss(nn.Module):
@@ -39,7 +33,7 @@ class DepthLoss(nn.Module):
         self, reduction: str = 'image', loss_weight: float = 1.0, loss_name: str | None = None
     ) -> None:
         super().__init__()
-        self.reduction = check_option('reduction', reduction, REDUCTIONS)
+        self.reduction = check_choice('reduction', reduction, REDUCTIONS)
         self.loss_weight = loss_weight
         self.loss_name = loss_name or self.loss_name
 

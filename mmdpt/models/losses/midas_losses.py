@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmdpt.errors import check_choice
 from mmdpt.registry import MODELS
 
 from .alignment import align_lstsq, align_median, own_unit
-from .depth_losses import DepthLoss, check_eps, check_option, per_pixel
+from .depth_losses import DepthLoss, check_eps, per_pixel
 
 ALIGNMENTS = ('median', 'median_zeros', 'lstsq', 'none')
 PER_MILLION = 1_000_000
@@ -35,8 +36,8 @@ class SSILoss(DepthLoss):
 
     def __init__(self, alignment: str = 'lstsq', *, criterion: str = 'mse', **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alignment = check_option('alignment', alignment, ALIGNMENTS)
-        self.criterion = check_option('criterion', criterion, ('mse', 'mae'))
+        self.alignment = check_choice('alignment', alignment, ALIGNMENTS)
+        self.criterion = check_choice('criterion', criterion, ('mse', 'mae'))
 
     def compare(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         """Compare disparities up to scale and shift."""
@@ -80,10 +81,10 @@ class SSITrimmedLoss(DepthLoss):
         if not 0 <= trim < 1:
             raise ValueError(f'trim must be in [0, 1), got {trim}')
         self.trim = trim
-        self.alignment = check_option('alignment', alignment, ALIGNMENTS)
-        self.variant = check_option('variant', variant, ('paper', 'gist'))
+        self.alignment = check_choice('alignment', alignment, ALIGNMENTS)
+        self.variant = check_choice('variant', variant, ('paper', 'gist'))
         if variant == 'gist':
-            check_option("alignment with variant='gist'", alignment, ('median', 'median_zeros'))
+            check_choice("alignment with variant='gist'", alignment, ('median', 'median_zeros'))
             self.alignment = 'median_zeros'
 
     def compare(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
@@ -131,8 +132,8 @@ class GradientMatchingLoss(DepthLoss):
         if scales < 1:
             raise ValueError(f'scales must be at least 1, got {scales}')
         self.scales = scales
-        self.alignment = check_option('alignment', alignment, ALIGNMENTS)
-        self.space = check_option('space', space, ('linear', 'log'))
+        self.alignment = check_choice('alignment', alignment, ALIGNMENTS)
+        self.space = check_choice('space', space, ('linear', 'log'))
         self.eps = check_eps(eps)
 
     def compare(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
 from torch import Tensor
 
+from mmdpt.errors import check_choice
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
 from mmdpt.models.decode_heads.depth_output import LEAST_SKY
 from mmdpt.models.layers.reassemble import FusedTaps, Tap
@@ -226,8 +227,7 @@ def _as_original(depth: Tensor, meta: dict, head: DepthDPTHead, test_cfg: dict) 
     part of the image that the network saw, the depth is NaN.
     """
     mode = test_cfg.get('resize_mode', 'bilinear')
-    if mode not in RESIZE_MODES:
-        raise ValueError(f'test_cfg.resize_mode must be one of {list(RESIZE_MODES)}, got {mode!r}')
+    check_choice('test_cfg.resize_mode', mode, RESIZE_MODES)
     align_corners = test_cfg.get('resize_align_corners', head.align_corners)
     height, width = meta['ori_shape'][:2]
     top, bottom, left, right = meta.get('crop_box') or (0, height, 0, width)

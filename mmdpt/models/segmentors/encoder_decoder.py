@@ -10,7 +10,7 @@ from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder as MMSegEncoderDecoder
 from torch import Tensor
 
-from mmdpt.errors import InputError
+from mmdpt.errors import InputError, check_choice
 from mmdpt.registry import MODELS
 
 FLIP_AXES = {'horizontal': -1, 'vertical': -2}
@@ -78,9 +78,7 @@ class EncoderDecoder(MMSegEncoderDecoder):
         Raises:
             ValueError: If ``test_cfg.mode`` is none of ``modes``.
         """
-        mode = self.test_cfg.get('mode', 'whole')
-        if mode not in self.modes:
-            raise ValueError(f'test_cfg.mode must be one of {list(self.modes)}, got {mode!r}')
+        mode = check_choice('test_cfg.mode', self.test_cfg.get('mode', 'whole'), self.modes)
         run = self.whole_inference if mode == 'whole' else self.slide_inference
         return run(inputs, batch_img_metas)
 
