@@ -19,7 +19,7 @@ from mmdpt.errors import InputError
 
 from .arguments import faults
 from .names import near
-from .nested_datasets import nested_datasets
+from .parts import nested_datasets, parts_of
 from .values import misfits
 
 BUILT_ELSEWHERE = ('_cfg', 'sampler')
@@ -107,13 +107,13 @@ def check_config(cfg: Mapping) -> None:
 def _top_level(cfg: Mapping) -> Iterator[str]:
     """Find keys like one that is read; warn of other parts that nothing reads or was made of."""
     read = {*inspect.signature(Runner.__init__).parameters, *ALSO_READ} - {'self', 'cfg'}
-    used = {repr(value) for key in read for value in _values(cfg.get(key))}
+    used = {repr(value) for key in read for value in parts_of(cfg.get(key))}
     unread = []
     for key, value in cfg.items():
         if key in read:
             continue
         hint = '' if key.endswith('pipeline') else near(key, read, cutoff=0.85)
-        parts = {repr(part) for part in _values(value) if not isinstance(part, (int, NoneType))}
+        parts = {repr(part) for part in parts_of(value) if not isinstance(part, (int, NoneType))}
         if hint:
             yield f'{key}: no part of a config has this name{hint}'
         elif isinstance(value, (Mapping, list)) and not parts & used:
@@ -122,15 +122,6 @@ def _top_level(cfg: Mapping) -> Iterator[str]:
         print_log(
             f'nothing reads these keys of the config: {", ".join(unread)}', 'current', WARNING
         )
-
-
-def _values(node: Any) -> Iterator[Any]:
-    """Give all parts of a tree of dicts and lists."""
-    yield node
-    children = node.values() if isinstance(node, Mapping) else node
-    if isinstance(node, (Mapping, list, tuple)):
-        for child in children:
-            yield from _values(child)
 
 
 def _at(cfg: Mapping, path: str) -> Any:
@@ -154,7 +145,6 @@ def _components(cfg: Mapping) -> Iterator[Component]:
         yield from _typed(key, cfg.get(key), ours.TRANSFORMS)
     for key in LOADERS:
         yield from _loader(key, cfg.get(key))
-    yield from _loops(cfg)
     yield from _optimizer('optim_wrapper', cfg.get('optim_wrapper'))
     also = ('convert_to_iter_based', 'epoch_length')
     for component in _typed('param_scheduler', cfg.get('param_scheduler'), ours.PARAM_SCHEDULERS):
@@ -174,11 +164,18 @@ def _components(cfg: Mapping) -> Iterator[Component]:
         yield Component('visualizer', cfg['visualizer'], ours.VISUALIZERS, 'Visualizer')
         backends = cfg['visualizer'].get('vis_backends')
         yield from _typed('visualizer.vis_backends', backends, ours.VISBACKENDS)
-    if isinstance(cfg.get('log_processor'), Mapping):
-        yield Component('log_processor', cfg['log_processor'], ours.LOG_PROCESSORS, 'LogProcessor')
-    if isinstance(cfg.get('model_wrapper_cfg'), Mapping):
-        wrapper = 'MMDistributedDataParallel'
-        yield Component('model_wrapper_cfg', cfg['model_wrapper_cfg'], ours.MODEL_WRAPPERS, wrapper)
+    for key, registry, default in (
+        ('val_cfg', ours.LOOPS, 'ValLoop'),
+        ('test_cfg', ours.LOOPS, 'TestLoop'),
+        ('log_processor', ours.LOG_PROCESSORS, 'LogProcessor'),
+        ('model_wrapper_cfg', ours.MODEL_WRAPPERS, 'MMDistributedDataParallel'),
+    ):
+        if isinstance(cfg.get(key), Mapping):
+            yield Component(key, cfg[key], registry, default)
+    train = cfg.get('train_cfg')
+    if isinstance(train, Mapping):
+        default = 'EpochBasedTrainLoop' if train.get('by_epoch') else 'IterBasedTrainLoop'
+        yield Component('train_cfg', train, ours.LOOPS, default, ('by_epoch',))
 
 
 def _loader(path: str, loader: Any) -> Iterator[Component]:
@@ -190,16 +187,6 @@ def _loader(path: str, loader: Any) -> Iterator[Component]:
         yield from _typed(f'{path}.{key}', loader.get(key), ours.DATA_SAMPLERS)
     for key in ('collate_fn', 'worker_init_fn'):
         yield from _typed(f'{path}.{key}', loader.get(key), FUNCTIONS)
-
-
-def _loops(cfg: Mapping) -> Iterator[Component]:
-    for key, default in dict(val_cfg='ValLoop', test_cfg='TestLoop').items():
-        if isinstance(cfg.get(key), Mapping):
-            yield Component(key, cfg[key], ours.LOOPS, default)
-    train = cfg.get('train_cfg')
-    if isinstance(train, Mapping):
-        default = 'EpochBasedTrainLoop' if train.get('by_epoch') else 'IterBasedTrainLoop'
-        yield Component('train_cfg', train, ours.LOOPS, default, ('by_epoch',))
 
 
 def _optimizer(path: str, wrapper: Any) -> Iterator[Component]:

@@ -7,9 +7,8 @@ from typing import Any
 from mmengine.logging import print_log
 
 from mmdpt.errors import InputError
-from mmdpt.registry import DATASETS
 
-from .nested_datasets import nested_datasets
+from .parts import metainfo_of, nested_datasets
 
 MOST_CLASSES = 255
 
@@ -61,8 +60,6 @@ def _heads(path: str, model: Any) -> Iterator[tuple[str, int]]:
 def _datasets(path: str, dataset: Any) -> Iterator[tuple[str, Sequence[str]]]:
     """Give the names of the classes of a data set, or of those that it joins or repeats."""
     for name, part in nested_datasets(path, dataset):
-        kind = part.get('type')
-        cls = DATASETS.get(kind) if isinstance(kind, str) else kind
-        known = {**getattr(cls, 'METAINFO', {}), **(part.get('metainfo') or {})}
-        if isinstance(known.get('classes'), (list, tuple)):
-            yield name, known['classes']
+        classes = metainfo_of(part).get('classes')
+        if isinstance(classes, (list, tuple)):
+            yield name, classes

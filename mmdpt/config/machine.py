@@ -1,7 +1,6 @@
 """Fit a config to the machine: without CUDA use gloo and BatchNorm, not nccl and SyncBN."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -9,6 +8,8 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 
 from mmdpt.errors import InputError
+
+from .parts import parts_of
 
 TIMEOUT = 600.0
 """Default for how long a rank may keep the others waiting [s], as in nccl."""
@@ -56,21 +57,10 @@ def timeout_of(cfg: Mapping) -> float:
 
 def use_batch_norm_without_cuda(cfg: Config) -> bool:
     """Without CUDA replace SyncBN, which needs it; tell whether anything was replaced."""
-    return not torch.cuda.is_available() and _replace_type(cfg._cfg_dict, 'SyncBN', 'BN')
-
-
-def _replace_type(node: Any, old: str, new: str) -> bool:
-    """Replace ``type=old`` by ``type=new`` throughout a tree of dicts and lists."""
-    found = False
-    if isinstance(node, dict):
-        if node.get('type') == old:
-            node['type'] = new
-            found = True
-        children: Any = node.values()
-    elif isinstance(node, (list, tuple)):
-        children = node
-    else:
+    if torch.cuda.is_available():
         return False
-    for child in children:
-        found = _replace_type(child, old, new) or found
-    return found
+    parts = [part for part in parts_of(cfg._cfg_dict) if isinstance(part, dict)]
+    replaced = [part for part in parts if part.get('type') == 'SyncBN']
+    for part in replaced:
+        part['type'] = 'BN'
+    return bool(replaced)

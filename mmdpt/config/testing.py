@@ -7,7 +7,7 @@ from mmdpt.errors import InputError
 from mmdpt.files.paths import check_file, is_address
 from mmdpt.models.decode_heads.parametrisation import PARAMETRISATIONS
 
-from .nested_datasets import replace_pipelines
+from .parts import replace_pipelines
 
 
 def prepare_test(

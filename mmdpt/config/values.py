@@ -37,7 +37,8 @@ def misfits(cfg: Mapping) -> Iterator[str]:
         if 'max_iters' in train_cfg and by_epoch:
             yield f'param_scheduler[{index}]{NO_EPOCHS}'
             continue
-        begin, end = schedule.get('begin', 0), _end(schedule, train_cfg)
+        length = 'max_epochs' if schedule.get('by_epoch', True) else 'max_iters'
+        begin, end = schedule.get('begin', 0), schedule.get('end', train_cfg.get(length))
         if end is not None and end <= begin:
             yield f'param_scheduler[{index}] ends at {end} and begins at {begin}'
 
@@ -51,14 +52,10 @@ def _windows(path: str, test_cfg: Mapping) -> Iterator[str]:
     if test_cfg.get('mode') != 'slide':
         return
     sizes: list[Any] = [test_cfg.get('crop_size'), test_cfg.get('stride')]
-    if not all(_is_pair(size) for size in sizes):
+    if not all(isinstance(size, (list, tuple)) and len(size) == 2 for size in sizes):
         yield f"{path}: mode 'slide' needs crop_size=(height, width) and stride=(rows, columns)"
     elif not all(0 < stride <= crop for crop, stride in zip(*sizes, strict=True)):
         yield f'{path}.stride must be in 1..crop_size = {tuple(sizes[0])}, got {tuple(sizes[1])}'
-
-
-def _is_pair(size: Any) -> bool:
-    return isinstance(size, (list, tuple)) and len(size) == 2
 
 
 def _class_weight(path: str, head: Mapping, loss: Mapping) -> Iterator[str]:
@@ -73,8 +70,3 @@ def _class_weight(path: str, head: Mapping, loss: Mapping) -> Iterator[str]:
             f'{path}.loss_decode: class_weight with use_sigmoid weighs columns of pixels in mmseg, '
             'not classes; leave it out'
         )
-
-
-def _end(schedule: Mapping, train_cfg: Mapping) -> int | None:
-    by_epoch = schedule.get('by_epoch', True)
-    return schedule.get('end', train_cfg.get('max_epochs' if by_epoch else 'max_iters'))

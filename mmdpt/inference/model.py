@@ -20,8 +20,9 @@ from mmdpt.config import check_config, load_config
 from mmdpt.config.config_files import own_configs
 from mmdpt.config.machine import use_batch_norm_without_cuda
 from mmdpt.config.names import nearest_names
+from mmdpt.config.parts import metainfo_of
 from mmdpt.errors import InputError
-from mmdpt.registry import DATASETS, MODELS
+from mmdpt.registry import MODELS
 
 
 def init_model(
@@ -102,9 +103,7 @@ def _check_name(config: str) -> None:
 
 def _dataset_meta(cfg: Config, num_classes: int) -> dict[str, Any] | None:
     """Give classes and palette of the test data; None if the model predicts others, or depth."""
-    dataset: Any = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    cls = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else None
-    meta = {**getattr(cls, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
+    meta = metainfo_of((cfg.get('test_dataloader') or {}).get('dataset') or {})
     return copy.deepcopy(meta) if len(meta.get('classes') or ()) == num_classes else None
 
 

@@ -1,7 +1,17 @@
-"""Data sets of a config that wrap or join others."""
+"""Walk the parts of a config: all of them, or data sets and those that they wrap or join."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from mmdpt.registry import DATASETS
+
+
+def parts_of(node: Any) -> Iterator[Any]:
+    """Give a tree of dicts and lists, and all parts of it."""
+    yield node
+    if isinstance(node, (Mapping, list, tuple)):
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from parts_of(child)
 
 
 def nested_datasets(path: str, dataset: Any) -> Iterator[tuple[str, Any]]:
@@ -12,6 +22,13 @@ def nested_datasets(path: str, dataset: Any) -> Iterator[tuple[str, Any]]:
     yield from nested_datasets(f'{path}.dataset', dataset.get('dataset'))
     for index, part in enumerate(dataset.get('datasets') or ()):
         yield from nested_datasets(f'{path}.datasets[{index}]', part)
+
+
+def metainfo_of(dataset: Mapping) -> dict[str, Any]:
+    """Give what a data set's class and config say about its classes."""
+    kind = dataset.get('type')
+    cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+    return {**getattr(cls, 'METAINFO', {}), **(dataset.get('metainfo') or {})}
 
 
 def replace_pipelines(dataset: dict, pipeline: list) -> None:
