@@ -52,7 +52,7 @@ def test_every_kind_of_file(tmp_path, parts, expected):
     kinds = EVERYTHING if 'map' in parts else ('colour', 'side-by-side', 'png', 'npy')
     asked = outputs(tmp_path, kinds)
     written = asked.write(prediction(**parts))
-    assert {f'a_{ending}' for ending in asked.endings(prediction(**parts))} == expected
+    assert {f'a_{ending}' for ending, _ in asked.files(prediction(**parts))} == expected
     assert {path.name for path in written} == set(os.listdir(tmp_path)) == expected
     assert len(written) == len(expected)
 
@@ -76,7 +76,7 @@ def test_files_of_different_names_differ(tmp_path):
 
 def test_picture_and_numbers_are_those_of_the_prediction(tmp_path):
     found = prediction(**MAP, **CLASSES)
-    outputs(tmp_path).write_numbers(found)
+    outputs(tmp_path).write(found, pictures=False)
     assert len(os.listdir(tmp_path)) == 9 and not list(tmp_path.glob('*.jpg'))
     outputs(tmp_path).write(found)
     np.testing.assert_array_equal(np.load(tmp_path / 'a_depth.npy'), RAMP)

@@ -100,31 +100,27 @@ class Outputs:
         """Give the path of a file for an image."""
         return self.folder / f'{name}_{ending}'
 
-    def write(self, prediction: 'Prediction') -> list[Path]:
-        """Write every kind; each file appears complete or not at all.
+    def write(self, prediction: 'Prediction', pictures: bool = True) -> list[Path]:
+        """Write every kind, or all but pictures; each file appears complete or not at all.
 
         Raises:
             InputError: If the prediction cannot give a kind, or a file cannot be written.
         """
-        files = [*self._pictures(prediction), *self._numbers(prediction)]
-        return self._write(prediction, files)
-
-    def write_numbers(self, prediction: 'Prediction') -> list[Path]:
-        """Write the files that are no pictures, see ``write``."""
-        return self._write(prediction, self._numbers(prediction))
-
-    def endings(self, prediction: 'Prediction') -> list[str]:
-        """Name the files of a prediction by what follows 'NAME_'."""
-        files = [*self._pictures(prediction), *self._numbers(prediction)]
-        return [ending for ending, _ in files]
-
-    def _write(self, prediction: 'Prediction', files: Collection[tuple[str, Writer]]) -> list[Path]:
         if self.needs_camera:  # before the first file of an image that fails
             prediction.known_camera()
-        paths = [self.path(prediction.name, ending) for ending, _ in files]
-        for path, (_, write) in zip(paths, files, strict=True):
-            write(path)
+        paths = []
+        for ending, write in self.files(prediction, pictures):
+            paths.append(self.path(prediction.name, ending))
+            write(paths[-1])
         return paths
+
+    def files(
+        self, prediction: 'Prediction', pictures: bool = True
+    ) -> Iterator[tuple[str, Writer]]:
+        """Give for each file what follows 'NAME_' in its name, and what writes it."""
+        if pictures:
+            yield from self._pictures(prediction)
+        yield from self._numbers(prediction)
 
     def _pictures(self, prediction: 'Prediction') -> Iterator[tuple[str, Writer]]:
         if 'colour' in self.kinds:
@@ -133,23 +129,21 @@ class Outputs:
         if 'side-by-side' in self.kinds:
             yield 'side-by-side.jpg', partial(_write_jpeg, lambda: np.asarray(prediction.plot()))
 
-    def _numbers(self, prediction: 'Prediction') -> list[tuple[str, Writer]]:
-        files: list[tuple[str, Writer]] = []
+    def _numbers(self, prediction: 'Prediction') -> Iterator[tuple[str, Writer]]:
         save = partial(
             prediction.save, edge_threshold=self.edge_threshold, max_vertices=self.max_vertices
         )
         for kind in (kind for kind in NUMBERS if kind in self.kinds):
             if kind == 'normals':
-                files += [(f'normals.{end}', prediction.save_normals) for end in ('png', 'npy')]
+                yield from ((f'normals.{end}', prediction.save_normals) for end in ('png', 'npy'))
             elif kind in IN_SPACE:
-                files.append(('points.ply' if kind == 'ply' else 'mesh.glb', save))
+                yield 'points.ply' if kind == 'ply' else 'mesh.glb', save
             elif prediction.map is not None:
-                files.append((f'{prediction.output}.{kind}', save))
+                yield f'{prediction.output}.{kind}', save
             if prediction.labels is not None and kind in ('png', 'npy'):
-                files.append((f'labels.{kind}', prediction.save_labels))
+                yield f'labels.{kind}', prediction.save_labels
             if prediction.sky is not None and kind in ('png', 'npy'):
-                files.append((f'sky.{kind}', prediction.save_sky))
-        return files
+                yield f'sky.{kind}', prediction.save_sky
 
 
 def coloured(

@@ -76,7 +76,7 @@ def predict_video(
                         writer = VideoWriter(path, reader.fps, sound_of, reader.start)
                         videos[what] = stack.enter_context(writer)
                     videos[what].write(picture, frame.time)
-                files = outputs.write_numbers(prediction)
+                files = outputs.write(prediction, pictures=False)
                 seconds = share + time.perf_counter() - frame_began
                 report.done(prediction, source, files, seconds)
                 progress(report.num_done, reader.num_frames)
