@@ -84,26 +84,25 @@ def trains_alike(cfg: 'Config', base: 'Config') -> bool:
 
 def train(config: str, work_dir: Path, options: list[str]) -> Path:
     """Train a config; return its last checkpoint."""
-    from mmdpt.commands.tool_runs import last_checkpoint, run_tool
-
-    print(f'train {config}', flush=True)
-    arguments = (config, '--work-dir', work_dir, '--cfg-options', *options)
-    for _ in run_tool(TOOLS / 'train.py', work_dir / 'train.txt', *arguments):
-        pass
-    return last_checkpoint(work_dir)
+    run('train', work_dir, options, config)
+    return Path((work_dir / 'last_checkpoint').read_text().strip())
 
 
 def test(config: str, checkpoint: Path, work_dir: Path, options: list[str]) -> Path:
     """Test a checkpoint; return the file with the errors of each image."""
+    file = work_dir / 'errors.jsonl'
+    run('test', work_dir, [*options, f'test_evaluator.per_image_file={file}'], config, checkpoint)
+    return file
+
+
+def run(tool: str, work_dir: Path, options: list[str], *files: str | Path) -> None:
+    """Run a tool to its end, its output in the work dir."""
     from mmdpt.commands.tool_runs import run_tool
 
-    file = work_dir / 'errors.jsonl'
-    print(f'test {config}', flush=True)
-    options = [*options, f'test_evaluator.per_image_file={file}']
-    arguments = (config, checkpoint, '--work-dir', work_dir, '--cfg-options', *options)
-    for _ in run_tool(TOOLS / 'test.py', work_dir / 'test.txt', *arguments):
+    print(f'{tool} {files[0]}', flush=True)
+    arguments = (*files, '--work-dir', work_dir, '--cfg-options', *options)
+    for _ in run_tool(TOOLS / f'{tool}.py', work_dir / f'{tool}.txt', *arguments):
         pass
-    return file
 
 
 if __name__ == '__main__':

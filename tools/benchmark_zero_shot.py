@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmdpt.commands.tool import add_overrides, report_input_errors
 
-SETS = ('diw', 'eth3d', 'sintel', 'kitti', 'nyu', 'tum')
+NAMES = ('diw', 'eth3d', 'sintel', 'kitti', 'nyu', 'tum')
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,7 +13,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file, or the name of one of mmdpt')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--data-root', default='data', help='folder of the data sets (data)')
-    parser.add_argument('--sets', nargs='+', choices=SETS, default=SETS, help='default: all')
+    parser.add_argument('--sets', nargs='+', choices=NAMES, default=NAMES, help='default: all')
     parser.add_argument('--out', default='work_dirs/zero_shot', help='folder for the results')
     parser.add_argument('--limit', type=int, help='only the first images of each set')
     add_overrides(
@@ -27,13 +27,13 @@ def main() -> None:
     args = parse_args()
     from mmdpt.commands.zero_shot_run import benchmark_zero_shot, table_of, write_results
     from mmdpt.errors import InputError
-    from mmdpt.evaluation.zero_shot import find_set
+    from mmdpt.evaluation.zero_shot import SETS
 
     results = benchmark_zero_shot(
         args.config,
         args.checkpoint,
         args.data_root,
-        [find_set(name) for name in SETS if name in args.sets],
+        [zero_shot_set for zero_shot_set in SETS if zero_shot_set.name in args.sets],
         args.limit,
         args.cfg_options,
     )

@@ -36,11 +36,6 @@ def run_tool(tool: Path, log: Path, *arguments: object) -> Iterator[str]:
         sys.exit(f'error: {tool.name} failed; its output is in {log}')
 
 
-def last_checkpoint(work_dir: Path) -> Path:
-    """Give the newest checkpoint of a training that was run."""
-    return Path((work_dir / 'last_checkpoint').read_text().strip())
-
-
 def _show_progress(line: str) -> None:
     if found := PROGRESS.search(line):
         phase, done, total, eta = found.groups()

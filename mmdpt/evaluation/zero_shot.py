@@ -47,18 +47,6 @@ PUBLISHED: dict[str, tuple[float, ...]] = {
 """Rows of Table 1, in the order of ``SETS``; none was measured by this project."""
 
 
-def find_set(name: str) -> ZeroShotSet:
-    """Look up a set by its name.
-
-    Raises:
-        ValueError: If there is none of that name.
-    """
-    for zero_shot_set in SETS:
-        if zero_shot_set.name == name:
-            return zero_shot_set
-    raise ValueError(f'set must be one of {", ".join(s.name for s in SETS)}, got {name!r}')
-
-
 def zero_shot_table(
     model: str,
     values: Mapping[str, float],

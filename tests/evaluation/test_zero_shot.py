@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmdpt.evaluation.ablation import ablation_table, read_errors
-from mmdpt.evaluation.zero_shot import PUBLISHED, SETS, find_set, zero_shot_table
+from mmdpt.evaluation.zero_shot import PUBLISHED, SETS, zero_shot_table
 
 WHOLE = {s.name: s.images for s in SETS}
 
@@ -51,12 +51,6 @@ def test_other_number_of_images_and_a_limit_are_said():
     assert 'than the paper: KITTI 652 (paper: 161).' in table
     table = zero_shot_table('mine', {'nyu': 8.0}, {'nyu': 5}, limit=5)
     assert 'At most the first 5 images of each set: no figure of a whole set.' in table
-
-
-def test_set_by_name():
-    assert find_set('eth3d').metric == 'abs_rel'
-    with pytest.raises(ValueError, match=r"set must be one of diw, eth3d, .*, got 'eth4d'"):
-        find_set('eth4d')
 
 
 def test_images_without_depth_are_left_out(tmp_path):

@@ -14,7 +14,7 @@ from tiny_files import write_map
 from mmdpt.apis import init_model
 from mmdpt.commands.zero_shot_run import benchmark_zero_shot
 from mmdpt.errors import InputError
-from mmdpt.evaluation.zero_shot import SETS, find_set
+from mmdpt.evaluation.zero_shot import SETS
 
 FAST = ('--cfg-options', 'test_dataloader.num_workers=0')
 CAPS = dict(eth3d=72, sintel=72, kitti=80, nyu=10, tum=10)
@@ -238,7 +238,7 @@ def test_models_of_other_outputs(make_model, data, output):
         str(config),
         str(checkpoint),
         str(data),
-        [find_set('diw'), find_set('nyu')],
+        [s for s in SETS if s.name in ('diw', 'nyu')],
         options=['test_dataloader.num_workers=0'],
     )
     model = init_model(config, checkpoint)
@@ -302,7 +302,7 @@ def test_set_that_does_not_read_is_reported_after_the_others(relative, run_tool,
 
 
 def test_what_cannot_be_evaluated_is_named(relative, config, trained, data, tmp_path):
-    sets = [find_set('diw'), find_set('nyu')]
+    sets = [s for s in SETS if s.name in ('diw', 'nyu')]
     message = rf'none of the data sets is there; looked for {tmp_path}/diw, {tmp_path}/nyu'
     with pytest.raises(InputError, match=message):
         benchmark_zero_shot(*relative, str(tmp_path), sets)
