@@ -68,7 +68,7 @@ class IoUMetric(MMSegIoUMetric):
         if areas and not areas[-1].any():
             print_log('no image has a labelled pixel: there are no metrics', logger='current')
             return {}
-        metrics = super().compute_metrics(results)
+        metrics = super().compute_metrics([tuple(areas)] if areas else [])
         if areas:
             rows = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
             for name, row in rows.items():
