@@ -52,9 +52,12 @@ def fill(model: nn.Module, state_dict: dict[str, Tensor]) -> None:
     """
     taken: set[int] = set()
     for prefix, module in model.named_modules():
-        if not _loads_plainly(module):
+        overridden = type(module)._load_from_state_dict is not nn.Module._load_from_state_dict
+        if overridden or module._load_state_dict_pre_hooks:
             continue
-        for name, own in (*module._parameters.items(), *_saved_buffers(module)):
+        for name, own in (*module._parameters.items(), *module._buffers.items()):
+            if name in module._non_persistent_buffers_set:
+                continue
             key = f'{prefix}.{name}' if prefix else name
             value = state_dict.get(key)
             if own is None or value is None or value.shape != own.shape:
@@ -69,19 +72,6 @@ def fill(model: nn.Module, state_dict: dict[str, Tensor]) -> None:
             del value, memory  # before the next tensor is copied
     model.load_state_dict(state_dict, strict=False)
     state_dict.clear()
-
-
-def _loads_plainly(module: nn.Module) -> bool:
-    overridden = type(module)._load_from_state_dict is not nn.Module._load_from_state_dict
-    return not overridden and not module._load_state_dict_pre_hooks
-
-
-def _saved_buffers(module: nn.Module) -> list[tuple[str, Tensor | None]]:
-    return [
-        (name, buffer)
-        for name, buffer in module._buffers.items()
-        if name not in module._non_persistent_buffers_set
-    ]
 
 
 def _is_laid_out_as(value: Tensor, own: Tensor) -> bool:

@@ -37,12 +37,8 @@ def find_tools() -> dict[str, Path]:
     """Map names to tools, such as 'convert-checkpoint' or 'dataset-converters/nyu'."""
     root = shipped('tools')
     paths = sorted(root.glob('*.py')) + sorted(root.glob('*/*.py'))
-    return {name_of(path.relative_to(root)): path for path in paths}
-
-
-def name_of(path: Path) -> str:
-    """Name a tool by its path below the tools."""
-    return path.with_suffix('').as_posix().replace('_', '-')
+    names = (path.relative_to(root).with_suffix('').as_posix() for path in paths)
+    return {name.replace('_', '-'): path for name, path in zip(names, paths, strict=True)}
 
 
 def list_tools() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from mmdpt.errors import InputError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+CONTROL = re.compile(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]')
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -48,15 +49,12 @@ def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:
         except InputError as error:
             if os.environ.get('MMDPT_TRACEBACK') == '1':
                 raise
-            print(f'error: {printable(own_message(error))}', file=sys.stderr)
+            # names from files could control the terminal
+            text = CONTROL.sub(lambda found: repr(found[0])[1:-1], own_message(error))
+            print(f'error: {text}', file=sys.stderr)
             sys.exit(1)
 
     return run
-
-
-def printable(text: str) -> str:
-    """Escape control characters: names from files could control the terminal with them."""
-    return re.sub(r'[\x00-\x08\x0b-\x1f\x7f-\x9f]', lambda found: repr(found[0])[1:-1], text)
 
 
 def own_message(error: InputError) -> str:

@@ -1,5 +1,6 @@
 """Depth in the Wild (Chen et al., arXiv:1604.03901): which of two points is closer."""
 
+from functools import partial
 from typing import Any
 
 from mmengine.dataset import BaseDataset
@@ -56,7 +57,8 @@ class DIWDataset(BaseDataset):
             raise InputError(
                 f'list file {self.ann_file} has {len(lines)} lines: expected two an image'
             )
-        images = parse_each(self.ann_file, lines[::2], self._image)
+        image = partial(path_below, self.data_prefix['img_path'])
+        images = parse_each(self.ann_file, lines[::2], image)
         pairs = parse_each(self.ann_file, lines[1::2], _pair)
         data_list = [
             dict(img_path=image, ordinal_pairs=[pair], seg_fields=[])
@@ -64,9 +66,6 @@ class DIWDataset(BaseDataset):
         ]
         check_images_exist(data_list)
         return data_list
-
-    def _image(self, line: str) -> str:
-        return path_below(self.data_prefix['img_path'], line)
 
 
 def _pair(line: str) -> tuple:

@@ -31,11 +31,6 @@ class Camera:
             raise InputError('the camera has either intrinsics or a field of view, not both')
         self.of_picture(1, 1)
 
-    @property
-    def is_known(self) -> bool:
-        """Whether one is given."""
-        return self.intrinsics is not None or self.field_of_view is not None
-
     def of_picture(
         self, width: int, height: int, source: str = '', default: float | None = None
     ) -> tuple[Intrinsics | None, str]:

@@ -31,7 +31,9 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
         InputError: If the config names a component or an argument that does not exist, or the
             work dir cannot be written.
     """
-    runner_type = _runner_type(cfg.get('runner_type', 'Runner'))
+    runner_type: type[Runner] | None = RUNNERS.get(name := cfg.get('runner_type', 'Runner'))
+    if runner_type is None:
+        raise InputError(f'runner_type: there is no runner {name!r}')
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}'
     check_config(cfg)
@@ -44,10 +46,3 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
     # two classes are two logits here, as in every other data set
     warnings.filterwarnings('ignore', message='For binary segmentation, we suggest')
     return runner_type.from_cfg(cfg)
-
-
-def _runner_type(name: str) -> type[Runner]:
-    runner_type = RUNNERS.get(name)
-    if runner_type is None:
-        raise InputError(f'runner_type: there is no runner {name!r}')
-    return runner_type

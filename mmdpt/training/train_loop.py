@@ -58,11 +58,15 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         super().__init__(runner, dataloader, max_iters, **kwargs)
         self.built_seed = self._seed()
         self.samples: TrainingSamples | None = None
-        if self._has_positions():
+        iterable = isinstance(self.dataloader.dataset, IterableDataset)
+        if not iterable and self.dataloader.batch_sampler is not None:
             self.samples = TrainingSamples(
                 self.dataloader.dataset, self.built_seed, on_bad_sample, self.dataloader.num_workers
             )
-            _add_positions(self.dataloader)
+            batches: Any = self.dataloader.batch_sampler
+            batches.sampler = PositionSampler(batches.sampler)
+            if type(batches) is not BatchSampler:  # it has not been used yet
+                vars(self.dataloader)['batch_sampler'] = LaterBatches(batches)
             self.dataloader_iterator: Any = self._batches()
         else:
             runner.logger.warning(
@@ -120,11 +124,6 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         """Count samples on all ranks. A batch sampler of the config counts batches instead."""
         return (self.dataloader.batch_size or 0) * get_world_size()
 
-    def _has_positions(self) -> bool:
-        loader = self.dataloader
-        iterable = isinstance(loader.dataset, IterableDataset)
-        return not iterable and loader.batch_sampler is not None
-
     def _batches(self) -> Iterator[Any]:
         """Start the workers at the first sample that was not seen, when the first is asked for."""
         assert self.samples is not None
@@ -145,14 +144,6 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
             draws += self._draws_per_iteration()
             self.runner.message_hub.update_info(DRAWS, draws)
             yield batch
-
-
-def _add_positions(loader: DataLoader) -> None:
-    """Let the batches of a data loader be of numbered draws."""
-    batches: Any = loader.batch_sampler
-    batches.sampler = PositionSampler(batches.sampler)
-    if type(batches) is not BatchSampler:
-        vars(loader)['batch_sampler'] = LaterBatches(batches)  # it has not been used yet
 
 
 @contextmanager

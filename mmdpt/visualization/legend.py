@@ -18,7 +18,8 @@ def class_legend(classes: Sequence[tuple[str, Sequence[int]]], width: int) -> np
     """
     places, x, y = [], 0, 0
     for name, _ in classes:
-        needed = LINE_HEIGHT + _text_width(name) + 2 * GAP
+        (text_width, _), _ = cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, 1)
+        needed = LINE_HEIGHT + text_width + 2 * GAP
         if x and x + needed > width:
             x, y = 0, y + LINE_HEIGHT
         places.append((x, y))
@@ -35,7 +36,3 @@ def write_line(canvas: np.ndarray, text: str, x: int, y: int) -> None:
     foot = x, y + LINE_HEIGHT - 4
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(canvas, text, foot, font, TEXT_SCALE, (0, 0, 0), 1, cv2.LINE_AA)
-
-
-def _text_width(text: str) -> int:
-    return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, TEXT_SCALE, 1)[0][0]

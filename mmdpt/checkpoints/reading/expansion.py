@@ -17,6 +17,7 @@ GREATEST_EXPANSION = 4
 ALWAYS_ALLOWED = 1 << 20
 """Bytes, or objects, that any file may expand to."""
 ZIP_MAGIC = b'PK'
+CONTAINERS = (Tensor, Mapping, list, tuple, set, Recorded)
 
 
 def check_archive(path: Path) -> None:
@@ -71,7 +72,7 @@ def check_contents(path: Path, loaded: Any) -> None:
             tensors[id(value)] = _bytes_of(path, value)
         elif isinstance(value, Recorded):
             tensors[id(value)] = len(value.raw)
-        new = [part for part in parts if _is_container(part) and id(part) not in sizes]
+        new = [part for part in parts if isinstance(part, CONTAINERS) and id(part) not in sizes]
         if new and id(value) not in entered:
             entered.add(id(value))
             waiting += new
@@ -82,10 +83,6 @@ def check_contents(path: Path, loaded: Any) -> None:
             waiting.pop()
     _compare(path, sum(tensors.values()), 'its tensors are')
     _compare(path, sizes[id(loaded)], 'the objects in it are')
-
-
-def _is_container(value: Any) -> bool:
-    return isinstance(value, (Tensor, Mapping, list, tuple, set, Recorded))
 
 
 def _parts(value: Any) -> list[Any]:

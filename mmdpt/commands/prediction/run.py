@@ -18,6 +18,7 @@ from mmdpt.commands.progress import Report, progress_bar
 from mmdpt.config.names import nearest_names
 from mmdpt.errors import InputError
 from mmdpt.files.paths import make_folder
+from mmdpt.inference.focal import Camera
 from mmdpt.inference.inferencer import DPTInferencer
 from mmdpt.inference.known_points import KnownPoints, read_known_points
 from mmdpt.inference.prediction import Prediction
@@ -202,7 +203,7 @@ def _check_model(inferencer: DPTInferencer, outputs: Outputs, points: KnownPoint
     if head is None and points is not None:
         raise InputError('the model predicts labels, not depth: there is nothing to align')
     outputs.check_model(head and ('depth' if points is not None else head.output))
-    if inferencer.camera.is_known and not _needs_camera(inferencer, outputs):
+    if inferencer.camera != Camera() and not _needs_camera(inferencer, outputs):
         raise InputError('the model and the files written do not need the camera: leave it out')
 
 
@@ -222,7 +223,7 @@ def _is_done(
         sky = None if head.predictor.sky is None else pixel.astype(bool)
         known.update(map=pixel.astype(np.float32), output=output, sky=sky)
     blank = Prediction(np.zeros((1, 1, 3), np.uint8), name='', **known)
-    endings, present = outputs.endings(blank), set(os.listdir(outputs.folder))
+    endings, present = dict(outputs.files(blank)), set(os.listdir(outputs.folder))
     return lambda image: present.issuperset(f'{image.name}_{ending}' for ending in endings)
 
 

@@ -76,7 +76,8 @@ class OptimWrapper(MMEngineOptimWrapper):
             super().step(**kwargs)
             return
         self._norm = self._clipped_norm()
-        if isinstance(self._norm, Tensor) and is_fused(self.optimizer):
+        fused = getattr(self.optimizer, '_step_supports_amp_scaling', False)
+        if isinstance(self._norm, Tensor) and fused:
             # The optimiser reads the flag where it computes, as torch's GradScaler has it do
             # (torch/amp/grad_scaler.py, _maybe_opt_step): the host does not wait.
             self.optimizer.found_inf = (~torch.isfinite(self._norm)).float()
@@ -164,8 +165,3 @@ def computes_bfloat16() -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # torch < 2.6 cannot tell; float32 is always right
     return getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: False)()
-
-
-def is_fused(optimizer: torch.optim.Optimizer) -> bool:
-    """Tell whether an optimiser skips its step if a flag on the device says so."""
-    return getattr(optimizer, '_step_supports_amp_scaling', False)
