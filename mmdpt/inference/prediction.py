@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mmdpt.errors import InputError
-from mmdpt.files.atomic import write_npy
+from mmdpt.files.atomic import write_atomically, write_npy
 from mmdpt.visualization.depth import (
     RELATIVE,
     colour_range,
@@ -26,7 +26,6 @@ from mmdpt.visualization.tiling import beside
 from .in_space import InSpace
 from .known_points import KnownPoints
 from .mesh import MOST_VERTICES
-from .pfm import write_pfm
 from .png import write_labels_png, write_map_png, write_normals_png, write_sky_png
 from .point_cloud import Intrinsics
 
@@ -175,7 +174,7 @@ class Prediction(InSpace):
         The file appears complete or not at all.
 
         - .npy: float32, with NaN and infinity.
-        - .pfm: the same, bottom row first.
+        - .pfm: the same, bottom row first, little-endian (netpbm.sourceforge.net/doc/pfm.html).
         - .png: 16 bits, see ``write_map_png``; text in the file says how to invert it.
         - .ply: point cloud, see ``to_pointcloud``, which has the further arguments.
         - .glb: mesh, see ``to_mesh``, which has them too.
@@ -193,7 +192,8 @@ class Prediction(InSpace):
         if suffix == '.npy':
             write_npy(path, self.map)
         elif suffix == '.pfm':
-            write_pfm(path, self.map)
+            pfm = cv2.imencode('.pfm', self.map.astype(np.float32))[1]
+            write_atomically(path, pfm.tobytes())
         elif suffix == '.png':
             write_map_png(path, self.map, self.unit)
         elif suffix in ('.ply', '.glb'):

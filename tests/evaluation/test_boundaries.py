@@ -128,7 +128,7 @@ def test_exact_at_reference_sizes(name, size, rows, columns):
 @pytest.mark.parametrize(
     ('name', 'size', 'message'),
     [
-        ('nyu_crop', (480, 640), "one of nyu, garg, eigen, kb, kb-garg, got 'nyu_crop'"),
+        ('nyu_crop', (480, 640), "one of .*'nyu', .*'kb-garg'., got 'nyu_crop'"),
         ('nyu', (240, 320), 'nyu is defined for 480 x 640 pixels, got 240 x 320'),
         ('kb', (351, 1216), 'kb needs at least 352 x 1216 pixels, got 351 x 1216'),
         ('kb', (352, 1215), 'kb needs at least 352 x 1216 pixels, got 352 x 1215'),

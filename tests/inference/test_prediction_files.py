@@ -13,9 +13,9 @@ from PIL import Image
 
 from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.errors import InputError
-from mmdpt.inference.pfm import write_pfm
 from mmdpt.inference.png import write_labels_png, write_map_png
 from mmdpt.inference.point_cloud import Intrinsics, PointCloud
+from mmdpt.inference.prediction import Prediction
 
 VALUES = np.array([[1.5, np.inf, -3], [4, np.nan, 1e-30]], np.float32)
 
@@ -24,19 +24,10 @@ def test_bytes_by_hand_which_opencv_and_we_read(tmp_path):
     path = tmp_path / 'a.pfm'
     numbers = struct.pack('<6f', 4, np.nan, 1e-30, 1.5, np.inf, -3)  # the bottom row first
     for same in (VALUES, np.asfortranarray(VALUES.astype('>f8'))):
-        write_pfm(path, same)
-        assert path.read_bytes() == b'Pf\n3 2\n-1.000000\n' + numbers
+        Prediction(np.zeros((2, 3, 3), np.uint8), 'a', same, 'relative').save(path)
+        assert path.read_bytes() == b'Pf\n3 2\n-1\n' + numbers
     np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), VALUES)
     np.testing.assert_array_equal(read_depth_file(str(path)), VALUES, strict=True)
-    values = np.arange(6.0).reshape(2, 3, 1)
-    write_pfm(tmp_path / 'a.pfm', values)
-    np.testing.assert_array_equal(read_depth_file(str(tmp_path / 'a.pfm')), values[..., 0])
-
-
-@pytest.mark.parametrize('shape', [(4,), (1, 2, 2)])
-def test_array_of_other_axes_is_refused(tmp_path, shape):
-    with pytest.raises(ValueError, match=r'holds \(H, W\), got shape'):
-        write_pfm(tmp_path / 'a.pfm', np.zeros(shape))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from mmdpt.datasets.depth_files import read_depth_file
 from mmdpt.datasets.transforms import LoadDepth
 from mmdpt.errors import InputError
 from mmdpt.inference.images import as_rgb, decode_image
-from mmdpt.inference.pfm import write_pfm
 from mmdpt.inference.png import write_map_png
+from mmdpt.inference.prediction import Prediction
 
 SEEDS = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 MODES = ('1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'I', 'I;16', 'F', 'CMYK', 'YCbCr', 'HSV')
@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
 def test_every_float_comes_back_from_a_pfm_nan_and_denormal_too(folder, random, size):
     bits = random.integers(2**32, size=size, dtype=np.uint32)
     values = bits.view(np.float32)
-    write_pfm(folder / 'a.pfm', values)
+    Prediction(np.zeros((*size, 3), np.uint8), 'a', values, 'relative').save(folder / 'a.pfm')
     found = read_depth_file(str(folder / 'a.pfm'))
     np.testing.assert_array_equal(found, values)
     assert (found.view(np.uint32)[~np.isnan(values)] == bits[~np.isnan(values)]).all()
