@@ -2,11 +2,10 @@
 
 from mmdpt import _openmmlab  # noqa: F401  first: keeps the host packages quiet
 
-from .baseline import most_frequent_class
+from .baselines import median_depth, most_frequent_class
 from .boundaries import boundary_scores
 from .crops import CROPS, crop_slices
 from .depth_alignment import align_depth
-from .depth_baseline import median_depth
 from .depth_errors import ERRORS, depth_errors
 from .depth_metric import DepthMetric
 from .inversion_fit import InversionFit

@@ -13,12 +13,12 @@ from mmseg.structures import SegDataSample
 
 from mmdpt.errors import InputError
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
+from mmdpt.visualization.segmentation import classes_and_palette
 
 from .backends import Backend, model_of_file
 from .devices import Precision, store_weights_in, usable_device, usable_dtype
 from .focal import Camera
 from .images import ChannelOrder
-from .labels import classes_and_palette
 from .metadata import depth_head_of, segments
 from .model import init_model
 from .prediction import Prediction

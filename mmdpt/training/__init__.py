@@ -1,10 +1,9 @@
 """What MMEngine lacks for training: exact resuming, whole checkpoints, stops that save."""
 
 from .bad_sample_hook import BadSampleHook
-from .epoch_loop import EpochBasedTrainLoop
 from .launch import build_runner
+from .log_files import LoggerHook
 from .log_processor import LogProcessor
-from .logger_hook import LoggerHook
 from .median_depth_hook import MedianDepthHook
 from .nonfinite.nonfinite_hook import NonFiniteHook
 from .nonfinite.optim_wrapper import AmpOptimWrapper, Bf16OptimWrapper, OptimWrapper
@@ -16,7 +15,7 @@ from .stopping.stop_signal_hook import StopSignalHook
 from .test_outputs.calibration_hook import CalibrationHook
 from .test_outputs.comparison_hook import ComparisonHook, ValidationPictureHook
 from .test_outputs.prediction_writer_hook import PredictionWriterHook
-from .train_loop import IterBasedTrainLoop
+from .train_loop import EpochBasedTrainLoop, IterBasedTrainLoop
 
 __all__ = [
     'AmpOptimWrapper',

@@ -1,4 +1,4 @@
-"""Logs that do not end a training when they cannot be written."""
+"""Logs that end no training when they cannot be written, and whose files are written once."""
 
 import functools
 import logging
@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from mmengine.dist import master_only
+from mmengine.hooks import LoggerHook as MMEngineLoggerHook
 from mmengine.logging import print_log
 from mmengine.visualization import LocalVisBackend as MMEngineLocalVisBackend
 
-from mmdpt.registry import VISBACKENDS
+from mmdpt.registry import HOOKS, VISBACKENDS
 
 
 def _losing_lines(write: Callable[..., None]) -> Callable[..., None]:
@@ -44,6 +46,17 @@ class LocalVisBackend(MMEngineLocalVisBackend):
     add_image = _losing_lines(MMEngineLocalVisBackend.add_image)
     add_scalar = _losing_lines(MMEngineLocalVisBackend.add_scalar)
     add_scalars = _losing_lines(MMEngineLocalVisBackend.add_scalars)
+
+
+@HOOKS.register_module()
+class LoggerHook(MMEngineLoggerHook):
+    """Log as MMEngine does; rank 0 alone writes the metrics of a test.
+
+    MMEngine writes ``<time>/<time>.json`` on every rank. Ranks that write at once leave a file that
+    no JSON reader takes.
+    """
+
+    after_test_epoch = master_only(MMEngineLoggerHook.after_test_epoch)
 
 
 LOG_FILE_ONLY = (

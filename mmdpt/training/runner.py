@@ -37,9 +37,8 @@ from mmdpt.training.resume.checkpoint_hook import CheckpointHook
 from mmdpt.training.resume.settings import restore_progress
 from mmdpt.training.stopping.stop_signals import leave_signals_to_main_process
 
-from .epoch_loop import EpochBasedTrainLoop
 from .log_files import fits_the_console, report_once
-from .train_loop import IterBasedTrainLoop
+from .train_loop import EpochBasedTrainLoop, IterBasedTrainLoop
 from .wrapped_model import unwrap
 
 T = TypeVar('T')

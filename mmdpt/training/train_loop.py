@@ -1,21 +1,25 @@
-"""A train loop in which each iteration depends on its number and the seed alone."""
+"""Train loops: each iteration depends on its number and the seed alone, or epochs have an end."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank, get_world_size
+from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
+from mmdpt.datasets import BalancedSampler
 from mmdpt.datasets.training_samples import (
     LaterBatches,
     PositionSampler,
     TrainingSamples,
     seed_iteration,
 )
+from mmdpt.errors import InputError
 from mmdpt.registry import LOOPS
 from mmdpt.training.resume.checkpoint_hook import VALIDATED
 from mmdpt.training.stopping.stop_signal_hook import ValidationBrokenOff
@@ -144,6 +148,27 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
             draws += self._draws_per_iteration()
             self.runner.message_hub.update_info(DRAWS, draws)
             yield batch
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
+    """MMEngine's loop, which refuses a sampler without end: its first epoch would have none.
+
+    Raises:
+        InputError: If the sampler has no end; names the number of iterations to write instead.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        sampler = self.dataloader.sampler
+        if isinstance(sampler, (InfiniteSampler, BalancedSampler)):
+            batch = (self.dataloader.batch_size or 1) * get_world_size()
+            iterations = -(-self.max_epochs * len(self.dataloader.dataset) // batch)
+            raise InputError(
+                f'train_cfg counts epochs, and {type(sampler).__name__} never ends one: write '
+                f"train_cfg=dict(type='IterBasedTrainLoop', max_iters={iterations}), or "
+                "train_dataloader.sampler=dict(type='DefaultSampler', shuffle=True)"
+            )
 
 
 @contextmanager

@@ -20,6 +20,8 @@ FADED = 0.35
 """Share of the image, mixed with white, where a prediction is right."""
 UNNAMED_COLOURS = 'tab20'
 
+Colour = tuple[int, int, int]
+
 
 def colourise(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
     """Colour a label map (H, W) by a palette of RGB; ignored values, beyond it, are striped."""
@@ -62,6 +64,20 @@ def default_palette(num_classes: int) -> list[list[int]]:
     """Assign one of twenty colours to each class, in turn."""
     colours = (np.array(colormaps[UNNAMED_COLOURS].colors) * 255).astype(int).tolist()  # type: ignore[attr-defined]
     return [colours[value % len(colours)] for value in range(num_classes)]
+
+
+def classes_and_palette(
+    dataset_meta: dict | None, num_classes: int
+) -> tuple[tuple[str, ...], tuple[Colour, ...]]:
+    """Give a name and a colour (RGB) to every class; classes without a name are numbered."""
+    meta = dataset_meta or {}
+    classes = tuple(meta.get('classes') or ())
+    if len(classes) != num_classes:
+        classes = tuple(f'class {number}' for number in range(num_classes))
+    palette = meta.get('palette') or ()
+    if len(palette) != num_classes:
+        palette = default_palette(num_classes)
+    return classes, tuple((int(red), int(green), int(blue)) for red, green, blue in palette)
 
 
 def segmentation_panel(

@@ -10,11 +10,11 @@ from PIL import Image
 
 from mmdpt.errors import InputError
 from mmdpt.inference.known_points import KnownPoints
-from mmdpt.inference.labels import classes_and_palette
 from mmdpt.inference.point_cloud import Intrinsics
 from mmdpt.inference.prediction import Prediction
 from mmdpt.visualization.depth import LEGEND_HEIGHT
 from mmdpt.visualization.legend import LINE_HEIGHT
+from mmdpt.visualization.segmentation import classes_and_palette
 from mmdpt.visualization.tiling import GAP
 
 SIZE = (30, 40)

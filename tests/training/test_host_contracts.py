@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from mmdpt.errors import InputError
 from mmdpt.registry import HOOKS, LOG_PROCESSORS, LOOPS, METRICS, MODELS, VISBACKENDS
 from mmdpt.training import IterBasedTrainLoop, Runner
-from mmdpt.training.epoch_loop import EpochBasedTrainLoop
 from mmdpt.training.launch import build_runner
+from mmdpt.training.train_loop import EpochBasedTrainLoop
 
 RUNNERS = dict(mmengine=MMEngineRunner, mmdpt=Runner)
 SEEN = []
