@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from tiny_files import CLASSES, write_image, write_map
 
-from mmdpt.config.nested_datasets import replace_pipelines
+from mmdpt.config.parts import replace_pipelines
 from mmdpt.datasets import ADE20KDataset, SegDataset
 from mmdpt.datasets.label_values import as_classes, as_file_values
 from mmdpt.errors import InputError
