@@ -95,6 +95,9 @@ def train(work_dir, resume=False, seed=0, loader=(), dataset=(), train_cfg=(), r
     )
     runner = Runner.from_cfg(Config(cfg))
     runner.train()
+    if 'max_epochs' not in train_cfg:  # workers that a garbage collection ends take 5 s each
+        runner.train_loop.dataloader_iterator.close()
+        runner.train_dataloader._iterator = None
     return runner
 
 
