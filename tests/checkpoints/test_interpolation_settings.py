@@ -102,7 +102,8 @@ def test_the_offset_of_their_own_code_is_named():
     assert named == {'bicubic-offset'}
 
 
-FITTING = {  # configs by a part that only their models have
+FITTING = {  # configs by a part that only their models have, or one and the task
+    ('backbone.ln1.weight', 'segmentation'): 'dpt_tipsv2-b14_ade20k',
     'decode_head.predictor.sky.0.weight': 'depth-anything-3_vitl14_mono',
     'backbone.timm_model.patch_embed.norm.weight': 'dpt_swin2-t_mix6',
     'decode_head.predictor.project.weight': 'dpt_dinov2-s14_nyu',
@@ -119,6 +120,7 @@ def test_the_options_of_a_report_can_be_pasted(layout):
     pasted = re.findall(r'--cfg-options ([^;]+)', layout.settings)
     assert pasted or not layout.settings
     parts = ['', *(pair.ours for pair in layout.pairs)]
+    parts += [(part, layout.task) for part in parts]
     config = next(config for part, config in FITTING.items() if part in parts)
     for line in pasted:
         options = shlex.split(line)
