@@ -127,7 +127,7 @@ def _dpt(model: Any) -> Kind:
     if stem is not None:
         config |= encoders.stem(backbone)
     has: dict[str, tuple] = {'backbone.stem.standardization': (None, 'var')}
-    return Kind('DPT', 'DPT', config, has, even_grids=_is_even(backbone))
+    return Kind('DPT', 'DPT', config, has, even_grids=encoders.is_even(backbone))
 
 
 def _depth_anything(model: Any) -> Kind:
@@ -197,7 +197,9 @@ def _tipsv2(model: Any) -> Kind:
         'decode_head.align_corners': (False,),
     }
     processor = dict(image_processor_type='Tipsv2DptImageProcessor', resample=BILINEAR)
-    return Kind('TIPSv2', 'Tipsv2Dpt', config, has, processor, even_grids=_is_even(backbone))
+    return Kind(
+        'TIPSv2', 'Tipsv2Dpt', config, has, processor, even_grids=encoders.is_even(backbone)
+    )
 
 
 def _chmv2(model: Any) -> Kind:
@@ -287,10 +289,6 @@ def _bins(model: Any, name: str) -> Bins:
     if not isinstance(bins, Bins):
         raise InputError(f"transformers' {name} has no depth without decode_head.bins")
     return bins
-
-
-def _is_even(backbone: Any) -> bool:
-    return backbone.patch_resolution[0] % 2 == 0
 
 
 def _factor(block: Any) -> float:

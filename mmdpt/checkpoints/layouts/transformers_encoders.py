@@ -87,6 +87,11 @@ def patch_size(backbone: Any) -> int:
     return backbone.img_size[0] // backbone.patch_resolution[0]
 
 
+def is_even(backbone: Any) -> bool:
+    """Whether the pretraining grid has an even number of patches a side."""
+    return backbone.patch_resolution[0] % 2 == 0
+
+
 def beit(backbone: Any) -> dict[str, Any]:
     """Describe a BEiT of timm."""
     return {
