@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mmdpt.checkpoints.layouts.layout import OLDER, Dead, Layout, Pair, StateDict, expand
+from mmdpt.checkpoints.layouts.layout import OLDER, Layout, Pair, StateDict, expand
 from mmdpt.errors import InputError
 
 from .detect import LAYOUTS, OURS, detect, is_ours, name_some
@@ -158,7 +158,9 @@ def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], R
     report.check()
     for dead in layout.dead:
         if dead.theirs not in converted and dead.like in state_dict:
-            converted[dead.theirs] = _filler(dead, state_dict[dead.like])
+            like = state_dict[dead.like]
+            shape = like.shape if dead.rows is None else (dead.rows, *like.shape[1:])
+            converted[dead.theirs] = like.new_full(shape, dead.value)
             report.filled[dead.theirs] = dead.reason
     return layout.restore(converted), report
 
@@ -207,10 +209,3 @@ def _unlike_first_layer(state_dict: StateDict) -> list[str]:
         if first is not None and first.shape != value.shape:
             problems += [f'{key}: {tuple(value.shape)}, layer 0 has {tuple(first.shape)}']
     return problems
-
-
-def _filler(dead: Dead, like: Tensor) -> Tensor:
-    shape = list(like.shape)
-    if dead.rows is not None:
-        shape[0] = dead.rows
-    return like.new_full(shape, dead.value)

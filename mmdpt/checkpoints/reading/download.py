@@ -35,6 +35,7 @@ HUB = re.compile(
 """An address of Hugging Face: kind of repository, repository, revision and file."""
 FORM = 'https://ai.meta.com/resources/models-and-libraries/dinov3-downloads/'
 """Where Meta's own files of DINOv3, below ``DINOV3``, are asked for."""
+COLUMNS = (TextColumn('{task.description}'), BarColumn(), DownloadColumn(), TransferSpeedColumn())
 EXPECTED = 'a checkpoint is a local path or an https address'
 Opener = Callable[[Request], Any]
 """Answers a request as ``urllib.request.urlopen`` does."""
@@ -168,7 +169,8 @@ def _fetch(address: str, part: IO[bytes], opener: Opener) -> None:
             start = 0
         length = response.headers.get('Content-Length')
         total = None if length is None else start + int(length)
-        with _progress(Path(part.name).stem, start, total) as advance:
+        with Progress(*COLUMNS, console=Console(stderr=True)) as bar:
+            task = bar.add_task(Path(part.name).stem, total=total, completed=start)
             while chunk := response.read(CHUNK):
                 if part.tell() + len(chunk) > GREATEST_DOWNLOAD:
                     part.truncate(0)
@@ -176,19 +178,11 @@ def _fetch(address: str, part: IO[bytes], opener: Opener) -> None:
                         f'it has more than the {GREATEST_DOWNLOAD} bytes that are fetched'
                     )
                 part.write(chunk)
-                advance(len(chunk))
+                bar.advance(task, len(chunk))
     part.flush()
     size = part.tell()
     if total is not None and size != total:
         raise OSError(f'stopped after {size} of {total} bytes; the next call goes on from there')
-
-
-@contextlib.contextmanager
-def _progress(name: str, start: int, total: int | None) -> Iterator[Callable[[int], None]]:
-    columns = (TextColumn('{task.description}'), BarColumn(), DownloadColumn())
-    with Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=total, completed=start)
-        yield lambda size: bar.advance(task, size)
 
 
 def _check_digest(address: str, part: IO[bytes]) -> None:
