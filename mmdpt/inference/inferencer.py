@@ -82,7 +82,7 @@ class DPTInferencer:
         if self.dtype is not None:
             store_weights_in(self.dtype, self.model)
         self.cfg = self.model.cfg
-        self.prepare = Preparation(self.cfg)
+        self.pipeline = Preparation(self.cfg)
         head = self.model.decode_head
         self.segments, self.depth_head = segments(self.model), depth_head_of(self.model)
         if self.segments:
@@ -178,7 +178,7 @@ class DPTInferencer:
         done: dict[int, SegDataSample] = {}
         groups: dict[tuple[int, ...], dict[int, dict]] = {}
         for position, image in enumerate(images):
-            packed = self.prepare(image, names[position], focals[position])
+            packed = self.pipeline(image, names[position], focals[position])
             groups.setdefault(tuple(packed['inputs'].shape), {})[position] = packed
         for group in groups.values():
             batch = pseudo_collate([*group.values()])

@@ -111,7 +111,7 @@ def test_raw_file_needs_the_size_of_its_image(eth3d):
     np.testing.assert_array_equal(read, DEPTH)
     with pytest.raises(InputError, match='no header, and the size of its image is not known'):
         read_depth_file(path, encoding='raw_float32')
-    with pytest.raises(ValueError, match=r"encoding must be one of .*None .*, got 'float16'"):
+    with pytest.raises(ValueError, match=r"encoding must be one of .None, .*, got 'float16'"):
         read_depth_file(path, encoding='float16')
 
 

@@ -110,8 +110,8 @@ def test_depth_and_fitted_disparity_are_clamped_to_the_range():
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(alignment='mean'), "none, median, lstsq, got 'mean'"),
-        (dict(output='metres'), "relative, disparity, depth, got 'metres'"),
+        (dict(alignment='mean'), "'none', 'median', 'lstsq'., got 'mean'"),
+        (dict(output='metres'), "'relative', 'disparity', 'depth'., got 'metres'"),
         (dict(output='relative'), "unknown shift .* use alignment='lstsq'"),
         (dict(output='relative', alignment='median'), 'unknown shift'),
         (dict(target=np.ones((1, 3))), r'one shape, got \(1, 2\), \(1, 3\)'),
