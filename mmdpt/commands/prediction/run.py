@@ -119,7 +119,7 @@ def predict(
             is_done = _is_done(inferencer, outputs, points) if resume else lambda image: False
             mine = share(images, is_done)
             report.num_images = len(images)
-        # whose EXIF is read
+        # whose EXIF is read; the frames of a video have none
         files = {image.name: image.source for image in images} if needs_camera else {}
         run = partial(_predict, inferencer, points, files, Steady() if steady else None)
         try:
@@ -235,8 +235,8 @@ def _predict(
     images: Sequence[np.ndarray],
     names: Sequence[str],
 ) -> list[Prediction]:
-    sources = [files[name] for name in names] if files else []  # the frames of a video have none
-    predictions = inferencer.predict_images(images, names, sources)
+    sources = [[files[name] for name in names]] if files else []
+    predictions = inferencer.predict_images(images, names, *sources)
     if points is not None:
         predictions = [each.align(points) for each in predictions]
     return predictions if steady is None else [*map(steady, predictions)]
