@@ -76,7 +76,7 @@ def build(gr: ModuleType, page: Page, examples: Sequence[str]) -> Any:
     with gr.Blocks(analytics_enabled=False, title='mmdpt', delete_cache=(600, KEPT)) as blocks:
         state = gr.State()
         with gr.Row():
-            with gr.Column():
+            with gr.Column(min_width=280):
                 picture = gr.Image(
                     type='filepath', image_mode=None, label='Picture', buttons=['fullscreen']
                 )
@@ -84,7 +84,7 @@ def build(gr: ModuleType, page: Page, examples: Sequence[str]) -> Any:
                 picture.preprocess = lambda payload: payload and payload.path
                 gr.Examples([[path] for path in examples], picture, label='Rendered examples')
                 said = gr.Markdown(NO_PICTURE)
-            with gr.Column(visible=page.has_depth):
+            with gr.Column(min_width=280, visible=page.has_depth):
                 depth = gr.Image(
                     label='Depth: click to read it',
                     elem_id='depth',
@@ -95,7 +95,7 @@ def build(gr: ModuleType, page: Page, examples: Sequence[str]) -> Any:
                 value = gr.Markdown(elem_id='value')
             labels = gr.AnnotatedImage(
                 label='Labels',
-                min_width=320,
+                min_width=280,
                 visible=page.inferencer.segments,
                 color_map=page.colours,
             )
