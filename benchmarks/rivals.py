@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmdpt.apis import build_model
-from mmdpt.checkpoints import to_foreign, to_ours
-from mmdpt.checkpoints.layouts.transformers_folder import describe
+from mmdpt.checkpoints import to_ours
+from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.export import onnx_file
 from mmdpt.export.module import ExportableModel
 from mmdpt.export.verification import example_shape
@@ -145,15 +145,12 @@ def run_plain(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def transformers_model(ours: nn.Module) -> nn.Module:
-    from transformers import DPTConfig, DPTForDepthEstimation, DPTForSemanticSegmentation
+    import transformers
 
-    state_dict = ours.state_dict()
-    config = describe(ours, state_dict)
-    classes = (DPTForDepthEstimation, DPTForSemanticSegmentation)
-    cls = next(cls for cls in classes if cls.__name__ in config['architectures'])
-    model = cls(DPTConfig(**{k: v for k, v in config.items() if k != 'model_type'}))
-    model.load_state_dict(to_foreign(state_dict, 'huggingface')[0])
-    return model
+    with tempfile.TemporaryDirectory() as folder:
+        write_folder(ours, ours.state_dict(), Path(folder))
+        (name,) = transformers.AutoConfig.from_pretrained(folder).architectures
+        return getattr(transformers, name).from_pretrained(folder)
 
 
 def mmseg_model(side: int) -> nn.Module:
