@@ -99,6 +99,7 @@ setup(
     ],
     extras_require={
         'app': APP,
+        'coreml': ['coremltools'],
         'docs': DOCS,
         'mesh': MESH,
         'int8': ['nncf', *OPENVINO],
@@ -106,7 +107,7 @@ setup(
         'openvino': OPENVINO,
         'tensorboard': TENSORBOARD,
         'timm': TIMM,
-        'bench': PEERS + TIMM,
+        'bench': OPENVINO + PEERS + TIMM,
         'tests': TOOLS + DOCS + MESH + OPENVINO + PEERS + TENSORBOARD + TIMM,
     },
 )

@@ -1,11 +1,11 @@
-"""Write a model to a file that runs without mmdpt: ONNX, OpenVINO or torch.export."""
+"""Write a model to a file that runs without mmdpt: CoreML, ONNX, OpenVINO or torch.export."""
 
 import argparse
 from pathlib import Path
 
 from mmdpt.commands.tool import add_overrides, report_input_errors
 
-FORMATS = ('onnx', 'openvino', 'torch-export')
+FORMATS = ('coreml', 'onnx', 'openvino', 'torch-export')
 SHOWN = ('mIoU', 'abs_rel')
 
 
@@ -17,13 +17,16 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--format', choices=FORMATS, required=True)
     parser.add_argument(
-        '--out', type=Path, required=True, help='file to write: .onnx, .xml (and .bin) or .pt2'
+        '--out',
+        type=Path,
+        required=True,
+        help='.mlpackage, .onnx, .xml (and .bin) or .pt2',
     )
     parser.add_argument(
         '--precision',
         choices=('fp32', 'fp16', 'int8'),
         default='fp32',
-        help='of the weights, for OpenVINO; int8 also of activations',
+        help='of the weights, for OpenVINO and CoreML; int8 also of activations',
     )
     parser.add_argument(
         '--calibration',
@@ -43,6 +46,9 @@ def parse_args() -> argparse.Namespace:
         action='store_false',
         help='do not compare the file with the model',
     )
+    parser.add_argument(
+        '--size', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'), help='[px], for CoreML'
+    )
     parser.add_argument('--opset', type=int, help='operator set of ONNX, 18 or above')
     add_overrides(
         parser, 'keys of the config; model.test_cfg.flip=False leaves out the mirror image'
@@ -61,21 +67,27 @@ def main() -> None:
     from mmdpt.export.writing import check_options, check_out
 
     check_out(args.out, args.format)
-    check_options(args.format, args.opset, args.precision, args.calibration)
+    check_options(args.format, args.opset, args.precision, args.calibration, args.size)
     if args.checkpoint is None and args.config not in RELEASES:
         raise InputError(f'{args.config} is not the name of a released model: give a checkpoint')
+    if args.data is not None and FORMATS[args.format].writer.load is None:
+        raise InputError(f'{args.format} does not run here: --data cannot compare it')
     data = None if args.data is None else load_config(args.data)
     model = init_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
     images = prepared_images(model, args.calibration) if args.calibration else []
     comparisons = export_model(
-        model, args.format, args.out, args.verify, args.opset, args.precision, images
+        model, args.format, args.out, args.verify, args.opset, args.precision, images, args.size
     )
     for comparison in comparisons:
-        print(f'{comparison} of the greatest value')
+        print(f'{comparison} of the {"mean" if images else "greatest"} value')
     state = 'equal to the model' if comparisons else 'not compared with the model'
     if comparisons and args.precision != 'fp32':
         state = f'as near to the model as {args.precision} must be'
-    size = sum(path.stat().st_size for path in args.out.parent.glob(f'{args.out.stem}.*'))
+    if FORMATS[args.format].writer.load is None:
+        state = 'whose graph equals the model; it was not run, which takes a system of Apple'
+    names = (f'{args.out.stem}.*', f'{args.out.name}/**/*')
+    files = (path for name in names for path in args.out.parent.glob(name) if path.is_file())
+    size = sum(path.stat().st_size for path in files)
     print(f'wrote {args.out} ({size / 2**20:.1f} MiB), {state}')
     if data is not None:
         run = FORMATS[args.format].writer.load(args.out)

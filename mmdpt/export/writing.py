@@ -12,7 +12,7 @@ from mmseg.models import BaseSegmentor
 from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.export import onnx_file, openvino_file, torch_export_file
+from mmdpt.export import coreml_file, onnx_file, openvino_file, torch_export_file
 from mmdpt.files.atomic import atomic_path
 from mmdpt.inference.metadata import describe
 
@@ -29,6 +29,7 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
+    'coreml': Format('.mlpackage', coreml_file),
     'onnx': Format('.onnx', onnx_file),
     'openvino': Format('.xml', openvino_file, '.bin'),
     'torch-export': Format('.pt2', torch_export_file),
@@ -46,7 +47,11 @@ def check_out(path: Path, format_name: str) -> None:
 
 
 def check_options(
-    format_name: str, opset: int | None, precision: str, calibration: Sequence[Any]
+    format_name: str,
+    opset: int | None = None,
+    precision: str = 'fp32',
+    calibration: Sequence[Any] = (),
+    size: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Give the options of a format's ``write``.
 
@@ -64,7 +69,9 @@ def check_options(
         raise InputError(f'{format_name} is written in {" or ".join(known)}, not in {precision}')
     if (precision == 'int8') != bool(calibration):
         raise InputError('int8, and no other precision, needs images for its calibration')
-    options = dict(opset=opset, precision=precision, calibration=calibration)
+    if size is not None and (writer is not coreml_file or min(size) < 1):
+        raise InputError(f'CoreML has a size, in positive pixels: got {size} for {format_name}')
+    options = dict(opset=opset, precision=precision, calibration=calibration, size=size)
     return {name: value for name, value in options.items() if value not in (None, 'fp32', [], ())}
 
 
@@ -76,8 +83,11 @@ def export_model(
     opset: int | None = None,
     precision: str = 'fp32',
     calibration: Sequence[Tensor] = (),
+    size: tuple[int, int] | None = None,
 ) -> list[Comparison]:
     """Export a model to a file that takes normalised images (N, 3, H, W) of any size.
+
+    CoreML's takes one image of one size.
 
     Args:
         model: A model of ``init_model``, on the CPU.
@@ -85,11 +95,12 @@ def export_model(
         out: The file to write; it must not exist. OpenVINO's has a second one beside it, .bin.
         verified: Whether to load the file and compare it with the model at four shapes.
         opset: Operator set of ONNX, 18 or above; None: torch's.
-        precision: 'fp32'; for OpenVINO also 'fp16' or 'int8'.
+        precision: 'fp32'; for CoreML and OpenVINO also 'fp16', for OpenVINO 'int8'.
         calibration: Normalised images (N, 3, H, W), for int8, see ``prepared_images``.
+        size: Height and width [px] for CoreML; by default the model's own.
 
     Returns:
-        The comparisons; none without ``verified``.
+        The comparisons; none without ``verified`` and for CoreML, which does not run here.
 
     Raises:
         InputError: If the file exists, the format cannot hold the model, an option is not of the
@@ -98,7 +109,7 @@ def export_model(
     """
     path = Path(out)
     check_out(path, format_name)
-    options = check_options(format_name, opset, precision, calibration)
+    options = check_options(format_name, opset, precision, calibration, size)
     _, writer, beside = FORMATS[format_name]
     module = ExportableModel(model).eval()
     metadata = describe(model)
@@ -113,10 +124,11 @@ def export_model(
             raise InputError(
                 f'{format_name} cannot hold this model: {first_line(error)}'
             ) from error
-        if not verified:
+        if not verified or writer.load is None:
             return []
         shapes = verified_shapes(module)
-        return verify(module, writer.load(unfinished), shapes, TOLERANCES[precision])
+        tolerance = TOLERANCES[precision]
+        return verify(module, writer.load(unfinished), shapes, tolerance, calibration)
 
 
 @contextmanager

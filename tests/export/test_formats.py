@@ -13,6 +13,7 @@ import torch
 
 from mmdpt.errors import InputError
 from mmdpt.export import FORMATS, export_model, onnx_file
+from mmdpt.export.module import ExportableModel
 from mmdpt.inference.backends import open_openvino
 from mmdpt.inference.metadata import as_strings, describe
 
@@ -133,6 +134,7 @@ def test_onnx_names_its_inputs_outputs_and_axes(exported, kind, outputs):
         ('onnx', dict(precision='fp16'), 'onnx is written in fp32, not in fp16'),
         ('openvino', dict(precision='int8'), 'needs images for its calibration'),
         ('openvino', dict(precision='fp16', calibration=[0]), 'int8, and no other precision'),
+        ('onnx', dict(size=(64, 64)), r'CoreML has a size.*got \(64, 64\) for onnx'),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(tmp_path, name, options, message):
@@ -197,3 +199,21 @@ def test_onnx_and_openvino_take_images_of_two_patches_and_less(exported):
     image = torch.randn(1, 3, 9, 32)
     for kind, format_name in QUICK[:2]:
         assert_equals_eager(*exported(kind, format_name)[:2], image)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize('kind', ['relative', 'hybrid', 'registers', 'joint'])
+def test_coreml_holds_the_graph_of_one_size(build_tiny, tmp_path, kind):
+    """At another size than the position embedding's; the package runs on Apple's systems alone."""
+    coremltools = pytest.importorskip('coremltools')
+    model, out = build_tiny(kind), tmp_path / 'm.mlpackage'
+    assert export_model(model, 'coreml', out, precision='fp16', size=(70, 98)) == []
+    spec = coremltools.models.MLModel(str(out), skip_model_load=True).get_spec()
+    shapes = {each.name: [*each.type.multiArrayType.shape] for each in spec.description.output}
+    module = ExportableModel(model)
+    outputs = module(torch.zeros(1, 3, 70, 98))
+    assert shapes == dict(zip(module.output_names, map(list, map(np.shape, outputs)), strict=True))
+    said = spec.description.metadata.userDefined
+    assert dict(said) | as_strings(describe(model)) == dict(said)
+    held = sum(file.stat().st_size for file in out.rglob('weight.bin'))
+    assert held < 0.6 * sum(parameter.nbytes for parameter in model.parameters())

@@ -59,7 +59,7 @@ def test_calibration_gets_pictures_as_the_network_does(model, tmp_path):
 
 
 @pytest.mark.nightly
-def test_int8_is_a_quarter_and_near(model, config, scenes, tmp_path):
+def test_int8_is_smaller_and_near(model, config, scenes, tmp_path):
     pytest.importorskip('nncf')
     pictures = str(scenes / 'images' / 'training')
     out = tmp_path / 'm.xml'
@@ -67,7 +67,7 @@ def test_int8_is_a_quarter_and_near(model, config, scenes, tmp_path):
     comparisons = export_model(model, 'openvino', out, precision='int8', calibration=images)
     assert max(comparison.difference for comparison in comparisons) > 1e-4
     size = sum(parameter.nbytes for parameter in model.parameters())
-    assert out.with_suffix('.bin').stat().st_size < 0.6 * size  # what is small stays in float32
+    assert out.with_suffix('.bin').stat().st_size < 0.9 * size  # convolutions stay in float32
     found, expected = open_openvino(out).run(images[0]), ExportableModel(model)(images[0])
     for ours, theirs in zip(found, expected, strict=True):
-        assert (ours - theirs).abs().mean() < 0.05 * theirs.abs().mean()
+        assert (ours - theirs).abs().mean() < 0.02 * theirs.abs().mean()
