@@ -46,9 +46,11 @@ demo: setup ## Show what mmdpt does, on a picture
 
 test: lint types unit ## Everything that must pass: ruff, mypy, pytest; 6 minutes on 2 cores
 
-# Gradio asks for a Pillow that is not safe: its packages lie apart, and use the one that is tested.
+# What nightly tests alone need. Gradio asks for a Pillow that is not safe: its packages lie apart,
+# and use the one that is tested.
 APP := $(VENV)/app/.installed
 $(APP): requirements/app.txt $(STAMP)
+	$(PIP) install --quiet --editable '.[coreml,int8]'
 	$(PIP) install --quiet --no-deps --upgrade --target $(@D) -r $<
 	@touch $@
 
