@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.dist import master_only
 from mmengine.hooks import LoggerHook as MMEngineLoggerHook
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend as MMEngineLocalVisBackend
 
 from mmdpt.registry import HOOKS, VISBACKENDS
@@ -56,7 +57,10 @@ class LoggerHook(MMEngineLoggerHook):
     no JSON reader takes.
     """
 
-    after_test_epoch = master_only(MMEngineLoggerHook.after_test_epoch)
+    @master_only
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Write the metrics."""
+        super().after_test_epoch(runner, metrics)
 
 
 LOG_FILE_ONLY = (
