@@ -68,8 +68,7 @@ def render() -> None:
     def show(done: int, total: int) -> None:
         show_on_one_line(f'{done}/{total}')
 
-    larger = DATA / 'images' / 'training' / 'scene_00000960.jpg'
-    num_train = 960 if larger.exists() else NUM_TRAIN
+    num_train = max(NUM_TRAIN, len(list((DATA / 'images' / 'training').glob('*.jpg'))))
     print(f'Rendering {num_train} scenes to train on and {NUM_VAL} to test on.', flush=True)
     summary = write_scenes(DATA, num_train, NUM_VAL, progress=show)
     print(f'  {DATA}: {f"{summary.seconds:.0f} s" if summary.written else "already there":40}')

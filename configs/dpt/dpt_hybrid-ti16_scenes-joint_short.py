@@ -30,7 +30,7 @@ model = dict(
 train_dataloader = dict(
     batch_size=4, num_workers=1, dataset=dict(indices=480, pipeline=train_pipeline)
 )
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(batch_size=10, num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].end = max_iters

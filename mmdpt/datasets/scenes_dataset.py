@@ -1,7 +1,10 @@
 """The scenes data set: twelve classes of rendered rooms and streets, and their depth."""
 
+import logging
 from pathlib import Path
 from typing import Any
+
+from mmengine.logging import print_log
 
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
@@ -57,6 +60,14 @@ class ScenesDataset(SegDataset):
                 unknown, or an image has no depth file.
         """
         data_list = super().load_data_list()
+        if isinstance(self._indices, int) and self._indices > len(data_list):
+            print_log(
+                f'{self.data_root} has {len(data_list)} of the {self._indices} scenes asked for. '
+                f'python tools/dataset_converters/scenes.py {self.data_root} '
+                f'--train {self._indices} renders them all.',
+                'current',
+                logging.WARNING,
+            )
         if not self.with_depth:
             return data_list
         images = Path(self.data_prefix['img_path'])

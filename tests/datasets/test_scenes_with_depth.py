@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmdpt.datasets import scenes_dataset
 from mmdpt.datasets.nyu import NYUDepthDataset
 from mmdpt.datasets.scenes_dataset import ScenesDataset, depth_name
 from mmdpt.errors import InputError
@@ -139,3 +140,14 @@ def test_missing_depth_files_are_named(root, tmp_path):
         match=r'1 images have no depth file:\s+\S*scene_00000004\.jpg.*street_0001_00004\.png',
     ):
         build(tmp_path)
+
+
+def test_warns_of_fewer_scenes_than_asked_for(root, monkeypatch):
+    said = []
+    monkeypatch.setattr(scenes_dataset, 'print_log', lambda text, *_: said.append(text))
+    few = ScenesDataset(
+        data_root=str(root), data_prefix=dict(img_path='images/training'), pipeline=[], indices=6
+    )
+    assert len(few) == 5
+    assert len(said) == 1
+    assert f'{root} has 5 of the 6 scenes asked for' in said[0]
