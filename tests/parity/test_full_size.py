@@ -1,90 +1,336 @@
-"""DPT-Large and DPT-Hybrid at the size of the released checkpoints equal transformers'."""
+"""Releases' own configs, at their size, equal transformers' models of the published sizes."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import pytest
+import timm
 import torch
+import torch.nn.functional as F
 from mmengine.registry import init_default_scope
-from transformers import BitConfig, DPTConfig, DPTForDepthEstimation
+from mmseg.models.decode_heads.dpt_head import DPTHead
+from torch import nn
+from transformers import (
+    BeitConfig,
+    BitConfig,
+    CHMv2Config,
+    CHMv2ForDepthEstimation,
+    Dinov2Config,
+    DINOv3ViTConfig,
+    DPTConfig,
+    DPTForDepthEstimation,
+    Swinv2Config,
+    Tipsv2DptConfig,
+    Tipsv2DptForDepthEstimation,
+    Tipsv2DptForSemanticSegmentation,
+)
+from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
 
+from mmdpt.checkpoints import to_ours
+from mmdpt.checkpoints.filling import ParametersUnset
 from mmdpt.config import load_config
+from mmdpt.inference.model import build_model
 from mmdpt.registry import MODELS
 
 pytestmark = [pytest.mark.parity, pytest.mark.nightly]
 
-SIZES = [(384, 384), (384, 512)]
-LARGE = dict(
-    hidden_size=1024,
-    num_hidden_layers=24,
-    num_attention_heads=16,
-    intermediate_size=4096,
-    backbone_out_indices=[5, 11, 17, 23],
-    neck_hidden_sizes=[256, 512, 1024, 1024],
-)
-HYBRID = dict(
-    is_hybrid=True,
-    backbone_config=BitConfig(
-        depths=[3, 4, 9],
-        hidden_sizes=[256, 512, 1024],
-        layer_type='bottleneck',
-        global_padding='same',
-        embedding_dynamic_padding=True,
-        out_features=['stage1', 'stage2', 'stage3'],
+VIT = {'small': (384, 12, 6), 'base': (768, 12, 12), 'large': (1024, 24, 16)}
+"""Width, blocks, heads."""
+STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
+TAPS_OF_12, TAPS_OF_24 = (2, 5, 8, 11), (5, 11, 17, 23)
+
+
+def vit(size, taps=None):
+    """Give the sizes of a plain encoder, in transformers' words; its taps by number of block."""
+    width, blocks, heads = VIT[size]
+    return dict(
+        hidden_size=width,
+        num_hidden_layers=blocks,
+        num_attention_heads=heads,
+        out_indices=[tap + 1 for tap in taps or (TAPS_OF_12 if blocks == 12 else TAPS_OF_24)],
+    )
+
+
+def dpt(**settings):
+    return DPTForDepthEstimation(DPTConfig(**dict(dict(is_hybrid=False), **settings)))
+
+
+def plain():
+    return dpt(
+        layer_norm_eps=1e-6,
+        backbone_out_indices=TAPS_OF_24,
+        intermediate_size=4096,
+        **{key: value for key, value in vit('large').items() if key != 'out_indices'},
+        neck_hidden_sizes=[256, 512, 1024, 1024],
+    )
+
+
+def hybrid():
+    return dpt(
+        layer_norm_eps=1e-6,
+        is_hybrid=True,
+        backbone_config=BitConfig(
+            depths=[3, 4, 9],
+            hidden_sizes=[256, 512, 1024],
+            layer_type='bottleneck',
+            global_padding='same',
+            embedding_dynamic_padding=True,
+            out_features=STAGES[:3],
+        ),
+        backbone_featmap_shape=[1, 1024, 24, 24],
+        backbone_out_indices=[0, 1, 8, 11],
+        neck_hidden_sizes=[256, 512, 768, 768],
+        reassemble_factors=[1, 1, 1, 0.5],
+    )
+
+
+def dinov2(size, taps=None):
+    width = VIT[size][0]
+    return dpt(
+        backbone_config=Dinov2Config(
+            **vit(size, taps),
+            image_size=518,
+            patch_size=14,
+            apply_layernorm=False,
+            reshape_hidden_states=False,
+        ),
+        neck_hidden_sizes=[width // 8, width // 4, width // 2, width],
+        add_projection=True,
+        use_bias_in_fusion_residual=False,
+    )
+
+
+def beit(size, image_size, widths):
+    return dpt(
+        backbone_config=BeitConfig(
+            **vit(size),
+            intermediate_size=4 * VIT[size][0],
+            image_size=image_size,
+            layer_norm_eps=1e-6,
+            layer_scale_init_value=0.1,
+            use_absolute_position_embeddings=False,
+            use_mask_token=False,
+            use_relative_position_bias=True,
+            reshape_hidden_states=False,
+        ),
+        neck_hidden_sizes=widths,
+    )
+
+
+def swin2(width, heads, depth=18, **settings):
+    return dpt(
+        backbone_config=Swinv2Config(
+            embed_dim=width,
+            depths=[2, 2, depth, 2],
+            num_heads=[heads * 2**stage for stage in range(4)],
+            out_features=STAGES,
+            **settings,
+        ),
+        neck_hidden_sizes=[width * 2**stage for stage in range(4)],
+    )
+
+
+WIDE_WINDOWS = dict(image_size=384, window_size=24, pretrained_window_sizes=[12, 12, 12, 6])
+
+
+class Swin(nn.Module):
+    """timm's own Swin, whose maps are not normed, before transformers' neck and head."""
+
+    def __init__(self):
+        super().__init__()
+        self.decoder = swin2(192, 6, depth=2)
+        name = 'swin_large_patch4_window12_384'
+        self.encoder = timm.create_model(name, features_only=True, strict_img_size=False)
+
+    def ours(self):
+        """Give its weights under this project's names."""
+        names = (re.sub(r'^layers_', 'layers.', key) for key in self.encoder.state_dict())
+        values = self.encoder.state_dict().values()
+        converted, _ = to_ours(self.decoder.state_dict())
+        return {
+            **{f'backbone.timm_model.{k}': v for k, v in zip(names, values, strict=True)},
+            **{key: v for key, v in converted.items() if key.startswith('decode_head.')},
+        }
+
+    def forward(self, image):
+        maps = [feature.permute(0, 3, 1, 2) for feature in self.encoder(image)]
+        return self.decoder.head(self.decoder.neck(maps))
+
+
+def tips(size, kind=Tipsv2DptForDepthEstimation):
+    width = VIT[size][0]
+    encoder = dict(image_size=448, patch_size=14, apply_layernorm=True, reshape_hidden_states=False)
+    return kind(
+        Tipsv2DptConfig(
+            backbone_config=Tipsv2VisionConfig(**vit(size), **encoder),
+            neck_hidden_sizes=[width // 8, width // 4, width // 2, width],
+            num_labels=150,
+        )
+    )
+
+
+def chmv2():
+    encoder = DINOv3ViTConfig(
+        **vit('large'),
+        intermediate_size=4096,
+        num_register_tokens=4,
+        key_bias=False,
+        apply_layernorm=True,
+        reshape_hidden_states=True,
+        return_class_token=True,
+    )
+    return CHMv2ForDepthEstimation(CHMv2Config(backbone_config=encoder))
+
+
+class Row(NamedTuple):
+    """A release, its reference, sizes [px], and options for the reference's numbers."""
+
+    name: str
+    build: Callable
+    sizes: tuple
+    options: tuple = ()
+
+
+SKIP = 'model.decode_head.resized=skip'
+DINOV2 = ('model.backbone.interpolate_mode=bicubic', 'model.decode_head.min_depth=None')
+OF_14, OF_16, OF_32 = ((518, 518), (392, 518)), ((384, 384), (272, 512)), ((384, 384), (288, 416))
+OF_WINDOWS = ((384, 384), (192, 576))
+TIPS = ((448, 448), (350, 518))
+CLASSES = Tipsv2DptForSemanticSegmentation
+ROWS = (
+    Row('dpt-large-midas', plain, OF_16, (SKIP,)),
+    Row('dpt-hybrid-midas', hybrid, OF_16, (SKIP, 'model.backbone.stem.standardization=var')),
+    Row('dpt-dinov2-small-nyu', partial(dinov2, 'small'), OF_14, DINOV2),
+    Row('dpt-dinov2-base-kitti', partial(dinov2, 'base'), OF_14, DINOV2),
+    Row('dpt-dinov2-large-nyu', partial(dinov2, 'large', (4, 11, 17, 23)), OF_14, DINOV2),
+    Row('midas-beit-base-384', partial(beit, 'base', 384, [96, 192, 384, 768]), OF_16, (SKIP,)),
+    Row(
+        'midas-beit-large-512',
+        partial(beit, 'large', 512, [256, 512, 1024, 1024]),
+        ((512, 512), (272, 400)),
+        (SKIP,),
     ),
-    backbone_featmap_shape=[1, 1024, 24, 24],
-    backbone_out_indices=[0, 1, 8, 11],
-    neck_hidden_sizes=[256, 512, 768, 768],
-    reassemble_factors=[1, 1, 1, 0.5],
+    Row(
+        'midas-swin2-tiny-256',
+        partial(swin2, 96, 3, 6, image_size=256, window_size=16),
+        ((256, 256), (128, 384)),
+        (SKIP,),
+    ),
+    Row('midas-swin2-base-384', partial(swin2, 128, 4, **WIDE_WINDOWS), OF_WINDOWS, (SKIP,)),
+    Row('midas-swin2-large-384', partial(swin2, 192, 6, **WIDE_WINDOWS), OF_WINDOWS, (SKIP,)),
+    Row('midas-swin-large-384', Swin, OF_32, (SKIP,)),
+    Row('dpt-tipsv2-base-nyu', partial(tips, 'base'), TIPS),
+    Row('dpt-tipsv2-large-nyu', partial(tips, 'large'), TIPS),
+    Row('dpt-tipsv2-base-ade20k', partial(tips, 'base', CLASSES), TIPS),
+    Row('dpt-tipsv2-large-ade20k', partial(tips, 'large', CLASSES), TIPS),
+    Row('chmv2-large', chmv2, ((416, 416), (272, 400))),
 )
 
 
-def reference(settings):
-    """Build transformers' model with random weights that keep the scale from layer to layer."""
-    with torch.device('meta'):
-        model = DPTForDepthEstimation(DPTConfig(layer_norm_eps=1e-6, **settings))
-    model = model.to_empty(device='cpu').eval()
+def draw_weights(model):
+    """Draw weights that keep the scale from layer to layer."""
     random = torch.Generator().manual_seed(0)
     for name, parameter in model.named_parameters():
         bound = (3 / parameter[0].numel()) ** 0.5 if parameter.ndim in (2, 4) else 0.5
-        torch.nn.init.uniform_(parameter, -bound, bound, generator=random)
+        nn.init.uniform_(parameter, -bound, bound, generator=random)
         if parameter.ndim == 1 and name.endswith('weight'):
             parameter.data += 1
-    assert not list(model.buffers())
-    model.head.head[4].weight.data.abs_()  # positive before the ReLU
-    return model
-
-
-def ours_with(config, state_dict):
-    """Build a config's model around these very tensors."""
-    cfg = load_config(config)
-    init_default_scope(cfg.default_scope)
-    cfg.model.backbone.init_cfg = None
-    if 'stem' in cfg.model.backbone:
-        cfg.model.backbone.stem.standardization = 'var'
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
-    model.load_state_dict(state_dict, assign=True)
+        if name.endswith('head.head.4.weight'):
+            parameter.data.abs_()  # positive before the ReLU
     return model.eval()
 
 
-@pytest.mark.parametrize(
-    ('config', 'settings'),
-    [('dpt_vit-l16_mix6', LARGE), ('dpt_hybrid_mix6', HYBRID)],
-    ids=['large', 'hybrid'],
-)
-def test_depth_equals_transformers(from_transformers, maps_of, config, settings):
-    theirs = reference(settings)
-    converted = from_transformers(theirs.state_dict(), 'depth')
-    ours = ours_with(
-        config, {key.replace('head.', 'decode_head.', 1): v for key, v in converted.items()}
+def draw(*shape, seed=1):
+    return torch.rand(1, *shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def predict(theirs, image, maps_of):
+    """Give their depth, or logits, at the image's size."""
+    if isinstance(theirs, Swin):
+        output = theirs(image)
+    elif hasattr(theirs, 'dpt'):
+        output = theirs.head(maps_of(theirs, image)[1])  # its own forward takes images as square
+    else:
+        output = theirs(image)
+        output = output.logits if 'logits' in output else output.predicted_depth
+    if output.ndim == 3:
+        output = output[:, None]
+    return F.interpolate(output, image.shape[2:], mode='bilinear')
+
+
+def assert_equal(name, output, expected):
+    spread, size = expected.max() - expected.min(), tuple(expected.shape[2:])
+    error = ((output - expected).abs().max() / torch.min(spread, expected.abs().max())).item()
+    print(f'{name} {size}: {error:.1e}')
+    assert expected.std() > 1e-3 * expected.abs().max() > 0 and error <= 1e-4
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: row.name)
+@torch.no_grad()
+def test_a_released_config_equals_its_reference(row, maps_of):
+    """Square and not; where the windows allow, with an odd number of patches a side."""
+    with ParametersUnset():
+        theirs, ours = row.build(), build_model(row.name, row.options).eval()
+    state, head = draw_weights(theirs).state_dict(), ours.decode_head
+    task = 'depth' if hasattr(head, 'predictor') else 'segmentation'
+    ours.load_state_dict(theirs.ours() if row.build is Swin else to_ours(state, task=task)[0])
+    print(f'{row.name}: {sum(p.numel() for p in ours.parameters()) / 1e6:.1f} M')
+    for size in row.sizes:
+        image = draw(3, *size)
+        output = head(ours.backbone(image))
+        if task == 'segmentation':
+            output = head.upsample(output, size, head.output_stride)
+        assert_equal(row.name, output, predict(theirs, image, maps_of))
+
+
+@torch.no_grad()
+def test_the_head_of_synthmix_equals_mmsegs():
+    """DINOv3's was made from it. The encoder, a 7B, is left out: taps are random."""
+    width, channels, bins = 4096, 512, 256
+    with ParametersUnset():
+        theirs = DPTHead(
+            in_channels=[width] * 4,
+            in_index=[0, 1, 2, 3],
+            input_transform='multiple_select',
+            channels=channels,
+            num_classes=bins,
+            embed_dims=width,
+            post_process_channels=[2048] * 4,
+            norm_cfg=None,
+        )
+        theirs.conv_seg = nn.Sequential(
+            nn.Conv2d(channels, channels // 2, 3, padding=1),
+            nn.Upsample(scale_factor=2, mode='bilinear', align_corners=True),
+            nn.Conv2d(channels // 2, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, bins, 1),
+        )
+        theirs.reassemble_blocks.batchnorm_layers = norms = nn.ModuleList(
+            nn.BatchNorm2d(width) for _ in range(4)
+        )
+        cfg = load_config('dpt_dinov3-7b16_synthmix')
+        init_default_scope(cfg.default_scope)
+        sizes = dict(embed_dims=(width,) * 4, patch_size=16)
+        head = MODELS.build(dict(cfg.model.decode_head, **sizes)).eval()
+    for norm in norms:
+        norm.running_mean.uniform_(-0.5, 0.5)
+        norm.running_var.uniform_(0.5, 1.5)
+    state = draw_weights(theirs).state_dict()
+    converted, report = to_ours(
+        {key.replace('conv_seg.', 'conv_depth.head.'): v for key, v in state.items()}
     )
-    for size in SIZES:
-        image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(1)) * 2 - 1
-        with torch.no_grad():
-            square = size[0] == size[1]  # as its own forward takes an image to be
-            expected = (
-                theirs(image).predicted_depth if square else theirs.head(maps_of(theirs, image)[1])
-            )
-            depth = ours.decode_head(ours.backbone(image))[:, 0]
-        assert depth.shape == expected.shape == (1, *size)
-        spread = expected.max() - expected.min()
-        assert spread > 0.5 * expected.mean() > 0
-        assert (depth - expected).abs().max() <= 1e-4 * spread
+    assert report.source == 'dinov3'
+    head.load_state_dict({k.removeprefix('decode_head.'): v for k, v in converted.items()})
+    print(f'SYNTHMIX: {sum(p.numel() for p in head.parameters()) / 1e6:.1f} M')
+    for grid in ((24, 24), (17, 32)):
+        taps = [(draw(width, *grid, seed=tap), draw(width)) for tap in range(4)]
+        shares = theirs(
+            [[norm(tap), token] for norm, (tap, token) in zip(norms, taps, strict=True)]
+        )
+        shares = shares.relu() + 0.1
+        depths = torch.linspace(0.001, 100, bins)[:, None, None]
+        expected = (shares * depths).sum(1, keepdim=True) / shares.sum(1, keepdim=True)
+        size = [16 * side for side in grid]
+        assert_equal('SYNTHMIX', head(taps), F.interpolate(expected, size, mode='bilinear'))
