@@ -35,8 +35,6 @@ def prepare_test(
     if checkpoint not in RELEASES and not is_address(checkpoint):
         check_file(checkpoint, 'checkpoint')
     cfg.load_from = checkpoint
-    # the checkpoint replaces initial weights, so that none are downloaded
-    cfg.model.backbone.init_cfg = None
     hooks = []
     if show_dir is not None:
         hooks.append(dict(type='ComparisonHook', out_dir=show_dir))

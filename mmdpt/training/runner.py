@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader
 
 from mmdpt.checkpoints import load_weights, read_weights
 from mmdpt.checkpoints.convert import task_of
+from mmdpt.checkpoints.load import Weights
+from mmdpt.checkpoints.pretrained_init import with_encoder
 from mmdpt.checkpoints.reading.mmengine_loader import reading_safely
 from mmdpt.checkpoints.reading.reader import local_path
 from mmdpt.checkpoints.reading.releases import RELEASES
@@ -166,16 +168,22 @@ class Runner(MMEngineRunner):
         """Load weights of any layout, and give what else but an optimiser the file holds.
 
         A test needs all of the model's weights, a training at least half of them. Every tensor goes
-        to where the model has it. Only rank 0 needs the file. ``revise_keys`` are pairs of a
-        pattern in the keys and its replacement.
+        to where the model has it. A foreign head alone gets its config's encoder, see
+        ``with_encoder``. Only rank 0 needs the files. ``revise_keys`` are pairs of a pattern in the
+        keys and its replacement.
 
         Raises:
             InputError: If the checkpoint cannot be had, is damaged or does not fit the model.
         """
-        task = task_of(unwrap(self.model).state_dict())
-        (state_dict, meta, report), notes = _as_rank_0(
-            lambda: (read_weights(filename, task), read_notes(filename))
-        )
+        model = unwrap(self.model)
+
+        def read() -> tuple[Weights, dict[str, Any]]:
+            weights = read_weights(filename, task_of(model.state_dict()))
+            if weights.report is not None:
+                weights = weights._replace(state_dict=with_encoder(model, weights.state_dict))
+            return weights, read_notes(filename)
+
+        (state_dict, meta, report), notes = _as_rank_0(read)
         if report is not None:
             self.logger.info(f'{filename} is a checkpoint of {report}')
         for pattern, text in revise_keys:
@@ -186,7 +194,7 @@ class Runner(MMEngineRunner):
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         fit = 'start' if isinstance(self._train_loop, BaseLoop) else 'whole'
         weights = dict(checkpoint['state_dict'])
-        mismatch = load_weights(unwrap(self.model), weights, filename, 'exactly' if strict else fit)
+        mismatch = load_weights(model, weights, filename, 'exactly' if strict else fit)
         anew = '' if mismatch.fills else '; what is of another shape or missing starts anew'
         self.logger.info(f'Load checkpoint from {filename}: {mismatch}{anew}')
         self._has_loaded = True

@@ -13,9 +13,10 @@ from mmengine.registry import init_default_scope
 
 from mmdpt.apis import init_model
 from mmdpt.checkpoints import read_checkpoint, to_ours
-from mmdpt.config import load_config
+from mmdpt.config import load_config, prepare_test
 from mmdpt.errors import InputError
 from mmdpt.registry import MODELS
+from mmdpt.training import build_runner
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_dinov3_dpt.py')))
 CONFIGS = {'synthmix': 'dpt_dinov3-7b16_synthmix', 'chmv2': 'dpt_dinov3-l16_canopy'}
@@ -90,8 +91,15 @@ def narrow(tmp_path):
     return write
 
 
+def tester(config, checkpoint):
+    """Build the runner of tools/test.py."""
+    cfg = load_config(config)
+    prepare_test(cfg, str(checkpoint))
+    return build_runner(cfg, str(checkpoint.parent / 'work'))
+
+
 def test_a_head_alone_gets_the_encoder_of_its_config(record, narrow, tmp_path, call_tool):
-    """Through init_model and the converter, whose file then holds both."""
+    """Through init_model, a test, and the converter, whose file then holds both."""
     head, encoder = tmp_path / 'head.pth', tmp_path / 'encoder.pth'
     torch.save(record[0]['synthmix'], head)
     config = narrow(dict(type='Pretrained', checkpoint=str(encoder)))
@@ -100,6 +108,10 @@ def test_a_head_alone_gets_the_encoder_of_its_config(record, narrow, tmp_path, c
     state = init_model(config, str(head)).state_dict()
     for key, value in weights.items():
         assert torch.equal(state[f'backbone.timm_model.{key}'], value)
+    runner = tester(config, head)
+    runner.load_or_resume()
+    tested = runner.model.state_dict()
+    assert all(torch.equal(tested[key], value) for key, value in state.items())
     whole = tmp_path / 'whole.pth'
     assert call_tool('convert_checkpoint.py', head, whole, '--config', config) == 0
     kept = read_checkpoint(whole).state_dict
@@ -108,6 +120,8 @@ def test_a_head_alone_gets_the_encoder_of_its_config(record, narrow, tmp_path, c
 
 
 def test_a_head_alone_without_an_encoder_is_refused(record, narrow, tmp_path):
-    torch.save(record[0]['synthmix'], tmp_path / 'head.pth')
-    with pytest.raises(InputError, match=r'a head alone, and model\.backbone\.init_cfg no enc'):
-        init_model(narrow(None), str(tmp_path / 'head.pth'))
+    config, head = narrow(None), tmp_path / 'head.pth'
+    torch.save(record[0]['synthmix'], head)
+    for load in (lambda: init_model(config, str(head)), tester(config, head).load_or_resume):
+        with pytest.raises(InputError, match=r'a head alone, and model\.backbone\.init_cfg no enc'):
+            load()
