@@ -60,7 +60,8 @@ Meta as from timm, have the
 [DINOv3 License](https://github.com/facebookresearch/dinov3/blob/main/LICENSE.md). It holds for
 what you train from them, too. It asks you to pass its text on and to name DINOv3 in
 publications, and it forbids military, nuclear and weapons use. timm names the licence of its
-weights in `timm.get_pretrained_cfg(NAME).license`.
+weights in `timm.get_pretrained_cfg(NAME).license`. TIPSv2's are under Apache 2.0 by their model
+card and under CC-BY 4.0 by their repository: [Checkpoints](checkpoints.md).
 """
 
 
