@@ -1,0 +1,29 @@
+# CamVid from the model that make demo trains on rendered rooms and streets: its encoder of half the
+# blocks, images of three quarters to 1.1 times their size, and averaged weights.
+_base_ = './dpt_hybrid-ti16_camvid.py'
+load_from = 'work_dirs/demo/iter_1300.pth'
+max_iters = 1600
+scale = (480, 360)
+train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'PhotoMetricDistortion']
+train_pipeline[2].update(scale=scale, ratio_range=(0.75, 1.1))
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = scale
+model = dict(
+    backbone=dict(
+        arch=dict(
+            _delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768
+        ),
+        img_size=(128, 160),  # the demo's; positions are resized
+        out_indices=(3, 5),
+    ),
+)
+train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = _base_.param_scheduler
+param_scheduler[0].end = param_scheduler[1].begin = 30
+param_scheduler[1].end = max_iters
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+custom_hooks = [dict(type='EMAHook', momentum=0.02, update_buffers=True)]
+default_hooks = dict(checkpoint=dict(interval=500))
