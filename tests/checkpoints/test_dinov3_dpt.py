@@ -91,7 +91,7 @@ def narrow(tmp_path):
     return write
 
 
-def tester(config, checkpoint):
+def runner_of(config, checkpoint):
     """Build the runner of tools/test.py."""
     cfg = load_config(config)
     prepare_test(cfg, str(checkpoint))
@@ -108,7 +108,7 @@ def test_a_head_alone_gets_the_encoder_of_its_config(record, narrow, tmp_path, c
     state = init_model(config, str(head)).state_dict()
     for key, value in weights.items():
         assert torch.equal(state[f'backbone.timm_model.{key}'], value)
-    runner = tester(config, head)
+    runner = runner_of(config, head)
     runner.load_or_resume()
     tested = runner.model.state_dict()
     assert all(torch.equal(tested[key], value) for key, value in state.items())
@@ -122,6 +122,6 @@ def test_a_head_alone_gets_the_encoder_of_its_config(record, narrow, tmp_path, c
 def test_a_head_alone_without_an_encoder_is_refused(record, narrow, tmp_path):
     config, head = narrow(None), tmp_path / 'head.pth'
     torch.save(record[0]['synthmix'], head)
-    for load in (lambda: init_model(config, str(head)), tester(config, head).load_or_resume):
+    for load in (lambda: init_model(config, str(head)), runner_of(config, head).load_or_resume):
         with pytest.raises(InputError, match=r'a head alone, and model\.backbone\.init_cfg no enc'):
             load()
