@@ -8,15 +8,8 @@ train_pipeline = [step for step in _base_.train_pipeline if step['type'] != 'Pho
 train_pipeline[2].update(scale=scale, ratio_range=(0.75, 1.1))
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].scale = scale
-model = dict(
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768
-        ),
-        img_size=(128, 160),  # the demo's; positions are resized
-        out_indices=(3, 5),
-    ),
-)
+# the demo's size: positions are resized
+model = dict(backbone=dict(img_size=(128, 160), **_base_.short_encoder))
 train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

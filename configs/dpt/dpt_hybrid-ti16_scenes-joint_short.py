@@ -11,13 +11,7 @@ test_pipeline[1] = dict(type='Resize', scale=image_size)
 model = dict(
     share_decoder=True,
     data_preprocessor=dict(size=crop_size),
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768
-        ),
-        img_size=crop_size,
-        out_indices=(3, 5),
-    ),
+    backbone=dict(img_size=crop_size, **_base_.short_encoder),
     depth_head=dict(
         upsampling='subpixel',
         loss_decode=[

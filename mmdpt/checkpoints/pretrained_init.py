@@ -88,7 +88,7 @@ def with_encoder(model: Any, state_dict: dict[str, Tensor]) -> dict[str, Tensor]
     """
     if any(key.startswith('backbone.') for key in state_dict):
         return state_dict
-    weights = getattr(model, 'encoder_weights', None) or model.backbone.init_cfg
+    weights = model.backbone.init_cfg
     if weights is None:
         raise InputError('the file holds a head alone, and model.backbone.init_cfg no encoder')
     init, own = PretrainedInit(weights['checkpoint'], weights.get('prefix')), model.backbone

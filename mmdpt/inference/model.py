@@ -65,8 +65,7 @@ def init_model(
 def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
     """Build the model of ``init_model`` with random weights, without reading any.
 
-    It has its config as ``cfg``, the initial weights of its encoder as ``encoder_weights``, and
-    ``dataset_meta`` of the config's data set.
+    It has its config as ``cfg``, and ``dataset_meta`` of the config's data set.
 
     Raises:
         InputError: If the config is wrong.
@@ -80,10 +79,9 @@ def build_model(config: str, cfg_options: Sequence[str] = ()) -> nn.Module:
     check_config(cfg)
     use_batch_norm_without_cuda(cfg)
     init_default_scope(cfg.default_scope)
-    encoder_weights, cfg.model.backbone.init_cfg = cfg.model.backbone.get('init_cfg'), None
     with reading_safely():
         model = MODELS.build(cfg.model)
-    model.cfg, model.encoder_weights = cfg, encoder_weights
+    model.cfg = cfg
     model.dataset_meta = _dataset_meta(cfg, model.decode_head.num_classes)
     return model
 

@@ -20,3 +20,8 @@ hybrid_taps = dict(
     reassemble_scales=(1, 1, 1, 0.5),
     patch_size=4,
 )
+# half of the blocks: make demo, and what goes on from its model
+short_encoder = dict(
+    arch=dict(_delete_=True, embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+    out_indices=(3, 5),
+)
