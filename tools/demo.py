@@ -115,11 +115,12 @@ def train() -> tuple[dict[str, float], str]:
     """
     from mmdpt.commands.tool_runs import run_tool
 
-    arguments = (CONFIG, '--work-dir', WORK_DIR)
-    print('  python tools/train.py', *arguments, flush=True)
+    tool, *arguments = training_command()
+    starter = ['python'] if tool == 'train.py' else []
+    print('  ' + ' '.join(map(str, [*starter, f'tools/{tool}', *arguments])), flush=True)
     scores: dict[str, float] = {}
     picture = iteration = ''
-    for line in run_tool(TOOLS / 'train.py', WORK_DIR / 'train.txt', *arguments):
+    for line in run_tool(TOOLS / tool, WORK_DIR / 'train.txt', *arguments):
         if found := PICTURE.search(line):
             picture, iteration = os.path.relpath(found[1]), found[2]
         elif found := SCORES.search(line):
@@ -130,6 +131,24 @@ def train() -> tuple[dict[str, float], str]:
                 flush=True,
             )
     return scores, picture
+
+
+def training_command() -> list[object]:
+    """Choose the tool and its arguments: without CUDA, two processes with half a batch each.
+
+    More threads hardly make a step of so small a model faster.
+    """
+    import torch
+
+    from mmdpt.scenes.cores import usable_cores
+
+    work_dir = ('--work-dir', WORK_DIR)
+    cores = usable_cores()
+    if torch.cuda.is_available() or cores == 1:
+        return ['train.py', CONFIG, *work_dir]
+    os.environ.setdefault('OMP_NUM_THREADS', str(cores // 2))
+    half = 'train_dataloader.batch_size=2'
+    return ['dist_train.sh', CONFIG, 2, *work_dir, '--cfg-options', half]
 
 
 def plot() -> None:

@@ -1,5 +1,6 @@
 """Run a tool as its own process, with its progress on one line and its output in a file."""
 
+import os
 import re
 import subprocess
 import sys
@@ -17,12 +18,17 @@ def run_tool(tool: Path, log: Path, *arguments: object) -> Iterator[str]:
     Raises:
         SystemExit: If the tool fails, with the end of its output on stderr.
     """
-    command = [sys.executable, str(tool), *map(str, arguments)]
+    starter = 'bash' if tool.suffix == '.sh' else sys.executable
+    command = [starter, str(tool), *map(str, arguments)]
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open('w', buffering=1) as file,
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, 'PYTHON': sys.executable},
         ) as process,
     ):
         assert process.stdout is not None

@@ -1,6 +1,7 @@
 """The demo: what it says, and what it leaves."""
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_says_after_each_validation_how_good_it_is_and_where_the_picture_is(demo
     log = LOG.format(folder=Path.cwd() / 'work_dirs/demo')
     Path('train.py').write_text(f'print({log!r})')
     demo.TOOLS = Path.cwd()
-    demo.CONFIG = 'some_config'
+    demo.training_command = lambda: ['train.py', 'some_config', '--work-dir', demo.WORK_DIR]
     scores, picture = demo.train()
     assert picture == 'work_dirs/demo/pictures/iter_160.png'
     assert scores == dict(aAcc=80.12, mIoU=60.34, d1=0.5, abs_rel=0.2345, edges=0.1234)
@@ -50,6 +51,22 @@ def test_a_tool_that_fails_shows_the_end_of_its_output(tmp_path, capsys):
     with pytest.raises(SystemExit, match=f'tool.py failed; its output is in {log}'):
         list(run_tool(tool, log))
     assert capsys.readouterr().err.split() == [str(number) for number in range(80, 100)]
+
+
+@pytest.mark.parametrize(('cores', 'processes'), [(1, 1), (2, 2), (8, 2)])
+def test_two_processes_see_the_batch_of_one(demo, monkeypatch, cores, processes):
+    monkeypatch.setattr('mmdpt.scenes.cores.usable_cores', lambda: cores)
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')  # so that it comes back
+    monkeypatch.delenv('OMP_NUM_THREADS')
+    batch_size = load_config(demo.CONFIG).train_dataloader.batch_size
+    tool, *arguments = demo.training_command()
+    if processes == 1:
+        assert (tool, arguments) == ('train.py', [demo.CONFIG, '--work-dir', demo.WORK_DIR])
+    else:
+        assert (tool, arguments[1]) == ('dist_train.sh', processes)
+        assert arguments[-1] == f'train_dataloader.batch_size={batch_size // processes}'
+        assert os.environ['OMP_NUM_THREADS'] == str(cores // processes)
 
 
 def test_trains_on_the_scenes_that_it_renders(demo):
