@@ -19,6 +19,7 @@ TELLING = {
     'backbone.timm_model.cls_token': 'a ViT of timm',
     'backbone.timm_model.reg_token': 'registers of timm',
     'backbone.timm_model.patch_embed.norm.weight': 'a Swin of timm',
+    'backbone.timm_model.stages.0.blocks.0.mhca.norm.weight': 'a Next-ViT of timm',
     'backbone.timm_model.layers.{s}.blocks.{b}.attn.logit_scale': 'cosine attention',
     'decode_head.predictor.sky.0.weight': 'a sky branch',
 }

@@ -33,6 +33,7 @@ PARAMETERS = {  # of the code base's own model, dead ones included
     'depth-anything-v2-large-hypersim': 335.3e6,
     'midas-beit-large-512': 345e6,  # README of isl-org/MiDaS
     'midas-swin2-tiny-256': 42e6,
+    'midas-next-vit-large-384': 72e6,
 }
 DEPTHS = {'': None, '-hypersim': 20.0, '-vkitti': 80.0}
 

@@ -1,5 +1,6 @@
-# MiDaS 3.1 on Swin2: isl-org/MiDaS@4545977,
-# midas/{dpt_depth.py,backbones/{swin2,swin_common}.py}. The encoder starts from timm's weights.
+# MiDaS 3.1 on Swin2, and on other pyramids by their names: isl-org/MiDaS@4545977,
+# midas/{dpt_depth.py,backbones/{swin2,swin_common,next_vit}.py}. The encoder starts from timm's
+# weights.
 _base_ = './dpt_timm_depth.py'
 model = dict(
     data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]),

@@ -1,7 +1,8 @@
-"""MiDaS 3.1 on BEiT, Swin2 and Swin for ``TimmDPTBackbone``: isl-org/MiDaS@4545977,
+"""MiDaS 3.1 on BEiT, Swin2, Swin, Next-ViT for ``TimmDPTBackbone``: isl-org/MiDaS@4545977,
 midas/backbones/, and transformers' DPTForDepthEstimation (5.23, models/{beit,swinv2}).
 
-isl-org's files have the names of timm 0.6.12, which are today's but for Swin's downsampling.
+isl-org's files have the names of timm 0.6.12, which are today's but for Swin's downsampling, or
+those of isl-org/Next-ViT@45dbdf7, classification/nextvit.py, which counts blocks across stages.
 """
 
 import re
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from mmdpt.checkpoints.layouts import decoder, isl_org, timm, transformers
 
-from .layout import AFFINE, NUM_TAPS, Dead, Layout, Pair, StateDict
+from .layout import AFFINE, BATCH_NORM, NUM_TAPS, WEIGHT, Dead, Layout, Pair, StateDict
 
 TIMM, ISL_ORG, HUGGINGFACE = 'backbone.timm_model', 'pretrained.model', 'backbone'
 COMPUTED = ('relative_position_index', 'relative_coords_table', 'attn_mask')
@@ -25,6 +26,8 @@ MLP_AND_NORMS = {
     'mlp.fc1': 'mlp.fc1',
     'mlp.fc2': 'mlp.fc2',
 }
+NEXT_VIT = ((3, 3), (4, 4), (30, 5), (3, 3))
+"""Of each stage of Next-ViT-L: the number of blocks, and after how many the last one attends."""
 
 
 def _affine(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
@@ -97,8 +100,40 @@ def _swin() -> list[str]:
     ]
 
 
+def _next_vit() -> list[str]:
+    """Give timm's names of Next-ViT-L. The last block of every period attends."""
+    convs, norms = [[f'stem.{layer}.{x}' for layer in range(4)] for x in ('conv', 'norm')]
+    affine = []
+    for s, (number, period) in enumerate(NEXT_VIT):
+        for b in range(number):
+            block = f'stages.{s}.blocks.{b}'
+            affine += [f'{block}.mlp.fc1', f'{block}.mlp.fc2']
+            convs += [f'{block}.mhca.group_conv3x3', f'{block}.mhca.projection']
+            norms.append(f'{block}.mhca.norm')
+            if b % period == 0:  # of another width than before
+                convs.append(f'{block}.patch_embed.conv')
+                norms.append(f'{block}.patch_embed.norm')
+            if s == 0 or (b + 1) % period:
+                norms.append(f'{block}.norm')
+                continue
+            affine += [f'{block}.e_mhsa.{x}' for x in ('q', 'k', 'v', 'proj')]
+            convs.append(f'{block}.projection.conv')
+            norms += [f'{block}.{x}' for x in ('norm1', 'norm2', 'projection.norm')]
+            if s < NUM_TAPS - 1:  # the last stage's keys and values are not pooled
+                norms.append(f'{block}.e_mhsa.norm')
+    modules = ((convs, WEIGHT), (norms, BATCH_NORM), (affine, AFFINE))
+    return [f'{x}.{leaf}' for names, leaves in modules for x in names for leaf in leaves]
+
+
 def _own_name(name: str) -> str:
-    """Give timm 0.6.12's name: a stage of Swin ends, not begins, with its downsampling."""
+    """Give isl-org's name.
+
+    A stage of Swin ends, not begins, with its downsampling; Next-ViT's blocks have one list.
+    """
+    block = re.match(r'stages\.(\d)\.blocks\.(\d+)\.(.+)', name)
+    if block is not None:
+        before = sum(number for number, _ in NEXT_VIT[: int(block[1])])
+        return f'features.{before + int(block[2])}.{block[3].replace("mlp.fc", "mlp.conv")}'
     stage = re.match(r'layers\.(\d)\.downsample', name)
     return name if stage is None else f'layers.{int(stage[1]) - 1}{name[len("layers.0") :]}'
 
@@ -108,8 +143,35 @@ def _without_computed(state_dict: StateDict) -> dict[str, Tensor]:
     return {k: v for k, v in state_dict.items() if not k.endswith(COMPUTED)}
 
 
+def _unused(norm: str, last: str) -> list[Dead]:
+    """Name what follows the last tap: a norm and a classifier, as wide as the block ``last``."""
+    weight, bias = (f'{TIMM}.{last}.attn.proj.{leaf}' for leaf in AFFINE)
+    return [
+        *timm.unused_norm(f'{ISL_ORG}.{norm}', bias),
+        Dead(f'{ISL_ORG}.head.weight', timm.UNUSED_CLASSIFIER, weight, rows=1000),
+        Dead(f'{ISL_ORG}.head.bias', timm.UNUSED_CLASSIFIER, bias, rows=1000),
+    ]
+
+
+def _unused_of_next_vit() -> list[Dead]:
+    block, head = f'{TIMM}.stages.3.blocks.2', f'{ISL_ORG}.proj_head.0'
+    return [
+        *(
+            Dead(f'{ISL_ORG}.norm.{leaf}', timm.UNUSED_NORM, f'{block}.norm2.{leaf}', value=1)
+            for leaf in BATCH_NORM
+        ),
+        Dead(f'{head}.weight', timm.UNUSED_CLASSIFIER, f'{block}.mlp.fc1.weight', rows=1000),
+        Dead(f'{head}.bias', timm.UNUSED_CLASSIFIER, f'{block}.mlp.fc2.bias', rows=1000),
+    ]
+
+
+def _linear_classifier(state_dict: StateDict) -> dict[str, Tensor]:
+    """Make Next-ViT's classifier, filled in the shape of a convolution, that of a linear layer."""
+    return {k: v.flatten(1) if '.proj_head.0.w' in k else v for k, v in state_dict.items()}
+
+
 def _isl_org(
-    marks: tuple[str, ...], names: Iterable[str], taps: range, norm: str, last: str
+    marks: tuple[str, ...], names: Iterable[str], taps: range, unused: list[Dead]
 ) -> Layout:
     """Build the layout of isl-org's files.
 
@@ -117,16 +179,9 @@ def _isl_org(
         marks: As in ``Layout``.
         names: timm's names.
         taps: Those that are reassembled.
-        norm: Name of the final norm.
-        last: A block of the final width.
+        unused: What follows the last tap.
     """
     pairs = [Pair(f'{TIMM}.{name}', (f'{ISL_ORG}.{_own_name(name)}',), 'encoder') for name in names]
-    weight, bias = (f'{TIMM}.{last}.attn.proj.{leaf}' for leaf in AFFINE)
-    unused = [
-        *timm.unused_norm(f'{ISL_ORG}.{norm}', bias),
-        Dead(f'{ISL_ORG}.head.weight', timm.UNUSED_CLASSIFIER, weight, rows=1000),
-        Dead(f'{ISL_ORG}.head.bias', timm.UNUSED_CLASSIFIER, bias, rows=1000),
-    ]
     return Layout(
         source='isl-org',
         marks=(*marks, r'^scratch\.refinenet4\.', isl_org.MARKS['depth']),
@@ -140,6 +195,7 @@ def _isl_org(
         task='depth',
         dead=(*unused, *isl_org.unused_unit('scratch.refinenet4.resConfUnit1', 'conv', 'bn')),
         prepare=_without_computed,
+        restore=_linear_classifier,
         settings=SETTINGS,
     )
 
@@ -182,22 +238,25 @@ LAYOUTS = (
         (r'^pretrained\.model\.blocks\.0\.attn\.relative_',),
         _beit(),
         range(NUM_TAPS),
-        norm='fc_norm',
-        last='blocks.0',
+        _unused('fc_norm', 'blocks.0'),
     ),
     _isl_org(
         (r'^pretrained\.model\.layers\.0\.blocks\.0\.attn\.cpb_mlp\.',),
         _swin2(),
         range(0),
-        norm='norm',
-        last='layers.3.blocks.0',
+        _unused('norm', 'layers.3.blocks.0'),
     ),
     _isl_org(
         (r'^pretrained\.model\.layers\.0\.blocks\.0\.attn\.relative_position_bias_table$',),
         _swin(),
         range(0),
-        norm='norm',
-        last='layers.3.blocks.0',
+        _unused('norm', 'layers.3.blocks.0'),
+    ),
+    _isl_org(
+        (r'^pretrained\.model\.features\.0\.mhca\.',),
+        _next_vit(),
+        range(0),
+        _unused_of_next_vit(),
     ),
     _huggingface(
         (r'^backbone\..*relative_position_bias_table$',), _beit(), range(NUM_TAPS), OLDER_BEIT

@@ -104,6 +104,7 @@ RELEASES = {
             ('swin2-base-384', 'swin2-b', 'swin2_base_384'),
             ('swin2-tiny-256', 'swin2-t', 'swin2_tiny_256'),
             ('swin-large-384', 'swin-l', 'swin_large_384'),
+            ('next-vit-large-384', 'next-vit-l', 'next_vit_large_384'),
         )
     },
     # Depth-Anything-3's README
