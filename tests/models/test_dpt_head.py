@@ -89,10 +89,11 @@ def test_ignore_readout_takes_plain_maps():
         (dict(num_classes=2, out_channels=1), r'loss_decode\.use_sigmoid=True'),
         (dict(dropout_ratio=-0.1), r'in 0..1, got -0\.1'),
         (dict(dropout_ratio=1.1), r'in 0..1, got 1\.1'),
+        (dict(in_index=(0, 1)), "multiple values for keyword argument 'in_index'"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         build(**settings)
 
 

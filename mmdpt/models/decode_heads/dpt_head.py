@@ -58,8 +58,10 @@ class DPTDecoder(BaseModule):
         **kwargs: Any,
     ) -> None:
         if isinstance(self, BaseDecodeHead):
-            kwargs.update(in_channels=channels, in_index=-1, input_transform=None)
-            kwargs.update(channels=channels, norm_cfg=norm_cfg)
+            kwargs.update(
+                channels=channels, norm_cfg=norm_cfg,
+                in_channels=channels, in_index=-1, input_transform=None, **kwargs,
+            )  # fmt: skip
         super().__init__(**kwargs)
         self.reassemble = Reassemble(
             embed_dims, reassemble_channels, channels, reassemble_scales, readout_type
