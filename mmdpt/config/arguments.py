@@ -17,8 +17,6 @@ GIVEN = {
 """What MMEngine hands to a class when it builds it."""
 FOLDERS = ('img_path', 'seg_map_path', 'depth_map_path')
 """What a data set has a ``data_prefix`` of, beside what its own default names."""
-RENAMED = dict(post_process_channels='reassemble_channels', learning_rate='lr')
-"""Names that mmseg or a user may give to an argument."""
 
 
 def faults(cls: Any, settings: Mapping, path: str, also: tuple[str, ...] = ()) -> Iterator[str]:
@@ -43,10 +41,8 @@ def faults(cls: Any, settings: Mapping, path: str, also: tuple[str, ...] = ()) -
         if key in taken:
             yield f'{path}.{key}: {cls.__name__} sets {key!r} itself; leave it out'
         elif key not in names and not any_name:
-            other = RENAMED.get(key)
-            hint = f"; did you mean '{other}'?" if other in names else near(key, names - taken)
             takes = sorted(names - taken)
-            hint = hint or (
+            hint = near(key, takes) or (
                 f'; it takes {takes}. If it comes from _base_, {path}=dict(_delete_=True, ...) '
                 'leaves out all that _base_ says'
             )

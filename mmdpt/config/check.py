@@ -141,6 +141,10 @@ def _unknown_keys(path: str, settings: Any, known: tuple[str, ...]) -> Iterator[
 def _components(cfg: Mapping) -> Iterator[Component]:
     for key in ('model', 'tta_model', 'data_preprocessor'):
         yield from _typed(key, cfg.get(key), ours.MODELS)
+    model = cfg.get('model') or {}
+    if model.get('pretrained') and 'backbone' in model:  # mmseg's segmentors hand it on
+        backbone = {**model['backbone'], 'pretrained': model['pretrained']}
+        yield Component('model.backbone', backbone, ours.MODELS)
     for key in ('predict_pipeline', 'tta_pipeline'):
         yield from _typed(key, cfg.get(key), ours.TRANSFORMS)
     for key in LOADERS:
