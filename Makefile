@@ -11,6 +11,10 @@ SETUP_LOG := $(VENV)/setup.log
 PIP := PIP_CONSTRAINT='$(CURDIR)/$(CONSTRAINTS)' PIP_BUILD_CONSTRAINT='$(CURDIR)/$(CONSTRAINTS)' \
   PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
+LOGGED := >>$(SETUP_LOG) 2>&1 || { \
+  grep -E '^ *(ERROR|error):' $(SETUP_LOG) | tail -n 3 >&2; \
+  echo "Installing failed. The whole log is in $(SETUP_LOG)." >&2; exit 1; }
+
 # Two workers with a thread each; a file's tests stay together and share what they prepare.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 
@@ -36,9 +40,7 @@ $(STAMP): setup.py $(CONSTRAINTS)
 	@{ $(PIP) install --editable '.[tests]' && { $(BIN)/python -c 'import cv2' || { \
 	    $(BIN)/python -m pip uninstall --yes opencv-python && \
 	    $(PIP) install --force-reinstall --no-deps opencv-python-headless; }; } \
-	} >$(SETUP_LOG) 2>&1 || { \
-	  grep -E '^ *(ERROR|error):' $(SETUP_LOG) | tail -n 3 >&2; \
-	  echo "Installing failed. The whole log is in $(SETUP_LOG)." >&2; exit 1; }
+	} $(LOGGED)
 	@touch $@
 
 demo: setup ## Show what mmdpt does, on a picture
@@ -50,8 +52,8 @@ test: lint types unit ## Everything that must pass: ruff, mypy, pytest; 6 minute
 # and use the one that is tested.
 APP := $(VENV)/app/.installed
 $(APP): requirements/app.txt $(STAMP)
-	$(PIP) install --quiet --editable '.[coreml,int8]'
-	$(PIP) install --quiet --no-deps --upgrade --target $(@D) -r $<
+	@{ $(PIP) install --editable '.[coreml,int8]' && \
+	  $(PIP) install --no-deps --upgrade --target $(@D) -r $<; } $(LOGGED)
 	@touch $@
 
 # What takes over ten seconds, and 250 cases of every hypothesis test instead of 8.
