@@ -39,6 +39,7 @@ SIZES = {  # width and height of what a model sees of 900 x 600 px, by hand
     'dpt-dinov2-*-kitti': (1216, 800),
     'midas-beit-large-512': (768, 512),
     'midas-beit-*-384': (576, 384),
+    'midas-next-vit-large-384': (576, 384),
     # Swin's windows take a square, whatever the picture's shape
     'midas-swin*-384': (384, 384),
     'midas-swin2-tiny-256': (256, 256),
