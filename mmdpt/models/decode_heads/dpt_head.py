@@ -230,7 +230,8 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
         """
         if self.fusion.resized == 'path':
             return padded_size(logits.shape[-2:], stride)
-        return [-(-side // self.patch_size) * self.patch_size for side in size]
+        patch = self.patch_size  # ONNX divides towards zero: no negative numbers
+        return [(side + patch - 1) // patch * patch for side in size]
 
 
 def check_truth(samples: Sequence[SegDataSample], name: str) -> None:
