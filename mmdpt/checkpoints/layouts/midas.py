@@ -167,7 +167,9 @@ def _unused_of_next_vit() -> list[Dead]:
 
 def _linear_classifier(state_dict: StateDict) -> dict[str, Tensor]:
     """Make Next-ViT's classifier, filled in the shape of a convolution, that of a linear layer."""
-    return {k: v.flatten(1) if '.proj_head.0.w' in k else v for k, v in state_dict.items()}
+    return {
+        k: v.flatten(1) if '.proj_head.' in k and v.ndim == 4 else v for k, v in state_dict.items()
+    }
 
 
 def _isl_org(
