@@ -11,11 +11,18 @@ from transformers import (
     Swinv2Config,
     Tipsv2DptConfig,
     Tipsv2DptForDepthEstimation,
+    Tipsv2DptForNormalEstimation,
     Tipsv2DptForSemanticSegmentation,
 )
 from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
 
-from mmdpt.models import DepthDPTHead, DPTHead, TimmDPTBackbone, VisionTransformerDPT
+from mmdpt.models import (
+    DepthDPTHead,
+    DPTHead,
+    NormalsDPTHead,
+    TimmDPTBackbone,
+    VisionTransformerDPT,
+)
 
 DIMS, WIDTHS, TAPS, CHANNELS = 48, (16, 32, 48, 64), (0, 1, 3, 4), 256
 ARCH = dict(embed_dims=DIMS, num_layers=5, num_heads=3, feedforward_channels=4 * DIMS)
@@ -181,7 +188,7 @@ def chmv2():
 
 
 def tips(task='depth'):
-    """google/tipsv2-*-dpt: two class tokens, bins without upsampling in the head; or classes."""
+    """google/tipsv2-*-dpt: two class tokens; bins without upsampling, or classes, or normals."""
     backbone = Tipsv2VisionConfig(
         **THEIR_ARCH,
         image_size=70,
@@ -209,6 +216,8 @@ def tips(task='depth'):
         theirs = Tipsv2DptForDepthEstimation(config)
         bins = dict(low=0.001, high=10, number=16, epsilon=0.001)
         ours = DepthDPTHead(output='depth', project=True, hidden_channels=None, bins=bins, **head)
+    elif task == 'normals':
+        theirs, ours = Tipsv2DptForNormalEstimation(config), NormalsDPTHead(**head)
     else:
         theirs = Tipsv2DptForSemanticSegmentation(config)
         ours = DPTHead(num_classes=7, act_cfg=None, align_corners=False, **head)

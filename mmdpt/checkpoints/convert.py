@@ -33,7 +33,7 @@ class Report:
 
     Attributes:
         source: The code base whose names came in.
-        task: 'depth', 'segmentation' or 'backbone'.
+        task: 'depth', 'segmentation', 'normals' or 'backbone'.
         mapped: Each key that went out, and the keys that it was made of.
         dropped: Parameters that no output depends on, with the reason.
         filled: Parameters that the other side has and this one does not, with the reason.
@@ -168,7 +168,9 @@ def to_foreign(state_dict: StateDict, target: str) -> tuple[dict[str, Tensor], R
 
 def task_of(state_dict: Iterable[str]) -> str:
     """Tell the task of our model from its head."""
-    return 'depth' if 'decode_head.predictor.conv3.weight' in state_dict else 'segmentation'
+    keys = dict(depth='predictor.conv3.weight', normals='conv_normals.weight')
+    found = (task for task, key in keys.items() if f'decode_head.{key}' in state_dict)
+    return next(found, 'segmentation')
 
 
 def _layout_for(state_dict: StateDict, target: str) -> Layout:

@@ -10,6 +10,7 @@ from .depth_errors import ERRORS, depth_errors
 from .depth_metric import DepthMetric
 from .inversion_fit import InversionFit
 from .iou_metric import IoUMetric
+from .normals_metric import NormalsMetric
 from .whdr_metric import WHDRMetric
 from .zero_shot import zero_shot_table
 
@@ -19,6 +20,7 @@ __all__ = [
     'DepthMetric',
     'InversionFit',
     'IoUMetric',
+    'NormalsMetric',
     'WHDRMetric',
     'align_depth',
     'boundary_scores',

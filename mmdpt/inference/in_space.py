@@ -5,11 +5,11 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from mmdpt.errors import InputError
+from mmdpt.evaluation.surface import EDGE_THRESHOLD, depth_edges, surface_normals
 
 from .focal import Camera
 from .mesh import MOST_VERTICES, Mesh
 from .point_cloud import Intrinsics, PointCloud
-from .surface import EDGE_THRESHOLD, depth_edges, surface_normals
 
 
 class InSpace(ABC):
@@ -22,6 +22,7 @@ class InSpace(ABC):
     camera: Intrinsics | None
     sky: np.ndarray | None
     predicted_size: tuple[int, int] | None
+    own_normals: np.ndarray | None
 
     @abstractmethod
     def depth(self) -> np.ndarray:
@@ -81,12 +82,15 @@ class InSpace(ABC):
     def normals(
         self, intrinsics: Intrinsics | None = None, field_of_view: float | None = None
     ) -> np.ndarray:
-        """Compute the surface's normals, (H, W, 3), see ``surface_normals``; NaN in the sky.
+        """Give the surface's normals, (H, W, 3): ``own_normals``, or computed from depth.
 
-        Args and errors are those of ``to_pointcloud``.
+        See ``surface_normals``; those from depth are NaN in the sky. Args and errors are those of
+        ``to_pointcloud``.
         """
+        if self.own_normals is not None:
+            return self.own_normals
         depth, camera = self._depth_and_camera(intrinsics, field_of_view, np.inf)
-        return surface_normals(depth, camera, self.predicted_size)
+        return surface_normals(depth, camera.checked(), self.predicted_size)
 
     def _depth_and_camera(
         self, intrinsics: Intrinsics | None, field_of_view: float | None, edge_threshold: float

@@ -19,7 +19,7 @@ from .backends import Backend, model_of_file
 from .devices import Precision, store_weights_in, usable_device, usable_dtype
 from .focal import Camera
 from .images import ChannelOrder
-from .metadata import depth_head_of, segments
+from .metadata import depth_head_of, gives_normals, segments
 from .model import init_model
 from .prediction import Prediction
 from .preparation import Preparation
@@ -85,6 +85,7 @@ class DPTInferencer:
         self.pipeline = Preparation(self.cfg)
         head = self.model.decode_head
         self.segments, self.depth_head = segments(self.model), depth_head_of(self.model)
+        self.gives_normals = gives_normals(self.model)
         if self.segments:
             self.classes, self.palette = classes_and_palette(
                 self.model.dataset_meta, head.num_classes
@@ -192,6 +193,7 @@ class DPTInferencer:
                 predicted_size=done[position].get('img_shape'),
                 **self._depth_of(done[position]),
                 **self._labels_of(done[position]),
+                own_normals=self._normals_of(done[position]),
             )
             for position, image in enumerate(images)
         ]
@@ -204,7 +206,7 @@ class DPTInferencer:
 
     @torch.inference_mode()
     def forward(self, inputs: dict) -> list[SegDataSample]:
-        """Predict a batch; its samples get ``pred_depth_map`` and ``pred_sem_seg``, (1, H, W)."""
+        """Predict a batch: ``pred_depth_map``, ``pred_sem_seg`` or ``pred_normals_map``."""
         data = self.model.data_preprocessor(inputs, False)
         samples = data['data_samples']
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
@@ -230,6 +232,11 @@ class DPTInferencer:
         labels = sample.pred_sem_seg.data[0].cpu().numpy()
         dtype = np.uint8 if len(self.classes) <= MOST_OF_8_BIT else np.uint16
         return dict(labels=labels.astype(dtype), classes=self.classes, palette=self.palette)
+
+    def _normals_of(self, sample: SegDataSample) -> np.ndarray | None:
+        if not self.gives_normals:
+            return None
+        return sample.pred_normals_map.data.permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def _frames(reader: VideoReader, stem: str) -> Iterator[tuple[np.ndarray, str, str]]:

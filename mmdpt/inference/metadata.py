@@ -8,13 +8,16 @@ import torch
 from mmseg.models import BaseSegmentor
 
 from mmdpt.models.decode_heads.depth_dpt_head import DepthDPTHead
+from mmdpt.models.decode_heads.normals_dpt_head import NormalsDPTHead
 from mmdpt.version import __version__
 
 from .preparation import picture_pipeline
 
 FILE = 'mmdpt.json'
 """Name of the metadata inside files that have no place of their own for it."""
-INPUT, LOGITS, SKY = 'image', 'logits', 'sky'
+AXES = 'x right, y down, z forward'
+"""Of normals, which point to the camera's side."""
+INPUT, LOGITS, SKY, NORMALS = 'image', 'logits', 'sky', 'normals'
 
 
 def depth_head_of(model: BaseSegmentor) -> DepthDPTHead | None:
@@ -25,12 +28,18 @@ def depth_head_of(model: BaseSegmentor) -> DepthDPTHead | None:
 
 def segments(model: BaseSegmentor) -> bool:
     """Whether a model gives class logits."""
-    return not isinstance(model.decode_head, DepthDPTHead)
+    return not isinstance(model.decode_head, DepthDPTHead | NormalsDPTHead)
+
+
+def gives_normals(model: BaseSegmentor) -> bool:
+    """Whether a model predicts surface normals."""
+    return isinstance(model.decode_head, NormalsDPTHead)
 
 
 def output_names(model: BaseSegmentor) -> list[str]:
-    """Name the outputs: 'logits'; 'relative', 'disparity' or 'depth'; 'sky' of a sky branch."""
+    """Name the outputs: 'logits'; 'normals'; 'relative', 'disparity' or 'depth'; 'sky'."""
     names, head = [LOGITS] * segments(model), depth_head_of(model)
+    names += [NORMALS] * gives_normals(model)
     if head is not None:
         names += [head.output] + [SKY] * (head.predictor.sky is not None)
     return names
@@ -45,7 +54,7 @@ def describe(model: BaseSegmentor) -> dict[str, Any]:
         names), ``inference`` (the mode of test_cfg; the caller cuts the windows of 'slide') and
         versions. Depth adds ``output``, ``unit``, ``is_metric``, ``resize_back`` and, if the caller
         multiplies it by the camera's focal length over that, ``canonical_focal`` [px]. Segmentation
-        adds ``classes``, and ``threshold`` where there is a single logit.
+        adds ``classes``, and ``threshold`` where there is a single logit. Normals add ``axes``.
     """
     return dict(
         mmdpt_version=__version__,
@@ -56,6 +65,7 @@ def describe(model: BaseSegmentor) -> dict[str, Any]:
         inference=_inference(model.test_cfg or {}),
         **_segmentation(model),
         **_depth(model),
+        **(dict(axes=AXES) if gives_normals(model) else {}),
     )
 
 

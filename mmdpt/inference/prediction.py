@@ -17,6 +17,7 @@ from mmdpt.visualization.depth import (
     RELATIVE,
     colour_range,
     colourise_depth,
+    colourise_normals,
     colours_of,
     depth_panel,
 )
@@ -36,7 +37,7 @@ MAP_SUFFIXES = ('.npy', '.pfm', '.png', '.ply', '.glb')
 
 @dataclass(frozen=True, eq=False)
 class Prediction(InSpace):
-    """Depth or disparity, labels, or both, for one image.
+    """Depth or disparity, labels, or both, or surface normals, for one image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -54,9 +55,11 @@ class Prediction(InSpace):
         focal: The camera's focal length and where it is from, such as '812 px (EXIF)', or ''.
         sky: (H, W) bool; None if the model has no sky branch.
         predicted_size: Height and width at which the network saw the image [px]; None: the image's.
+        own_normals: (H, W, 3) float32, unit normals that the model itself predicts: to the camera's
+            side; x right, y down, z forward. None if it predicts none.
 
     Raises:
-        ValueError: If there is neither map nor labels, or one differs from the image in size.
+        ValueError: If there is none of the three, or one differs from the image in size.
     """
 
     image: np.ndarray
@@ -72,14 +75,15 @@ class Prediction(InSpace):
     focal: str = ''
     sky: np.ndarray | None = None
     predicted_size: tuple[int, int] | None = None
+    own_normals: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.map is None and self.labels is None:
-            raise ValueError(f'{self.name}: a prediction has a map, labels or both')
+        if self.map is None and self.labels is None and self.own_normals is None:
+            raise ValueError(f'{self.name}: a prediction has a map, labels or both, or normals')
         if (self.map is None) != (self.output is None):
             raise ValueError(f'{self.name}: a map and what it is go together: {self.output!r}')
-        for values in (self.map, self.labels, self.sky):
-            if values is not None and values.shape != self.image.shape[:2]:
+        for values in (self.map, self.labels, self.sky, self.own_normals):
+            if values is not None and values.shape[:2] != self.image.shape[:2]:
                 raise ValueError(
                     f'{self.name}: prediction is {values.shape}, image {self.image.shape[:2]}'
                 )
@@ -121,12 +125,16 @@ class Prediction(InSpace):
     def colour_map(self, low: float | None = None, high: float | None = None) -> np.ndarray:
         """Colour the map, bright is near; without a map, lay the labels over the image.
 
+        Without labels, too, the normals are coloured, see ``colourise_normals``.
+
         The colours go from ``low`` to ``high``, in the map's unit, by default from the 2nd to the
         98th percentile. Gives (H, W, 3) uint8 RGB.
 
         Raises:
             InputError: If no number of the map is finite.
         """
+        if self.map is None and self.labels is None:
+            return colourise_normals(self.normals())
         if self.map is None:
             return overlay(self.image, self._labels(), self._colours())
         least, greatest = self._range()
@@ -138,7 +146,7 @@ class Prediction(InSpace):
         )
 
     def plot(self) -> Image.Image:
-        """Draw image | map with its colour scale | labels with the names of their classes.
+        """Draw image | map with its colour scale | labels with their classes' names | normals.
 
         Large images are reduced and small ones enlarged, so that legends can be read.
 
@@ -159,6 +167,9 @@ class Prediction(InSpace):
         if self.labels is not None:
             labels = cv2.resize(self.labels, size, interpolation=cv2.INTER_NEAREST)
             panels.append(overlay_with_classes(image, labels, self.classes, self._colours()))
+        if self.own_normals is not None:
+            drawn_normals = colourise_normals(self.own_normals)
+            panels.append(cv2.resize(drawn_normals, size, interpolation=cv2.INTER_NEAREST))
         return Image.fromarray(beside(panels))
 
     def save(
@@ -169,7 +180,7 @@ class Prediction(InSpace):
         edge_threshold: float | None = None,
         max_vertices: float = MOST_VERTICES,
     ) -> None:
-        """Write the map, or without a map the labels, in the format of the suffix.
+        """Write the map, without one the labels or the normals, in the format of the suffix.
 
         The file appears complete or not at all.
 
@@ -186,7 +197,7 @@ class Prediction(InSpace):
                 written.
         """
         if self.map is None:
-            self.save_labels(path)
+            (self.save_normals if self.labels is None else self.save_labels)(path)
             return
         suffix = Path(path).suffix.lower()
         if suffix == '.npy':
@@ -238,12 +249,14 @@ class Prediction(InSpace):
 
     def _map(self) -> np.ndarray:
         if self.map is None:
-            raise InputError(f'{self.name}: the model predicts labels, not depth')
+            what = 'normals' if self.labels is None else 'labels'
+            raise InputError(f'{self.name}: the model predicts {what}, not depth')
         return self.map
 
     def _labels(self) -> np.ndarray:
         if self.labels is None:
-            raise InputError(f'{self.name}: the model predicts depth, not labels')
+            what = 'normals' if self.map is None else 'depth'
+            raise InputError(f'{self.name}: the model predicts {what}, not labels')
         return self.labels
 
     def _colours(self) -> tuple[tuple[int, int, int], ...] | list[list[int]]:

@@ -64,9 +64,7 @@ class Steady:
         """
         values = prediction.map
         if values is None:
-            raise InputError(
-                f'{prediction.name}: the model predicts labels, which stay as they are'
-            )
+            raise InputError(f'{prediction.name}: the model predicts no depth to keep steady')
         before = None if self._cuts(prediction.image) else self._before
         if before is not None and before.shape == values.shape:
             seen = np.isfinite(values) & np.isfinite(before)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from .depth import depth_panel
+from .depth import colourise_normals, depth_panel
 from .legend import LINE_HEIGHT, write_line
 from .segmentation import overlay_with_classes
 from .tiling import GAP, below, beside
@@ -40,6 +40,9 @@ def sample_panel(sample: Mapping, metainfo: Mapping, width: int | None = None) -
         parts.append(overlay_with_classes(image, labels, classes, palette))
     if 'gt_depth_map' in targets:
         parts.append(_measured(image, _resize(targets.gt_depth_map.data[0].numpy(), size)))
+    if 'gt_normals_map' in targets:
+        vectors = targets.gt_normals_map.data.permute(1, 2, 0).numpy()
+        parts.append(_resize(colourise_normals(vectors), size))
     return beside(parts)
 
 

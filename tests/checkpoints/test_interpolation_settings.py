@@ -104,6 +104,7 @@ def test_the_offset_of_their_own_code_is_named():
 
 FITTING = {  # configs by a part that only their models have, or one and the task
     ('backbone.ln1.weight', 'segmentation'): 'dpt_tipsv2-b14_ade20k',
+    ('backbone.ln1.weight', 'normals'): 'dpt_tipsv2-b14_nyu-normals',
     'decode_head.predictor.sky.0.weight': 'depth-anything-3_vitl14_mono',
     'backbone.timm_model.patch_embed.norm.weight': 'dpt_swin2-t_mix6',
     'decode_head.predictor.project.weight': 'dpt_dinov2-s14_nyu',

@@ -37,6 +37,7 @@ DEPTH_FILES = {
     *('a_points.ply', 'a_mesh.glb', 'a_normals.png', 'a_normals.npy'),
 }
 LABEL_FILES = {'a_overlay.jpg', 'a_labels.png', 'a_labels.npy'}
+NORMALS = dict(own_normals=np.full((3, 4, 3), 0.5, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ LABEL_FILES = {'a_overlay.jpg', 'a_labels.png', 'a_labels.npy'}
         (MAP | CLASSES, DEPTH_FILES | LABEL_FILES),
         (MAP | dict(sky=RAMP > 3), DEPTH_FILES | {'a_sky.png', 'a_sky.npy'}),
         (CLASSES, LABEL_FILES | {'a_side-by-side.jpg'}),
+        (NORMALS, {'a_colour.jpg', 'a_side-by-side.jpg', 'a_normals.png', 'a_normals.npy'}),
     ],
 )
 def test_every_kind_of_file(tmp_path, parts, expected):
@@ -139,6 +141,7 @@ def test_a_mesh_without_trimesh_is_refused_at_once(monkeypatch):
     [
         ('pfm', None, 'predicts labels, which are not written as pfm'),
         ('ply', None, 'predicts labels, which are not written as ply'),
+        ('glb', 'normals', 'predicts normals, which are not written as glb'),
         *((kind, 'relative', 'align it to known points') for kind in ('ply', 'glb', 'normals')),
     ],
 )
@@ -148,6 +151,7 @@ def test_model_that_cannot_give_a_kind_is_refused(tmp_path, kind, output, messag
     outputs(tmp_path).check_model('depth')
     outputs(tmp_path, ['pfm']).check_model('relative')
     outputs(tmp_path, ['png', 'npy']).check_model(None)
+    outputs(tmp_path, ['png', 'npy', 'normals']).check_model('normals')
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ CLASSES = ('wall', 'floor', 'sky')
 class Model:
     """Predicts the red channel, and refuses what is narrower than 4 px."""
 
+    gives_normals = False
+
     def __init__(self, output='relative', fail=lambda names: None):
         self.fail = fail
         self.camera = Camera()
@@ -314,7 +316,7 @@ def test_wrong_command_is_refused_before_the_model_is_loaded(
 @pytest.mark.parametrize(
     ('output', 'kind', 'align', 'message'),
     [
-        (None, 'npy', True, 'the model predicts labels, not depth: there is nothing to align'),
+        (None, 'npy', True, 'the model predicts no depth: there is nothing to align'),
         (None, 'pfm', False, 'labels, which are not written as pfm'),
     ],
 )

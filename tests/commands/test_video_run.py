@@ -46,6 +46,7 @@ class Model:
         canonical_focal = None
 
     camera = focal.Camera()
+    gives_normals = False
 
     predict_images = staticmethod(relative)
 

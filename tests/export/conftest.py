@@ -44,6 +44,7 @@ MODELS = {  # base config, changes of the backbone and of the head
     ),
     'swinv2': ('dpt/dpt_swin2-t_mix6', TIMM['swinv2'], dict(channels=8)),
     'convnext': ('dpt/dpt_convnext-b_ade20k', TIMM['convnext'], dict(channels=8)),
+    'normals': ('dpt/dpt_tipsv2-b14_nyu-normals', DINOV2, tiny.HEAD),
     'joint': ('dpt/dpt_vit-ti16_scenes-joint', VIT, tiny.HEAD),
 }
 

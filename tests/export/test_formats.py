@@ -19,14 +19,15 @@ from mmdpt.inference.metadata import as_strings, describe
 
 KINDS = (
     *('vit', 'relative', 'hybrid', 'small-hybrid', 'depth-anything', 'registers', 'joint'),
-    *('dinov3', 'beit', 'swinv2', 'convnext'),
+    *('dinov3', 'beit', 'swinv2', 'convnext', 'normals'),
 )
 QUICK = [('relative', 'onnx'), ('relative', 'openvino'), ('relative', 'torch-export')]
 """One export a format; what a file says is looked at in these."""
 ONNX_AND_OPENVINO = itertools.product(KINDS, ('onnx', 'openvino'))
 TORCH_EXPORT = itertools.product(('vit', 'relative', 'hybrid', 'depth-anything'), ['torch-export'])
 """ONNX goes through torch.export, too."""
-LEFT_OUT = [*QUICK, ('registers', 'openvino')]  # the latter is refused, see docs/export.md
+# OpenVINO's are refused, see docs/export.md
+LEFT_OUT = [*QUICK, ('registers', 'openvino'), ('normals', 'openvino')]
 LONG = [pair for pair in (*ONNX_AND_OPENVINO, *TORCH_EXPORT) if pair not in LEFT_OUT]
 SHAPES = [(1, 3, 43, 113), (4, 3, 96, 48), (1, 3, 112, 70)]
 """None is among those that the export itself verifies."""

@@ -173,7 +173,7 @@ def test_frames_are_steady_on_demand_and_know_the_size_that_the_network_saw(infe
         seen = predict.pipeline(found.image, '', None)['inputs']
         assert found.predicted_size == tuple(seen.shape[1:]) != found.map.shape
     assert (steady[1].map != plain[1].map).any()
-    with pytest.raises(InputError, match='labels, which stay as they are'):
+    with pytest.raises(InputError, match='the model predicts no depth to keep steady'):
         inferencer('segmentation')(frames, steady=True)
 
 

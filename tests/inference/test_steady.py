@@ -112,7 +112,7 @@ def test_a_cut_or_another_size_begins_anew(walk):
 
 def test_labels_have_no_scale():
     pixel = np.zeros((2, 2), np.uint8)
-    with pytest.raises(InputError, match='clip: the model predicts labels, which stay'):
+    with pytest.raises(InputError, match='clip: the model predicts no depth to keep'):
         Steady()(Prediction(np.zeros((2, 2, 3), np.uint8), 'clip', labels=pixel))
 
 

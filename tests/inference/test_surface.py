@@ -9,10 +9,10 @@ import pytest
 import trimesh
 
 from mmdpt.errors import InputError
+from mmdpt.evaluation.surface import depth_edges, surface_normals
 from mmdpt.inference.mesh import Mesh
 from mmdpt.inference.point_cloud import Intrinsics
 from mmdpt.inference.prediction import Prediction
-from mmdpt.inference.surface import depth_edges, surface_normals
 from mmdpt.scenes import render_sample
 from mmdpt.scenes.geometry import Sphere, trace
 from mmdpt.visualization.depth import colourise_normals

@@ -70,7 +70,7 @@ def files(draw, layout):
             for b in range(stages[s] if '{b}' in pair.ours else 1)
         ):
             shape = () if pair.optional else (rows, columns)
-            if pair.ours.endswith(('conv3.weight', 'conv_seg.weight')):
+            if pair.ours.endswith(('conv3.weight', 'conv_seg.weight', 'conv_normals.weight')):
                 shape = (rows, columns, 1, 1)  # a linear layer in some files
             value = (magnitude * torch.randn(shape, generator=generator)).to(dtype)
             ours[fill(pair.ours, numbers)] = value

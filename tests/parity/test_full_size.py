@@ -24,11 +24,13 @@ from transformers import (
     Swinv2Config,
     Tipsv2DptConfig,
     Tipsv2DptForDepthEstimation,
+    Tipsv2DptForNormalEstimation,
     Tipsv2DptForSemanticSegmentation,
 )
 from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
 
 from mmdpt.checkpoints import to_ours
+from mmdpt.checkpoints.convert import task_of
 from mmdpt.checkpoints.filling import ParametersUnset
 from mmdpt.config import load_config
 from mmdpt.inference.model import build_model
@@ -198,7 +200,7 @@ DINOV2 = ('model.backbone.interpolate_mode=bicubic', 'model.decode_head.min_dept
 OF_14, OF_16, OF_32 = ((518, 518), (392, 518)), ((384, 384), (272, 512)), ((384, 384), (288, 416))
 OF_WINDOWS = ((384, 384), (192, 576))
 TIPS = ((448, 448), (350, 518))
-CLASSES = Tipsv2DptForSemanticSegmentation
+CLASSES, NORMALS = Tipsv2DptForSemanticSegmentation, Tipsv2DptForNormalEstimation
 ROWS = (
     Row('dpt-large-midas', plain, OF_16, (SKIP,)),
     Row('dpt-hybrid-midas', hybrid, OF_16, (SKIP, 'model.backbone.stem.standardization=var')),
@@ -223,6 +225,8 @@ ROWS = (
     Row('midas-swin-large-384', Swin, OF_32, (SKIP,)),
     Row('dpt-tipsv2-base-nyu', partial(tips, 'base'), TIPS),
     Row('dpt-tipsv2-large-nyu', partial(tips, 'large'), TIPS),
+    Row('dpt-tipsv2-base-nyu-normals', partial(tips, 'base', NORMALS), TIPS),
+    Row('dpt-tipsv2-large-nyu-normals', partial(tips, 'large', NORMALS), TIPS),
     Row('dpt-tipsv2-base-ade20k', partial(tips, 'base', CLASSES), TIPS),
     Row('dpt-tipsv2-large-ade20k', partial(tips, 'large', CLASSES), TIPS),
     Row('chmv2-large', chmv2, ((416, 416), (272, 400))),
@@ -239,6 +243,8 @@ def draw_weights(model):
             parameter.data += 1
         if name.endswith('head.head.4.weight'):
             parameter.data.abs_()  # positive before the ReLU
+        if name.endswith('decoder.head.bias'):
+            parameter.data += 9  # no normal is the direction of next to nothing
     return model.eval()
 
 
@@ -254,6 +260,9 @@ def predict(theirs, image, maps_of):
         output = theirs.head(maps_of(theirs, image)[1])  # its own forward takes images as square
     else:
         output = theirs(image)
+        if 'normals' in output:  # with the opposite axes
+            output = F.interpolate(-F.normalize(output.normals), image.shape[2:], mode='bilinear')
+            return F.normalize(output)
         output = output.logits if 'logits' in output else output.predicted_depth
     if output.ndim == 3:
         output = output[:, None]
@@ -274,14 +283,14 @@ def test_a_released_config_equals_its_reference(row, maps_of):
     with ParametersUnset():
         theirs, ours = row.build(), build_model(row.name, row.options).eval()
     state, head = draw_weights(theirs).state_dict(), ours.decode_head
-    task = 'depth' if hasattr(head, 'predictor') else 'segmentation'
+    task = task_of(ours.state_dict())
     ours.load_state_dict(theirs.ours() if row.build is Swin else to_ours(state, task=task)[0])
     print(f'{row.name}: {sum(p.numel() for p in ours.parameters()) / 1e6:.1f} M')
     for size in row.sizes:
         image = draw(3, *size)
-        output = head(ours.backbone(image))
-        if task == 'segmentation':
-            output = head.upsample(output, size, head.output_stride)
+        taps = ours.backbone(image)
+        one = [dict(img_shape=size)]
+        output = head(taps) if task == 'depth' else head.predict(taps, one, ours.test_cfg)
         assert_equal(row.name, output, predict(theirs, image, maps_of))
 
 

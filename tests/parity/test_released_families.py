@@ -1,4 +1,4 @@
-"""Depth of released families equals transformers' with the same weights, on any grid."""
+"""What released families predict equals transformers' with the same weights, on any grid."""
 
 import copy
 from types import SimpleNamespace
@@ -9,9 +9,10 @@ import tiny
 import torch
 import torch.nn.functional as F
 from families import beit, chmv2, dinov2, swin2, tips
-from transformers import AutoImageProcessor, DPTForDepthEstimation
+from transformers import AutoImageProcessor, DPTForDepthEstimation, Tipsv2DptImageProcessor
 
 from mmdpt.checkpoints import to_foreign, to_ours
+from mmdpt.checkpoints.convert import task_of
 from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.checkpoints.pretrained_init import PretrainedInit
 from mmdpt.models import DepthDataPreProcessor
@@ -25,6 +26,7 @@ FAMILIES = {
     'CHMv2': (chmv2, 16),
     'TIPSv2': (tips, 14),
     'TIPSv2, classes': (lambda: tips('segmentation'), 14),
+    'TIPSv2, normals': (lambda: tips('normals'), 14),
 }
 GRIDS = [(5, 5), (8, 8), (4, 7), (3, 6)]
 
@@ -38,7 +40,7 @@ def family(request):
     if isinstance(theirs, DPTForDepthEstimation):
         theirs.head.head[4].weight.data.abs_()  # positive before the ReLU
     state = theirs.state_dict()
-    task = 'depth' if hasattr(ours['decode_head'], 'predictor') else 'segmentation'
+    task = task_of(ours.state_dict())
     ours.load_state_dict(to_ours(state, task=task)[0])
     back, report = to_foreign(ours.state_dict(), 'huggingface')
     same = [key for key in state if key not in report.filled]
@@ -47,8 +49,12 @@ def family(request):
 
 
 def predict(theirs, image):
-    """Give their depth or logits at the image's size."""
+    """Give their depth or logits at the image's size, or their normals with our axes."""
     output = theirs(image)
+    if 'normals' in output:
+        size = [image.shape[2:]] * len(image)
+        found = Tipsv2DptImageProcessor().post_process_normal_estimation(output, size)
+        return -F.normalize(torch.stack([each['normals'] for each in found]), dim=1)
     raw = output.predicted_depth[:, None] if 'predicted_depth' in output else output.logits
     return F.interpolate(raw, image.shape[2:], mode='bilinear')
 
@@ -60,9 +66,11 @@ def test_the_output_equals_transformers(family, grid):
     size = [side * patch for side in grid]
     image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
     expected, head = predict(theirs, image), ours['decode_head']
-    output = head(ours['backbone'](image))
-    if not hasattr(head, 'predictor'):
-        output = head.upsample(output, size, head.output_stride)
+    taps = ours['backbone'](image)
+    if hasattr(head, 'predictor'):
+        output = head(taps)
+    else:
+        output = head.predict(taps, [dict(img_shape=size)], {})
     assert expected.std() > 1e-3 * expected.max() > 0
     assert (output - expected).abs().max() <= 1e-5 * expected.abs().max()
 
@@ -90,7 +98,7 @@ def test_every_parameter_trains(family):
     _, ours, patch = family
     ours = copy.deepcopy(ours).train()
     image = torch.randn(2, 3, 4 * patch, 7 * patch, generator=torch.Generator().manual_seed(1))
-    ours['decode_head'](ours['backbone'](image)).square().mean().backward()
+    ours['decode_head'](ours['backbone'](image)).pow(3).mean().backward()
     for name, parameter in ours.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
 
@@ -137,12 +145,13 @@ def test_older_names_of_beit_are_read():
     assert all(torch.equal(converted[k], v) for k, v in expected.items())
 
 
-@pytest.mark.parametrize('task', ['depth', 'segmentation'])
+@pytest.mark.parametrize('task', ['depth', 'segmentation', 'normals'])
 def test_released_files_of_tips_are_read(task):
     """Names by transformers' conversion_mapping.py (5.23), of all heads."""
-    models = {name: torch.nn.ModuleDict(tips(name)[1]) for name in ('depth', 'segmentation')}
-    released = {'normals_head.project.weight': torch.zeros(1)}
-    for name in ('segmentation', 'depth') if task == 'depth' else ('depth', 'segmentation'):
+    others = {'depth', 'segmentation', 'normals'} - {task}
+    models = {name: torch.nn.ModuleDict(tips(name)[1]) for name in (*others, task)}
+    released = {}
+    for name in models:
         file, _ = to_foreign(models[name].state_dict(), 'tips')
         for key, value in file.items():
             for ours_, theirs in (
@@ -155,6 +164,7 @@ def test_released_files_of_tips_are_read(task):
             released[key] = value
     assert released['depth_head.depth_head.weight'].shape == (16, 32)
     assert released['segmentation_head.segmentation_head.weight'].shape == (7, 32)
+    assert released['normals_head.normals_head.bias'].shape == (3,)
     assert 'depth_head.reassemble.readout_projects.2.weight' in released
     converted, report = to_ours(released, task=task)
     expected = models[task].state_dict()

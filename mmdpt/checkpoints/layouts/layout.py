@@ -70,7 +70,7 @@ class Layout:
         marks: Regular expressions. A file of this layout has a matching key for each.
         pairs: The table.
         required: Parts that no file lacks.
-        task: 'depth', 'segmentation', or 'backbone' if there is no head.
+        task: 'depth', 'segmentation' or 'normals'; 'backbone' if there is no head.
         either: Parts of which every file has exactly one.
         dead: Parameters that are dropped.
         implied: Parameters of ours that files may lack.

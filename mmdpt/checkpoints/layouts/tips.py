@@ -1,7 +1,11 @@
-"""TIPSv2 with DPT's heads of depth and classes: the released files (google-deepmind/tips@4db271d),
-and transformers' Tipsv2DptForDepthEstimation and Tipsv2DptForSemanticSegmentation (5.23).
+"""TIPSv2 with DPT's heads of depth, classes and normals: the released files
+(google-deepmind/tips@4db271d), and transformers' Tipsv2DptForDepthEstimation,
+Tipsv2DptForSemanticSegmentation and Tipsv2DptForNormalEstimation (5.23).
 
-A released file holds both heads, and one of normals. One of them is read.
+A released file holds all three heads, and one of them is read. Its normals have x left, y up, z
+towards the camera, as the pictures in the source's TIPS_decoder_inference.ipynb show: (n + 1) / 2
+is red where a wall faces left, green on floors, blue on what faces the camera. Ours are the
+opposite in every axis, and so is the last layer.
 """
 
 from collections.abc import Callable
@@ -26,10 +30,12 @@ OF_HEAD = {
     'model.decode_head.bins=dict(low=0.001, high=10, epsilon=0.001)',
     'segmentation': 'model.decode_head.norm_cfg=None model.decode_head.act_cfg=None '
     'model.decode_head.align_corners=False model.decode_head.auxiliary_weight=0',
+    'normals': 'model.type=NormalsEstimator model.decode_head.type=NormalsDPTHead',
 }
 LAST = {
     'depth': ('decode_head.predictor.project', 'decode_head.predictor.conv3'),
     'segmentation': ('decode_head.project.conv', 'decode_head.conv_seg'),
+    'normals': ('decode_head.project', 'decode_head.conv_normals'),
 }
 """Our names of the last two convolutions."""
 
@@ -52,26 +58,36 @@ def _head(
     ]
 
 
-def _with_head(name: str) -> Callable[[StateDict], dict[str, Tensor]]:
+def _with_head(task: str) -> Callable[[StateDict], dict[str, Tensor]]:
     """Leave out all heads but one, whose last linear layer gets the shape of a convolution."""
-    others = tuple(head for head in HEADS if head != name)
+    others = tuple(head for head in HEADS if head != f'{task}_head.')
 
     def prepare(state_dict: StateDict) -> dict[str, Tensor]:
         return {
             key: value[:, :, None, None] if key.endswith('head.weight') else value
-            for key, value in state_dict.items()
+            for key, value in _turned(state_dict, task).items()
             if not key.startswith(others)
         }
 
     return prepare
 
 
-def _as_linear(state_dict: StateDict) -> dict[str, Tensor]:
+def _as_linear(task: str) -> Callable[[StateDict], dict[str, Tensor]]:
     """Give the last layer back the shape of a linear one."""
-    return {
-        key: value.flatten(1) if key.endswith('head.weight') else value
-        for key, value in state_dict.items()
-    }
+
+    def restore(state_dict: StateDict) -> dict[str, Tensor]:
+        return {
+            key: value.flatten(1) if key.endswith('head.weight') else value
+            for key, value in _turned(state_dict, task).items()
+        }
+
+    return restore
+
+
+def _turned(state_dict: StateDict, task: str) -> StateDict:
+    """Bring the last layer of normals from their axes to ours, or back."""
+    last = ('head.weight', 'head.bias') if task == 'normals' else ()
+    return {key: -value if key.endswith(last) else value for key, value in state_dict.items()}
 
 
 def _layout(
@@ -92,8 +108,8 @@ def _layout(
         task=task,
         dead=(dinov2.masking(mask),),
         aliases=aliases,
-        prepare=_with_head(f'{task}_head.'),
-        restore=_as_linear,
+        prepare=_with_head(task),
+        restore=_as_linear(task),
         settings=SETTINGS + OF_HEAD[task],
     )
 

@@ -71,7 +71,7 @@ def settings_of(model: Any) -> dict[str, Any]:
         settings['backbone.interpolate_mode'] = backbone.interpolate_mode
     predictor = getattr(head, 'predictor', None)
     if predictor is None:
-        settings['decode_head.act_cfg'] = head.act_cfg is not None
+        settings['decode_head.act_cfg'] = getattr(head, 'act_cfg', None) is not None
         settings['decode_head.align_corners'] = head.align_corners
     else:
         hidden = None if predictor.conv1 is None else predictor.conv3.in_channels

@@ -13,7 +13,11 @@ from .transformers_configs import PLAIN, Kind, kind_of, settings_of
 
 BICUBIC = 3
 """PIL's number, which image processors store."""
-TASKS = {'depth': 'DepthEstimation', 'segmentation': 'SemanticSegmentation'}
+TASKS = {
+    'depth': 'DepthEstimation',
+    'segmentation': 'SemanticSegmentation',
+    'normals': 'NormalEstimation',
+}
 
 
 def write_folder(model: Any, state_dict: StateDict, folder: Path) -> Report:

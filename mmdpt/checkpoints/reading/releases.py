@@ -82,7 +82,7 @@ RELEASES = {
             f'{HUB}google/tipsv2-{short}14-dpt/resolve/main/model.safetensors',
         )
         for size, short in (('base', 'b'), ('large', 'l'), ('so400m', 'so400m'), ('giant', 'g'))
-        for data in ('nyu', 'ade20k')
+        for data in ('nyu', 'nyu-normals', 'ade20k')
     },
     'chmv2-large': Release(
         'dpt_dinov3-l16_canopy',

@@ -53,8 +53,10 @@ class Page:
         if inferencer.segments:
             palette = zip(inferencer.classes, inferencer.palette, strict=True)
             self.colours = {name: '#{:02x}{:02x}{:02x}'.format(*rgb) for name, rgb in palette}
-        kinds = [*PICTURES, *NUMBERS]
-        self.kinds = [k for k in kinds if self.has_depth or k not in ('pfm', *IN_SPACE)]
+        self.has_map = self.has_depth or inferencer.gives_normals
+        own = ('normals',) if inferencer.gives_normals else ()
+        needs_depth = set() if self.has_depth else {'pfm', *IN_SPACE}.difference(own)
+        self.kinds = [kind for kind in (*PICTURES, *NUMBERS) if kind not in needs_depth]
 
     def predict(self, path: str, field_of_view: float = 0) -> Shown:
         """Predict a file; a field of view of 0 [deg] is that of its EXIF.
@@ -96,6 +98,9 @@ class Page:
         if prediction.map is not None:
             unit = prediction.unit or f'({RELATIVE}, larger is closer)'
             said.append(f'{prediction.map[pixel[::-1]]:.4g} {unit}')
+        if prediction.own_normals is not None:
+            numbers = prediction.own_normals[pixel[::-1]]
+            said.append(' '.join(f'{number:.3f}' for number in numbers))
         if prediction.labels is not None:
             label = int(prediction.labels[pixel[::-1]])
             said.append(dict(enumerate(prediction.classes)).get(label, f'label {label}'))
@@ -111,9 +116,9 @@ class Page:
         return f'{prediction.name}: {width} x {height} px{focal}'
 
     def depth_picture(self, shown: Shown) -> np.ndarray | None:
-        """Draw the map with its colour bar below and the clicked pixels, (H + bar, W, 3) RGB."""
+        """Draw the map with its colour bar below, or the normals; and the clicked pixels."""
         prediction = shown.prediction
-        if prediction.map is None:
+        if prediction.map is None and prediction.own_normals is None:
             return None
         picture = np.ascontiguousarray(prediction.colour_map())
         width = picture.shape[1]
@@ -123,6 +128,8 @@ class Page:
             for colour, thickness in ((0, 3), (255, 1)):  # seen on any colour
                 thickness *= 1 + width // 1000
                 cv2.drawMarker(picture, (x, y), (colour,) * 3, cv2.MARKER_CROSS, size, thickness)
+        if prediction.map is None:
+            return picture
         unit = f'[{prediction.unit}]' if prediction.unit else RELATIVE
         legend = (*colour_range(prediction.map), colours_of(prediction.unit), unit)
         bar = colour_bar(BAR_WIDTH, legend)
@@ -151,7 +158,8 @@ class Page:
             if old.stat().st_mtime < time.time() - KEPT:
                 shutil.rmtree(old, ignore_errors=True)
         outputs = Outputs(Path(tempfile.mkdtemp(dir=self.folder)), kinds)
-        outputs.check_model(shown.prediction.output, shown.prediction.name)
+        normals = 'normals' if self.inferencer.gives_normals else None
+        outputs.check_model(shown.prediction.output or normals, shown.prediction.name)
         return [str(path) for path in outputs.write(shown.prediction)]
 
     def mesh(self, shown: Shown) -> tuple[str | None, str]:

@@ -84,9 +84,9 @@ def build(gr: ModuleType, page: Page, examples: Sequence[str]) -> Any:
                 picture.preprocess = lambda payload: payload and payload.path
                 gr.Examples([[path] for path in examples], picture, label='Rendered examples')
                 said = gr.Markdown(NO_PICTURE)
-            with gr.Column(min_width=280, visible=page.has_depth):
+            with gr.Column(min_width=280, visible=page.has_map):
                 depth = gr.Image(
-                    label='Depth: click to read it',
+                    label=f'{"Depth" if page.has_depth else "Normals"}: click to read it',
                     elem_id='depth',
                     format='jpeg',
                     interactive=False,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # what --help needs is imported in no time
     from mmdpt.inference.prediction import Prediction
 
 PICTURES = {
-    'colour': 'the map in colours, bright is near (_colour); the labels over the image (_overlay)',
+    'colour': 'the map in colours, bright is near, or normals (_colour); the labels over the image '
+    '(_overlay)',
     'side-by-side': 'the image beside these, with scale and class names (_side-by-side)',
 }
 """JPEG files; for a video, mp4."""
@@ -82,14 +83,15 @@ class Outputs:
     def check_model(self, output: str | None, name: str = 'the model') -> None:
         """Refuse kinds that a model cannot give, before anything is predicted.
 
-        ``output`` is what the map is, after an alignment; None for labels alone.
+        ``output`` is what the map is, after an alignment, or 'normals'; None for labels alone.
 
         Raises:
             InputError: If there is such a kind.
         """
         for kind in self.kinds:
-            if kind in ('pfm', *IN_SPACE) and output is None:
-                raise InputError(f'{name} predicts labels, which are not written as {kind}')
+            if kind in ('pfm', *IN_SPACE) and output in (None, 'normals') and kind != output:
+                what = output or 'labels'
+                raise InputError(f'{name} predicts {what}, which are not written as {kind}')
         if self.needs_camera and output == 'relative':
             raise InputError(
                 f'{name} predicts relative disparity, which gives no points in space: align it to '
@@ -106,7 +108,7 @@ class Outputs:
         Raises:
             InputError: If the prediction cannot give a kind, or a file cannot be written.
         """
-        if self.needs_camera:  # before the first file of an image that fails
+        if self.needs_camera and prediction.own_normals is None:  # before an image's first file
             prediction.known_camera()
         paths = []
         for ending, write in self.files(prediction, pictures):
@@ -144,6 +146,9 @@ class Outputs:
                 yield f'labels.{kind}', prediction.save_labels
             if prediction.sky is not None and kind in ('png', 'npy'):
                 yield f'sky.{kind}', prediction.save_sky
+            own = prediction.own_normals is not None and 'normals' not in self.kinds
+            if own and kind in ('png', 'npy'):
+                yield f'normals.{kind}', prediction.save_normals
 
 
 def coloured(
@@ -153,7 +158,7 @@ def coloured(
 
     A picture is (H, W, 3) uint8 RGB. ``low`` and ``high`` are those of ``Prediction.colour_map``.
     """
-    if prediction.map is not None:
+    if prediction.map is not None or prediction.own_normals is not None:
         yield 'colour', partial(prediction.colour_map, low, high)
     if prediction.labels is not None:
         labels_alone = dataclasses.replace(

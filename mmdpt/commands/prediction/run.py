@@ -113,7 +113,7 @@ def predict(
         inferencer = load()
         _check_model(inferencer, outputs, points)
         if steady and inferencer.depth_head is None:
-            raise InputError('the model predicts labels, not depth: --steady changes nothing')
+            raise InputError('the model predicts no depth: --steady changes nothing')
         report.says_focal = needs_camera = _needs_camera(inferencer, outputs)
         if video is None:
             is_done = _is_done(inferencer, outputs, points) if resume else lambda image: False
@@ -201,15 +201,16 @@ def _outside(images: Sequence[NamedImage], folder: Path) -> Sequence[NamedImage]
 def _check_model(inferencer: DPTInferencer, outputs: Outputs, points: KnownPoints | None) -> None:
     head = inferencer.depth_head
     if head is None and points is not None:
-        raise InputError('the model predicts labels, not depth: there is nothing to align')
-    outputs.check_model(head and ('depth' if points is not None else head.output))
+        raise InputError('the model predicts no depth: there is nothing to align')
+    output = 'normals' if inferencer.gives_normals else None
+    outputs.check_model(output if head is None else 'depth' if points is not None else head.output)
     if inferencer.camera != Camera() and not _needs_camera(inferencer, outputs):
         raise InputError('the model and the files written do not need the camera: leave it out')
 
 
 def _needs_camera(inferencer: DPTInferencer, outputs: Outputs) -> bool:
     head = inferencer.depth_head
-    return outputs.needs_camera or (head is not None and head.canonical_focal is not None)
+    return head is not None and (outputs.needs_camera or head.canonical_focal is not None)
 
 
 def _is_done(
@@ -222,6 +223,8 @@ def _is_done(
         output = head.output if points is None else 'depth'
         sky = None if head.predictor.sky is None else pixel.astype(bool)
         known.update(map=pixel.astype(np.float32), output=output, sky=sky)
+    if inferencer.gives_normals:
+        known.update(own_normals=np.zeros((1, 1, 3), np.float32))
     blank = Prediction(np.zeros((1, 1, 3), np.uint8), name='', **known)
     endings, present = dict(outputs.files(blank)), set(os.listdir(outputs.folder))
     return lambda image: present.issuperset(f'{image.name}_{ending}' for ending in endings)

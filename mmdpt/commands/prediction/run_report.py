@@ -56,7 +56,7 @@ class RunReport:
         line: dict[str, Any] = dict(
             source=source,
             name=prediction.name,
-            output=prediction.output or 'labels',
+            output=prediction.output or ('labels' if prediction.own_normals is None else 'normals'),
             unit=prediction.unit,
             is_metric=prediction.is_metric,
             size=[width, height],
@@ -142,6 +142,8 @@ def _said(prediction: 'Prediction', focal: str) -> str:
     said = [UNITS[prediction.output]] if prediction.output else []
     if prediction.labels is not None:
         said.append(f'labels of {len(prediction.classes)} classes')
+    if prediction.own_normals is not None:
+        said.append('normals (x right, y down, z forward)')
     if focal:
         said[0] += f' with a focal length of {focal}'
     return ' and '.join(said)

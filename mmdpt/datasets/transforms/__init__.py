@@ -10,6 +10,7 @@ from .as_mmseg import (
 from .depth_geometry import KBCrop, NYUCrop, RandomCropDepth, RandomRotateDepth, ResizeDepth
 from .depth_zoom import RandomZoomDepth
 from .loading import LoadAnnotations, LoadDepth, LoadImageFromFile
+from .normals import NormalsFromDepth
 from .resize_as_depth_anything_3 import ResizeAsDepthAnything3
 from .resize_as_transformers import ResizeAsTransformers
 
@@ -19,6 +20,7 @@ __all__ = [
     'LoadDepth',
     'LoadImageFromFile',
     'NYUCrop',
+    'NormalsFromDepth',
     'PackDepthInputs',
     'PackSegInputs',
     'PhotoMetricDistortion',

@@ -7,6 +7,7 @@ import mmcv
 import numpy as np
 import torch
 from mmcv.transforms.utils import cache_randomness
+from mmengine.structures import PixelData
 from mmseg.datasets.transforms import PackSegInputs as MMSegPackSegInputs
 from mmseg.datasets.transforms import PhotoMetricDistortion as MMSegPhotoMetricDistortion
 from mmseg.datasets.transforms import RandomCrop as MMSegRandomCrop
@@ -134,6 +135,8 @@ class PackSegInputs(MMSegPackSegInputs):
 class PackDepthInputs(PackSegInputs):
     """Pack the depth as ``gt_depth_map``, (1, H, W) float32 [m], and labels if there are any.
 
+    Normals become ``gt_normals_map``, (3, H, W), mirrored if the image is.
+
     ``focal``, ``intrinsics`` and the points of ``ordinal_pairs`` [px] are those of the image file;
     resizing and cropping do not change them.
 
@@ -149,4 +152,12 @@ class PackDepthInputs(PackSegInputs):
         if 'gt_depth_map' in results:  # a view of a crop would keep the whole map in memory
             depth = np.ascontiguousarray(results['gt_depth_map'], dtype=np.float32)
             results = {**results, 'gt_depth_map': depth}
-        return super().transform(results)
+        packed = super().transform(results)
+        if 'gt_normals_map' in results:
+            normals = results['gt_normals_map'].transpose(2, 0, 1).copy()
+            for axis, across in enumerate(('horizontal', 'vertical')):
+                if results.get('flip') and results['flip_direction'] in (across, 'diagonal'):
+                    normals[axis] *= -1
+            normals_map = PixelData(data=torch.from_numpy(normals))
+            packed['data_samples'].set_data(dict(gt_normals_map=normals_map))
+        return packed

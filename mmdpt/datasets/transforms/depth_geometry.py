@@ -218,7 +218,13 @@ class RandomRotateDepth(RandomRotate):
         super().__init__(prob, degree, pad_val=pad_val, seg_pad_val=seg_pad_val)
 
     def transform(self, results: dict) -> dict:
-        """Rotate ``img`` bilinearly, every map in ``seg_fields`` by nearest pixels."""
+        """Rotate ``img`` bilinearly, every map in ``seg_fields`` by nearest pixels.
+
+        Raises:
+            InputError: If the maps are normals, which would have to turn too.
+        """
+        if 'gt_normals_map' in results:
+            raise InputError('RandomRotateDepth does not rotate normals: leave the step out')
         rotate, degree = self.generate_degree()
         if not rotate:
             return results

@@ -14,7 +14,7 @@ from mmdpt.models.layers.reassemble import Tap
 from mmdpt.registry import MODELS
 
 from .depth_output import DepthOutput, fill_sky
-from .dpt_head import DPTDecoder, check_truth, cut_to, input_size
+from .dpt_head import DPTDecoder, build_losses, check_truth, cut_to, input_size, sum_losses
 from .parametrisation import UNITS, Exponential, build_parametrisation
 
 
@@ -129,8 +129,7 @@ class DepthDPTHead(DPTDecoder):
         if canonical_focal is not None and output != 'depth':
             raise ValueError(f'canonical_focal gives depth [m]: output is {output!r}')
         self.canonical_focal, self.focal = canonical_focal, focal
-        losses = [loss_decode] if isinstance(loss_decode, dict) else loss_decode
-        self.loss_decode = nn.ModuleList(MODELS.build(loss) for loss in losses)
+        self.loss_decode = build_losses(loss_decode)
 
     @property
     def unit(self) -> str:
@@ -224,12 +223,7 @@ class DepthDPTHead(DPTDecoder):
         if self.output == 'depth':
             low, high = self.parametrisation.bounds
             target = target.where((target >= low) & (target <= high), torch.nan)
-        pred = cut_to(self(taps), target.shape[-2:])
-        losses: dict[str, Tensor] = {}
-        for criterion in self.loss_decode:
-            name = str(criterion.loss_name)
-            losses[name] = losses.get(name, 0) + criterion(pred, target)
-        return losses
+        return sum_losses(self.loss_decode, cut_to(self(taps), target.shape[-2:]), target)
 
     def predict(
         self, taps: Sequence[Tap], batch_img_metas: list[dict], test_cfg: dict | None

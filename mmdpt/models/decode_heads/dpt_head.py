@@ -1,6 +1,6 @@
 """The decoder of every DPT head, and the segmentation head on it (arXiv:2103.13413, section 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -44,6 +44,8 @@ class DPTDecoder(BaseModule):
         ValueError: If a reassemble setting does not fit.
     """
 
+    align_corners: bool
+
     def __init__(
         self,
         embed_dims: int | Sequence[int] = 768,
@@ -80,6 +82,23 @@ class DPTDecoder(BaseModule):
         if isinstance(taps, FusedTaps):
             return taps.fused, taps.penultimate
         return self.fusion.fuse_to_finest(self.reassemble(taps))
+
+    def upsample(self, maps: Tensor, size: Sequence[int], stride: Fraction) -> Tensor:
+        """Upsample maps by ``stride`` and cut off what the backbone padded beyond ``size``."""
+        padded = self.padded_size(maps, size, stride)
+        maps = F.interpolate(maps, size=padded, mode='bilinear', align_corners=self.align_corners)
+        return cut_to(maps, size)
+
+    def padded_size(self, maps: Tensor, size: Sequence[int], stride: Fraction) -> Sequence[int]:
+        """Give the size of the image padded to the patch [px], of which ``size`` is a part.
+
+        Where skips are resized, maps cover more cells than the image; there, the first tap's grid
+        must be that of the patches.
+        """
+        if self.fusion.resized == 'path':
+            return padded_size(maps.shape[-2:], stride)
+        patch = self.patch_size  # ONNX divides towards zero: no negative numbers
+        return [(side + patch - 1) // patch * patch for side in size]
 
 
 class AuxiliaryOutput(BaseModule):
@@ -214,24 +233,19 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
         """Upsample logits to the size of the network's input, (N, classes, H, W)."""
         return self.upsample(seg_logits, input_size(batch_img_metas[0]), self.output_stride)
 
-    def upsample(self, logits: Tensor, size: Sequence[int], stride: Fraction) -> Tensor:
-        """Upsample logits by ``stride`` and cut off what the backbone padded beyond ``size``."""
-        padded = self.padded_size(logits, size, stride)
-        logits = F.interpolate(
-            logits, size=padded, mode='bilinear', align_corners=self.align_corners
-        )
-        return cut_to(logits, size)
 
-    def padded_size(self, logits: Tensor, size: Sequence[int], stride: Fraction) -> Sequence[int]:
-        """Give the size of the image padded to the patch [px], of which ``size`` is a part.
+def build_losses(cfg: dict | Sequence[dict]) -> nn.ModuleList:
+    """Build one loss or several."""
+    return nn.ModuleList(MODELS.build(loss) for loss in ([cfg] if isinstance(cfg, dict) else cfg))
 
-        Where the fusion resizes skips, the logits cover more cells than the image has; there, the
-        first tap's grid must be that of the patches.
-        """
-        if self.fusion.resized == 'path':
-            return padded_size(logits.shape[-2:], stride)
-        patch = self.patch_size  # ONNX divides towards zero: no negative numbers
-        return [(side + patch - 1) // patch * patch for side in size]
+
+def sum_losses(criteria: Iterable[Any], pred: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Compute each loss; those of one name are added."""
+    losses: dict[str, Tensor] = {}
+    for criterion in criteria:
+        name = str(criterion.loss_name)
+        losses[name] = losses.get(name, 0) + criterion(pred, target)
+    return losses
 
 
 def check_truth(samples: Sequence[SegDataSample], name: str) -> None:
@@ -265,10 +279,8 @@ def padded_size(output_size: Sequence[int], stride: Fraction) -> tuple[int, int]
     In integers, which a graph for any size can hold.
     """
     height, width = output_size
-    return (
-        height * stride.numerator // stride.denominator,
-        width * stride.numerator // stride.denominator,
-    )
+    pixels, cells = stride.numerator, stride.denominator
+    return height * pixels // cells, width * pixels // cells
 
 
 def input_size(meta: dict) -> tuple[int, int]:

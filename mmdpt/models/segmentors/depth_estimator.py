@@ -208,7 +208,7 @@ def store_depth(
     """
     for maps, sample in zip(depth, data_samples, strict=True):
         image, *sky = [
-            _as_original(each, sample.metainfo, head, test_cfg or {}) if resize else each
+            as_original(each, sample.metainfo, head, test_cfg or {}) if resize else each
             for each in maps[:, None]
         ]
         sample.set_data(dict(pred_depth_map=PixelData(data=image)))
@@ -219,8 +219,8 @@ def store_depth(
         )
 
 
-def _as_original(depth: Tensor, meta: dict, head: DepthDPTHead, test_cfg: dict) -> Tensor:
-    """Bring (1, H, W) to the original image.
+def as_original(depth: Tensor, meta: dict, head: Any, test_cfg: dict) -> Tensor:
+    """Bring (C, H, W) to the original image.
 
     The reference, isl-org/DPT@cd3fe90 run_monodepth.py, keeps the cubic's overshoot. Here it ends
     at 0 or the head's ``clamp``: no depth is negative, a NaN stays one. Outside ``crop_box``, the

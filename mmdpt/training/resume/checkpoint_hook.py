@@ -19,7 +19,7 @@ from mmdpt.registry import HOOKS
 from .checkpoint_files import newest_whole, point_at, publish, remove_unfinished
 
 POLICIES = ('stop', 'continue')
-BEST = dict(mIoU='greater', abs_rel='less', whdr='less')
+BEST = dict(mIoU='greater', abs_rel='less', whdr='less', angle='less')
 """Metrics that ``save_best='auto'`` looks for, and which values of them are better."""
 VALIDATED = 'last_validation'
 """Key in the message hub (saved in checkpoints) of the iteration of the last validation."""
@@ -33,7 +33,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     It first writes the new checkpoint, then updates ``last_checkpoint``, then removes older ones.
     So for a moment there is one more than ``max_keep_ckpts``. The best checkpoints are written in
-    the same order; ``save_best='auto'`` goes by the first of mIoU, AbsRel and WHDR that a
+    the same order; ``save_best='auto'`` goes by the first of mIoU, AbsRel, WHDR and angle that a
     validation has, or else by its first metric. With accumulated gradients, a checkpoint waits
     until the update is made.
 

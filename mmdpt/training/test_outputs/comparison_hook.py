@@ -15,8 +15,8 @@ from mmdpt.evaluation import align_depth
 from mmdpt.evaluation.depth_metric import LEAST_PIXELS
 from mmdpt.registry import HOOKS
 from mmdpt.visualization import depth_panel, segmentation_panel
-from mmdpt.visualization.depth import RELATIVE
-from mmdpt.visualization.tiling import below
+from mmdpt.visualization.depth import RELATIVE, colourise_normals
+from mmdpt.visualization.tiling import below, beside
 
 from .output_names import OutputHook
 
@@ -88,6 +88,10 @@ def _comparison(sample: SegDataSample, metainfo: dict) -> np.ndarray:
             sky = labels == metainfo['classes'].index('sky')
     if 'pred_depth_map' in sample:
         panels.append(_depth_comparison(image, sample, sky))
+    if 'pred_normals_map' in sample:
+        maps = [sample.get(f'{x}_normals_map') for x in ('gt', 'pred')]
+        vectors = [each.data.permute(1, 2, 0).cpu().numpy() for each in maps if each is not None]
+        panels.append(beside([image, *map(colourise_normals, vectors)]))
     return below(panels)
 
 

@@ -18,7 +18,7 @@ class PredictionWriterHook(OutputHook):
     """Write the predictions of each image in original pixels.
 
     Labels become a PNG with the values that the data set's label files have for the classes. Depth
-    becomes .npy, (H, W) float32 in the model's unit.
+    becomes .npy, (H, W) float32 in the model's unit, normals (H, W, 3).
 
     Args:
         out_dir: Folder for the files of each image, named as the image.
@@ -37,3 +37,6 @@ class PredictionWriterHook(OutputHook):
             if 'pred_depth_map' in sample:
                 depth = sample.pred_depth_map.data[0].float().cpu().numpy()
                 write_npy(self.names.path(sample.img_path, '.npy'), depth)
+            if 'pred_normals_map' in sample:
+                normals = sample.pred_normals_map.data.permute(1, 2, 0).cpu().numpy()
+                write_npy(self.names.path(sample.img_path, '.npy'), normals)

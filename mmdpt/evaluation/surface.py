@@ -1,11 +1,11 @@
 """Depth edges and normals of a depth map."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from mmdpt.errors import InputError
-
-from .point_cloud import Intrinsics
 
 EDGE_THRESHOLD = 0.02
 """By how much the disparity at an edge differs at least from the mean around it.
@@ -55,7 +55,7 @@ def depth_edges(depth: np.ndarray, threshold: float = EDGE_THRESHOLD) -> np.ndar
 
 
 def surface_normals(
-    depth: np.ndarray, intrinsics: Intrinsics, predicted_size: tuple[int, int] | None = None
+    depth: np.ndarray, intrinsics: Sequence[float], predicted_size: tuple[int, int] | None = None
 ) -> np.ndarray:
     """Compute unit normals that point to the camera's side; x right, y down, z forward.
 
@@ -67,16 +67,13 @@ def surface_normals(
 
     Args:
         depth: Depth along the optical axis [m], (H, W).
-        intrinsics: The camera, for a map of this size.
+        intrinsics: The camera, for a map of this size: fx, fy, cx, cy [px], as ``Intrinsics``.
         predicted_size: Height and width of the map before it was enlarged; None: it was not.
 
     Returns:
         (H, W, 3) float32; NaN where there is no depth, or too little around.
-
-    Raises:
-        InputError: If the camera is impossible.
     """
-    fx, fy, cx, cy = intrinsics.checked()
+    fx, fy, cx, cy = intrinsics
     whole = _disparity(depth)
     size = np.minimum(depth.shape, predicted_size or depth.shape)
     enlarged = tuple(size) != depth.shape
