@@ -155,7 +155,8 @@ def test_several_optimisers_go_on_each_and_what_is_not_saved_starts_anew():
     assert line.startswith('b: optimizer.lr: 3.0')
     expected = saved['a']['optimizer']['param_groups'][0]['lr']
     assert new['a'].wrapper.param_groups[0]['lr'] == expected
-    lines = restore_progress(wrappers, None, dict(optimizer=None), DONE_AT)
+    nothing = dict.fromkeys(('optimizer', 'param_schedulers'))
+    lines = restore_progress(wrappers, None, nothing, DONE_AT)
     assert lines == [f'{name}: optimizer is not in the checkpoint' for name in 'ab']
 
 

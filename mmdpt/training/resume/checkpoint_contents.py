@@ -69,8 +69,8 @@ def contents_of(
     )
     if optimizer:
         checkpoint['optimizer'] = runner.optim_wrapper.state_dict()
-    if schedules:
-        checkpoint['param_schedulers'] = _states(runner.param_schedulers or [])
+    if schedules and runner.param_schedulers is not None:
+        checkpoint['param_schedulers'] = _states(runner.param_schedulers)
     runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
     # weights are tensors already, and keep their class and its notes
     return {key: v if key == 'state_dict' else to_plain(v, key) for key, v in checkpoint.items()}

@@ -50,7 +50,8 @@ def restore_progress(
         return lines
     schedules = schedules or []
     optimizer, states = saved.get('optimizer'), saved.get('param_schedulers')
-    lines = [f'{key} is not in the checkpoint' for key, part in saved.items() if part is None]
+    needed = [key for key in saved if schedules or key == 'optimizer']
+    lines = [f'{key} is not in the checkpoint' for key in needed if saved[key] is None]
     if states is not None:
         lines += _schedule_differences(schedules, states)
     own = wrapper.state_dict()
