@@ -62,10 +62,11 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         super().__init__(runner, dataloader, max_iters, **kwargs)
         self.built_seed = self._seed()
         self.samples: TrainingSamples | None = None
-        iterable = isinstance(self.dataloader.dataset, IterableDataset)
-        if not iterable and self.dataloader.batch_sampler is not None:
+        dataset = self.dataloader.dataset
+        seedable = hasattr(dataset, '__dict__') and not isinstance(dataset, IterableDataset)
+        if seedable and self.dataloader.batch_sampler is not None:
             self.samples = TrainingSamples(
-                self.dataloader.dataset, self.built_seed, on_bad_sample, self.dataloader.num_workers
+                dataset, self.built_seed, on_bad_sample, self.dataloader.num_workers
             )
             batches: Any = self.dataloader.batch_sampler
             batches.sampler = PositionSampler(batches.sampler)
@@ -74,8 +75,8 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
             self.dataloader_iterator: Any = self._batches()
         else:
             runner.logger.warning(
-                'The data loader has no map-style data set with batches: random numbers of its '
-                'samples are not those of an uninterrupted training after a resume.'
+                'The samples of this data loader cannot be seeded one by one: after a resume, '
+                'their random numbers are not those of an uninterrupted training.'
             )
         if on_bad_sample == 'skip' and not any(isinstance(h, BadSampleHook) for h in runner.hooks):
             runner.register_hook(BadSampleHook())

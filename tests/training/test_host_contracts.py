@@ -171,10 +171,11 @@ def test_a_loop_of_a_user_draws_batches_before_it_runs(build):
     assert [next(loop.dataloader_iterator)['inputs'][0].item() for _ in range(3)] == [0, 2, 4]
 
 
-def test_a_stream_trains_and_is_resumed(build):
+@pytest.mark.parametrize('kind', [Stream, lambda: list(Stream())])
+def test_a_stream_or_a_list_trains_and_is_resumed(build, kind):
     def start(**changes):
         runner = build(**changes)
-        runner._train_dataloader = DataLoader(Stream(), batch_size=5)
+        runner._train_dataloader = DataLoader(kind(), batch_size=5)
         runner.train()
 
     start(train_cfg=dict(by_epoch=False, max_iters=2))
@@ -246,6 +247,7 @@ def test_the_file_says_which_checkpoints_are_kept(build):
     runner.train()
     saved = torch.load(f'{runner.work_dir}/iter_4.pth', weights_only=False)
     assert saved['message_hub']['runtime_info']['keep_ckpt_ids'] == [3, 4]
+    assert saved.keys() == {'meta', 'state_dict', 'message_hub', 'optimizer'}  # no schedules
 
 
 @pytest.mark.parametrize('reader', RUNNERS)
