@@ -49,23 +49,26 @@ class SegDataset(BaseSegDataset):
     def __init__(
         self,
         *,
-        ignore_labels: Sequence[int] = (),
+        ignore_labels: int | Sequence[int] = (),
         label_map: Mapping[int, int] | None = None,
         img_suffix: str | None = None,
         data_prefix: Mapping[str, str | None] | None = None,
         **kwargs: Any,
     ) -> None:
-        self.file_map = {**(label_map or {}), **dict.fromkeys(ignore_labels, IGNORE_INDEX)}
-        for value in (*self.file_map, *self.file_map.values()):
-            if not isinstance(value, int):
-                raise InputError(
-                    f'label_map and ignore_labels take whole numbers as in the files, got {value!r}'
-                )
+        ignored = [ignore_labels] if isinstance(ignore_labels, int) else ignore_labels
+        try:
+            self.file_map = {**(label_map or {}), **dict.fromkeys(ignored, IGNORE_INDEX)}
+            whole = all(isinstance(x, int) for x in (*self.file_map, *self.file_map.values()))
+        except TypeError:
+            whole = False
+        if not whole:
+            raise InputError(
+                'label_map={255: 1} and ignore_labels=(11,) take whole numbers as in the files, '
+                f'got {label_map!r} and {ignore_labels!r}'
+            )
         self.given_suffix = img_suffix
         self.left_out: list[str] = []
-        self.without_labels = data_prefix is not None and (
-            data_prefix.get('seg_map_path', '') is None
-        )
+        self.without_labels = data_prefix is not None and (data_prefix.get('seg_map_path') is None)
         if img_suffix is not None:
             kwargs['img_suffix'] = img_suffix
         if data_prefix is not None:
@@ -76,11 +79,13 @@ class SegDataset(BaseSegDataset):
         """List images with their labels; ``left_out`` names the other files beside them.
 
         Raises:
-            InputError: If there are no classes or more than 255; if a folder or list file is
+            InputError: If the classes are no tuple of 1 to 255 names; if a folder or list file is
                 missing, the list is no text, there is no image, an image has no label, or a
                 listed name leads out of its folder.
         """
         classes = self._metainfo.get('classes') or ()
+        if isinstance(classes, str):
+            raise InputError(f'metainfo.classes must be a tuple of names, got {classes!r}')
         if not 0 < len(classes) <= IGNORE_INDEX:
             raise InputError(
                 f'{type(self).__name__} has {len(classes)} classes: metainfo.classes must name 1 '
@@ -99,6 +104,8 @@ class SegDataset(BaseSegDataset):
         check_labels_exist(data_list)
         if self.ann_file:
             check_images_exist(data_list)
+        if not data_list:
+            raise InputError(f'list file {self.ann_file} names no image')
         self.left_out = files_left_out(self.left_out, data_list)
         for info in data_list:
             info['num_classes'] = len(classes)

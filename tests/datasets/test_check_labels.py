@@ -34,6 +34,16 @@ def test_masks_of_0_and_255_are_a_trouble_until_they_are_mapped(root):
     assert text.endswith('ignored: if it stands for road, set label_map={255: 1}')
     rows = lines(check(segmentation(root, metainfo=metainfo)))
     assert rows['values in the files'] == ['0 (25.0%), 255 (75.0%)']
+    for name in NAMES:  # another value is mapped, and 255 is not
+        write_label(root, name, [0, 128, 255])
+    kind, text = only_trouble(segmentation(root, metainfo=metainfo, ignore_labels=(128,)))
+    assert text.startswith('the labels read hold 0, 255 alone')
+    for name in NAMES:
+        write_label(root, name, [1, 255])
+    kind, text = only_trouble(segmentation(root, metainfo=metainfo))
+    assert text.endswith('if it stands for background, set label_map={255: 0}')
+    for name in NAMES:
+        write_label(root, name, [0, 255])
     (report,) = check(segmentation(root, metainfo=metainfo, label_map={255: 1}))
     assert not report.troubles and lines([report])['labels seen'] == ['0..1']
 

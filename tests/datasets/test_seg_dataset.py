@@ -53,10 +53,14 @@ def labels(dataset, index=0):
         (dict(img_suffix='.tiff'), r'no image \*\.tiff in .*images'),
         (dict(metainfo=dict(classes=[str(k) for k in range(256)])), 'has 256 classes: .* 1 to 255'),
         (dict(metainfo={}), 'has 0 classes: metainfo.classes must name'),
-        (dict(label_map={'255': 1}), "whole numbers as in the files, got '255'"),
+        (dict(metainfo=dict(classes=('road'))), "a tuple of names, got 'road'"),
+        (dict(label_map={'255': 1}), "whole numbers as in the files, got {'255': 1}"),
+        (dict(label_map=[1, 2]), r'whole numbers as in the files, got \[1, 2\]'),
+        (dict(ann_file='blank.txt'), r'list file .*blank\.txt names no image'),
     ],
 )
 def test_what_is_missing_and_wrong_settings_are_named(root, change, message):
+    (root / 'blank.txt').write_text('\n \n')
     with pytest.raises(InputError, match=message):
         SegDataset(**{**SETTINGS, 'data_root': str(root), **change})
 
@@ -89,6 +93,7 @@ def test_list_file_equals_mmsegs(root):
     [
         ([0, 1, 2, 3, 255], dict(reduce_zero_label=True), {0, 1, 2, 255}),
         ([0, 1, 11, 12], dict(ignore_labels=(11, 12)), {0, 1, 255}),
+        ([0, 1, 11], dict(ignore_labels=11), {0, 1, 255}),
         ([0, 2, 3, 11], dict(ignore_labels=(11, 2), reduce_zero_label=True), {2, 255}),
         ([0, 255], dict(label_map={255: 1}), {0, 1}),
         ([0, 1, 9, 255], dict(label_map={9: 3, 255: 2}, reduce_zero_label=True), {0, 1, 2, 255}),
@@ -133,8 +138,9 @@ def test_every_common_suffix_is_read_in_any_case_and_the_rest_is_named(root):
     assert [listed.get_data_info(k)['img_path'][-6:] for k in (0, 1)] == ['/b.JPG', 'c.jpeg']
 
 
-def test_images_alone(root):
-    data = build(root, data_prefix=dict(img_path='images', seg_map_path=None))
+@pytest.mark.parametrize('prefix', [dict(seg_map_path=None), {}])
+def test_images_alone(root, prefix):
+    data = build(root, data_prefix=dict(img_path='images', **prefix))
     assert 'gt_sem_seg' not in data[0]['data_samples']
     assert data[0]['data_samples'].seg_map_path is None
 

@@ -72,6 +72,12 @@ def test_crops(extra, dtype):
     assert_same(*both(RandomCrop((50, 60)), theirs.RandomCrop((50, 60)), 0, results(0)))  # larger
 
 
+def test_image_without_labels_is_cropped():
+    given = results(0)
+    del given['gt_seg_map'], given['seg_fields'][:]
+    assert RandomCrop((13, 16), cat_max_ratio=0.75)(given)['img'].shape[:2] == (13, 16)
+
+
 @pytest.mark.parametrize('direction', ['horizontal', 'vertical', ['horizontal', 'vertical']])
 def test_flips(direction):
     prob = 0.5 if isinstance(direction, str) else [0.3, 0.4]

@@ -16,10 +16,12 @@ def guess_values(values: Sequence[int], classes: Sequence[str], reduced: bool) -
     first = int(reduced)
     expected = range(first, first + len(classes))
     held = f'the labels read hold {", ".join(map(str, values))}'
-    if list(values) == [first, IGNORE_INDEX] and len(classes) > 1:
+    unsure = expected if len(classes) == 2 else expected[:1]  # of several, one may be alone
+    if len(classes) > 1 and values[1:] == [IGNORE_INDEX] and values[0] in unsure:
+        other = expected[values[0] == first]
         return (
-            f'{held} alone, and {IGNORE_INDEX} is ignored: if it stands for {classes[1]}, set '
-            f'label_map={{{IGNORE_INDEX}: {expected[1]}}}'
+            f'{held} alone, and {IGNORE_INDEX} is ignored: if it stands for '
+            f'{classes[other - first]}, set label_map={{{IGNORE_INDEX}: {other}}}'
         )
     if not set(values) - {IGNORE_INDEX, *expected, first - 1}:
         return None

@@ -3,7 +3,7 @@
 import copy
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -31,15 +31,16 @@ class Reading:
     """Content of one sample's files.
 
     ``size`` is the image's (width, height) [px]. ``labels`` counts the pixels of each label value
-    after the loader's mapping, (256,); ``file_values`` those of each value in the file, unless the
-    data set maps them. ``depth_values`` are some of the valid depths [m], including the least and
-    the greatest; ``depth_in_metres`` is false if the loader expects no unit.
+    after the loader's mapping, (256,); ``file_values`` those of each value in the file, which
+    ``file_map`` replaces. ``depth_values`` are some of the valid depths [m], including the least
+    and the greatest; ``depth_in_metres`` is false if the loader expects no unit.
     """
 
     path: str
     size: tuple[int, int] | None = None
     labels: np.ndarray | None = None
     file_values: Counter[int] = field(default_factory=Counter)
+    file_map: Mapping[int, int] = field(default_factory=dict)
     depth_values: np.ndarray | None = None
     depth_share: float = 0.0
     depth_in_metres: bool = True
@@ -77,8 +78,9 @@ def read_files(dataset: BaseDataset, index: int) -> Reading:
             loaded, troubles = _load(step, results)
             reading.troubles += troubles
             _describe(step, loaded, troubles, reading)
-            if isinstance(step, MMCVLoadAnnotations) and not results.get('file_map'):
+            if isinstance(step, MMCVLoadAnnotations):
                 reading.file_values = _count_values(step, results)
+                reading.file_map = results.get('file_map') or {}
             if 'ori_shape' in loaded:
                 results['ori_shape'] = loaded['ori_shape']
     return reading

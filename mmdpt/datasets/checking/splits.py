@@ -1,7 +1,7 @@
 """Check every split of a config: its listing, a spread sample of its files, its pipeline."""
 
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmengine.dataset import BaseDataset
 
+from mmdpt.datasets.label_values import IGNORE_INDEX
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
@@ -155,7 +156,14 @@ def _look_at_pairs(listed: Sequence[Entry], report: SplitReport) -> None:
 
 def _look_at_values(report: SplitReport) -> None:
     """Compare the values in all label files read, which one file does not tell."""
-    values = sorted(sum((reading.file_values for reading in report.readings), Counter()))
+    values = sorted(
+        {
+            reading.file_map.get(value, value)
+            for reading in report.readings
+            for value in reading.file_values
+            if reading.file_map.get(value) != IGNORE_INDEX
+        }
+    )
     meta = report.metainfo
     if meta.get('classes'):
         text = guess_values(values, meta['classes'], bool(meta.get('reduce_zero_label')))

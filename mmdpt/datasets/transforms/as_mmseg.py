@@ -52,11 +52,11 @@ class RandomCrop(MMSegRandomCrop):
         """Draw top, bottom, left and right [px].
 
         A crop is drawn again, up to ten times, while one class covers more than ``cat_max_ratio``
-        of the pixels that are not ``ignore_index``.
+        of the pixels that are not ``ignore_index``. Without labels the first one is taken.
         """
         height, width = results['img'].shape[:2]
         box = self._draw(height, width)
-        if self.cat_max_ratio < 1:
+        if self.cat_max_ratio < 1 and 'gt_seg_map' in results:
             for _ in range(CROP_ATTEMPTS):
                 counts = self._count(self.crop(results['gt_seg_map'], box))
                 if len(counts) > 1 and counts.max() / counts.sum() < self.cat_max_ratio:
