@@ -18,6 +18,10 @@ from mmdpt.models.layers.fusion import convolve_upsampled
 from mmdpt.models.layers.relu_dropout import ReLUDropout
 
 DIMS = 12
+ONE = dict(
+    num_classes=2, out_channels=1, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)
+)
+"""A head of one logit."""
 
 
 def taps(height=4, width=6, batch=2):
@@ -57,12 +61,7 @@ def test_accuracy_of_one_logit_is_by_its_threshold():
     labels[..., 24:] = 255
     labels[..., :3] = 0
     for threshold, expected in ((0.4, 37.5), (0.6, 62.5)):
-        head = build(
-            num_classes=2,
-            out_channels=1,
-            threshold=threshold,
-            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True),
-        )
+        head = build(**ONE, threshold=threshold)
         losses = head.loss_by_feat(torch.zeros(1, 1, 16, 24), samples(32, 48, 1, labels))
         assert losses['acc_seg'].item() == pytest.approx(expected)
 
@@ -86,7 +85,10 @@ def test_ignore_readout_takes_plain_maps():
         *((dict(reassemble_scales=(4, 2, 1, s)), f'integer s, got {s}') for s in (1.5, 0.4, 0, -1)),
         (dict(reassemble_scales=(4, 2, 1)), '4 channels, 3 scales'),
         (dict(auxiliary_weight=-0.2), r'got -0\.2'),
-        (dict(num_classes=2, out_channels=1), r'loss_decode\.use_sigmoid=True'),
+        (dict(num_classes=2, out_channels=1), 'CrossEntropyLoss does not train one logit'),
+        (dict(ONE, loss_decode=dict(type='DiceLoss')), 'DiceLoss does not train one logit'),
+        (dict(ONE, threshold=1.5), r'between 0 and 1, got 1\.5'),
+        (dict(act_cfg=dict(type='GELU')), "must be None or ReLU, got .*'GELU'"),
         (dict(dropout_ratio=-0.1), r'in 0..1, got -0\.1'),
         (dict(dropout_ratio=1.1), r'in 0..1, got 1\.1'),
         (dict(in_index=(0, 1)), "multiple values for keyword argument 'in_index'"),

@@ -242,6 +242,8 @@ class VisionTransformerDPT(VisionTransformer):
     @classmethod
     def _arch_settings(cls, arch: str | dict) -> dict:
         if isinstance(arch, dict):
+            if unknown := arch.keys() - cls.arch_zoo['base']:
+                raise ValueError(f'arch takes {list(cls.arch_zoo["base"])}, got {sorted(unknown)}')
             return arch
         if arch.lower() not in cls.arch_zoo:
             raise ValueError(f'arch must be a dict or one of {sorted(cls.arch_zoo)}, got {arch!r}')

@@ -18,7 +18,11 @@ from mmdpt.errors import InputError
 from mmdpt.models.layers.fusion import Fusion, convolve_upsampled, double_size
 from mmdpt.models.layers.reassemble import FusedTaps, Reassemble, Tap
 from mmdpt.models.layers.relu_dropout import ReLUDropout
-from mmdpt.models.losses.upsampled_cross_entropy import is_plain, upsampled_cross_entropies
+from mmdpt.models.losses.upsampled_cross_entropy import (
+    is_plain,
+    learns_one_logit,
+    upsampled_cross_entropies,
+)
 from mmdpt.registry import MODELS
 
 
@@ -134,7 +138,8 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
 
     Raises:
         ValueError: If ``auxiliary_weight`` is negative, or a reassemble setting does not fit.
-        InputError: If a loss takes the softmax of one logit.
+        InputError: If a loss does not train one logit, as the softmax of one or mmseg's DiceLoss,
+            the threshold is no probability, or ``act_cfg`` is another activation.
     """
 
     def __init__(
@@ -154,11 +159,16 @@ class DPTHead(DPTDecoder, BaseDecodeHead):
             align_corners=align_corners,
             **kwargs,
         )
-        if self.out_channels == 1 and any(is_plain(loss) for loss in self._criteria()):
-            raise InputError(
-                'out_channels=1 needs a loss of probabilities: loss_decode.use_sigmoid=True; the '
-                'softmax of one logit is 1 everywhere'
-            )
+        for loss in self._criteria() if self.out_channels == 1 else ():
+            if not learns_one_logit(loss):
+                raise InputError(
+                    f'{type(loss).__name__} does not train one logit: out_channels=1 needs '
+                    "dict(type='CrossEntropyLoss', use_sigmoid=True)"
+                )
+        if self.out_channels == 1 and not 0 < self.threshold < 1:
+            raise InputError(f'threshold must be between 0 and 1, got {self.threshold}')
+        if (self.act_cfg or {}).get('type', 'ReLU') != 'ReLU':
+            raise InputError(f'act_cfg must be None or ReLU, got {self.act_cfg}')
         channels, norm_cfg = self.channels, self.norm_cfg
         self.project = ConvModule(channels, channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=None)
         activates = self.act_cfg is not None

@@ -37,12 +37,12 @@ def upsampled_cross_entropies(
     for criterion in criteria:
         weight = criterion.class_weight
         if weight is not None:
-            weight = torch.tensor(weight, device=logits.device, dtype=torch.float32)
+            weight = class_weights(tuple(weight), logits.device)
         total, correct = upsampled_cross_entropy(
             logits, label, size, align_corners, ignore_index, weight
         )
         if weight is not None:
-            count = weight[label[labelled]].sum()
+            count = weight[label.where(labelled, 0)].where(labelled, 0).sum()
         else:
             count = labelled.sum() if criterion.avg_non_ignore else label.numel()
         name = str(criterion.loss_name)
@@ -59,6 +59,16 @@ def is_plain(criterion: nn.Module) -> bool:
         and criterion.cls_criterion is cross_entropy
         and criterion.reduction == 'mean'
     )
+
+
+def learns_one_logit(criterion: nn.Module) -> bool:
+    """Tell whether a loss costs least where the sign of one logit is its pixel's class."""
+    if is_plain(criterion):
+        return False
+    with torch.no_grad(), torch.device('cpu'):
+        label = torch.tensor([[[0, 1]]])
+        right, wrong = (criterion(x * (2.0 * label[None] - 1), label) for x in (9, -9))
+    return bool((right < wrong).all())
 
 
 def upsampled_cross_entropy(
@@ -168,6 +178,13 @@ def bands(
             end = min(begin + step, height)
             source = slice(first[begin], min(first[end - 1] + 2, old))
             yield image, slice(begin, end), source, weights[begin:end, source]
+
+
+@lru_cache(maxsize=16)  # the copy to a GPU waits for it
+@torch.inference_mode(False)
+def class_weights(weight: tuple[float, ...], device: torch.device) -> Tensor:
+    """Give the weights of the classes as float32 on a device."""
+    return torch.tensor(weight, device=device, dtype=torch.float32)
 
 
 @lru_cache(maxsize=16)  # on CUDA each costs two copies
