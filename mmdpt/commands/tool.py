@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 
 from mmdpt.errors import InputError
@@ -36,7 +37,8 @@ def add_overrides(
 def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:
     """Print an InputError as one message and exit with code 1.
 
-    Other errors keep their traceback. With ``MMDPT_TRACEBACK=1`` an InputError does too.
+    So are other errors while a part of the config is built, from values that do not fit. All others
+    keep their traceback. With ``MMDPT_TRACEBACK=1`` every error does.
     """
 
     @functools.wraps(main)
@@ -46,11 +48,12 @@ def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:
         os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
         try:
             main()
-        except InputError as error:
-            if os.environ.get('MMDPT_TRACEBACK') == '1':
+        except (ValueError, TypeError, AssertionError, LookupError) as error:
+            text = own_message(error) if isinstance(error, InputError) else in_config(error)
+            if text is None or os.environ.get('MMDPT_TRACEBACK') == '1':
                 raise
             # names from files could control the terminal
-            text = CONTROL.sub(lambda found: repr(found[0])[1:-1], own_message(error))
+            text = CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
             print(f'error: {text}', file=sys.stderr)
             sys.exit(1)
 
@@ -61,3 +64,18 @@ def own_message(error: InputError) -> str:
     """Give an error's message, out of the traceback if it comes from a data loader's worker."""
     in_worker = re.search(r'mmdpt\.errors\.InputError: (.*)\Z', str(error), re.DOTALL)
     return in_worker.group(1).rstrip() if in_worker else str(error)
+
+
+def in_config(error: Exception) -> str | None:
+    """Name the innermost part of a config that could not be built, if the error comes from it."""
+    part = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_name == 'build_from_cfg':  # of MMEngine's registries
+            part = getattr(frame.f_locals.get('obj_cls'), '__name__', None) or part
+        elif frame.f_code.co_name == 'from_cfg':
+            part = part or 'the runner'
+    if part is None:
+        return None
+    kind = '' if isinstance(error, ValueError) else f'{type(error).__name__}: '
+    hint = 'MMDPT_TRACEBACK=1 shows where'
+    return f'{part} cannot be built from what the config says: {kind}{error} ({hint})'

@@ -9,7 +9,9 @@ from tiny import REPO
 
 import mmdpt
 from mmdpt.commands import cli
+from mmdpt.commands.tool import report_input_errors
 from mmdpt.files.shipped import shipped
+from mmdpt.registry import MODELS
 
 ECHO = '''"""Print the arguments.
 
@@ -124,3 +126,19 @@ def test_a_real_tool_runs_with_its_usage_and_its_errors(tmp_path):
     wrong = mmdpt_command('print-config', str(tmp_path / 'gone.py'))
     assert wrong.returncode == 1
     assert wrong.stderr == f'error: no config file {tmp_path / "gone.py"}\n'
+
+
+@pytest.mark.parametrize('in_config', [True, False])
+def test_a_part_that_cannot_be_built_is_named(in_config, capsys):
+    """Other errors are bugs, and keep their traceback."""
+
+    @report_input_errors
+    def main():
+        if in_config:
+            MODELS.build(dict(type='DPTHead', num_classes=3, reassemble_channels=4))
+        raise TypeError
+
+    with pytest.raises(SystemExit if in_config else TypeError):
+        main()
+    said = capsys.readouterr().err
+    assert said.startswith('error: DPTHead cannot be built') == in_config
