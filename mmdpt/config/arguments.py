@@ -17,6 +17,8 @@ GIVEN = {
 """What MMEngine hands to a class when it builds it."""
 FOLDERS = ('img_path', 'seg_map_path', 'depth_map_path')
 """What a data set has a ``data_prefix`` of, beside what its own default names."""
+METAINFO = {'classes', 'palette'}
+"""What a data set's ``metainfo`` is looked at for; it may hold anything else."""
 
 
 def faults(cls: Any, settings: Mapping, path: str, also: tuple[str, ...] = ()) -> Iterator[str]:
@@ -51,8 +53,16 @@ def faults(cls: Any, settings: Mapping, path: str, also: tuple[str, ...] = ()) -
             known = {*FOLDERS, *(parameters[key].default or ())}
             for name in value.keys() - known:
                 yield f'{path}.{key}.{name}: unknown{near(name, known)}'
-        elif isinstance(value, str) and key in names and _is_number(parameters[key].annotation):
-            yield f'{path}.{key} must be a number, got {value!r}'
+        elif key == 'metainfo' and isinstance(value, Mapping):
+            for name in value.keys() - METAINFO:
+                if hint := near(name, METAINFO, cutoff=0.8):
+                    yield f'{path}.{key}.{name}: unknown{hint}'
+        elif isinstance(value, (str, int, float)) and key in names:
+            annotation = parameters[key].annotation
+            if isinstance(value, str) and _is_any_of(annotation, (int, float)):
+                yield f'{path}.{key} must be a number, got {value!r}'
+            elif not isinstance(value, bool) and _is_any_of(annotation, (dict,)):
+                yield f'{path}.{key} must be a dict, got {value!r}'
     for parameter in own:
         required = parameter.default is parameter.empty and parameter.name in names
         if required and parameter.name not in settings and parameter.name not in GIVEN:
@@ -104,10 +114,12 @@ def _set_names(init: Any) -> set[str]:
     }
 
 
-def _is_number(annotation: Any) -> bool:
+def _is_any_of(annotation: Any, kinds: tuple[type, ...]) -> bool:
+    """Tell whether a parameter takes some of these types, and no text or just anything."""
     parts = {annotation}
     if isinstance(annotation, str):
         parts = {part.strip() for part in annotation.split('|')}
     elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
         parts = set(typing.get_args(annotation))
-    return bool(parts & {int, float, 'int', 'float'}) and not parts & {str, Any, 'str', 'Any'}
+    names = {part if isinstance(part, str) else getattr(part, '__name__', '') for part in parts}
+    return bool(names & {kind.__name__ for kind in kinds}) and not names & {'str', 'Any'}

@@ -20,11 +20,18 @@ from mmdpt.errors import InputError
 from .arguments import faults
 from .names import near
 from .parts import nested_datasets, parts_of
-from .values import misfits
+from .values import idle_end, misfits
 
 BUILT_ELSEWHERE = ('_cfg', 'sampler')
 """Endings of keys that other registries build: mmcv's layers, mmseg's pixel samplers."""
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+DICTS = (
+    *(*LOADERS, 'model', 'optim_wrapper', 'train_cfg', 'val_cfg', 'test_cfg', 'default_hooks'),
+    *('env_cfg', 'randomness', 'log_processor', 'visualizer', 'model_wrapper_cfg'),
+)
+"""Keys of a config that are dicts, or None."""
+MOVED = dict(seed='randomness.seed', resume_from='load_from')
+"""Keys of OpenMMLab's configs before MMEngine, which are not like today's."""
 OF_LOADERS = (
     *('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn'),
     *('num_batch_per_epoch', 'disable_subprocess_warning'),
@@ -53,6 +60,8 @@ PLAIN = {
     ),
 }
 """Keys of dicts that are no components."""
+OF_LAYER = ('lr_mult', 'decay_mult')
+"""Keys of ``custom_keys.NAME``."""
 PARAMWISE = (
     *('custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'dwconv_decay_mult'),
     *('flat_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'),
@@ -88,20 +97,29 @@ def check_config(cfg: Mapping) -> None:
     """
     importlib.import_module('mmdpt._openmmlab')  # before the hosts' own imports, which chat
     scope = cfg.get('default_scope') or 'mmdpt'
+    wrong = [key for key in DICTS if not isinstance(cfg.get(key), (Mapping, NoneType))]
+    if wrong:
+        raise InputError('\n'.join(f'{key} must be a dict, got {cfg[key]!r}' for key in wrong))
     lines = [*_top_level(cfg)]
     for path, known in PLAIN.items():
         lines += _unknown_keys(path, _at(cfg, path), known)
     wrapper = cfg.get('optim_wrapper') or {}
     constructor = wrapper.get('constructor', DefaultOptimWrapperConstructor.__name__)
     if constructor == DefaultOptimWrapperConstructor.__name__:
-        path = 'optim_wrapper.paramwise_cfg'
-        lines += _unknown_keys(path, wrapper.get('paramwise_cfg'), PARAMWISE)
+        path, paramwise = 'optim_wrapper.paramwise_cfg', wrapper.get('paramwise_cfg') or {}
+        lines += _unknown_keys(path, paramwise, PARAMWISE)
+        for name, settings in (paramwise.get('custom_keys') or {}).items():
+            if not isinstance(settings, Mapping):
+                lines.append(f'{path}.custom_keys.{name} must be a dict, got {settings!r}')
+            lines += _unknown_keys(f'{path}.custom_keys.{name}', settings, OF_LAYER)
     for component in _components(cfg):
         lines += _component_faults(component, scope)
     if not lines:
         lines += misfits(cfg)
     if lines:
         raise InputError('\n'.join(dict.fromkeys(lines)))
+    if line := idle_end(cfg):
+        print_log(line, 'current', WARNING)
 
 
 def _top_level(cfg: Mapping) -> Iterator[str]:
@@ -112,7 +130,9 @@ def _top_level(cfg: Mapping) -> Iterator[str]:
     for key, value in cfg.items():
         if key in read:
             continue
-        hint = '' if key.endswith('pipeline') else near(key, read, cutoff=0.85)
+        hint = '' if key.endswith('pipeline') else near(key, read, cutoff=0.8)
+        if key in MOVED and _at(cfg, MOVED[key]) != value:
+            hint = f"; did you mean '{MOVED[key]}'?"
         parts = {repr(part) for part in parts_of(value) if not isinstance(part, (int, NoneType))}
         if hint:
             yield f'{key}: no part of a config has this name{hint}'
@@ -211,8 +231,9 @@ def _entries(path: str, parts: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(parts, Mapping):
         pairs = [(f'{path}.{key}', part) for key, part in parts.items()]
     else:
+        parts = parts if isinstance(parts, (list, tuple, NoneType)) else [parts]
         pairs = [(f'{path}[{index}]', part) for index, part in enumerate(parts or ())]
-    yield from ((name, part) for name, part in pairs if isinstance(part, (Mapping, str)))
+    yield from ((name, part) for name, part in pairs if isinstance(part, (Mapping, str, int)))
 
 
 def _datasets(path: str, dataset: Any) -> Iterator[Component]:
@@ -239,7 +260,7 @@ def _typed(path: str, value: Any, registry: Registry) -> Iterator[Component]:
 
 def _component_faults(component: Component, scope: str) -> Iterator[str]:
     path, settings, registry, default, also = component
-    if isinstance(settings, str):
+    if not isinstance(settings, Mapping):
         yield f'{path} must be a dict with a type, got {settings!r}'
         return
     cls = settings.get('type', default)

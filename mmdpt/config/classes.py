@@ -19,7 +19,8 @@ def check_classes(cfg: Mapping) -> None:
     A head with more classes than the data, and other names than the first data set's, are warnings.
 
     Raises:
-        InputError: If a head has fewer classes than the data, or the data more than labels hold.
+        InputError: If a head has fewer classes than the data, the data more than labels hold, or
+            the palette another number of colours.
     """
     datasets = [
         found
@@ -27,7 +28,7 @@ def check_classes(cfg: Mapping) -> None:
         for found in _datasets(f'{loader}.dataset', (cfg.get(loader) or {}).get('dataset'))
     ]
     warnings: dict[tuple, str] = {}
-    for path, names in datasets:
+    for path, names, palette in datasets:
         if len(names) > MOST_CLASSES:
             raise InputError(
                 f'{path} has {len(names)} classes: at most {MOST_CLASSES}, since labels are 8-bit '
@@ -39,7 +40,11 @@ def check_classes(cfg: Mapping) -> None:
                 raise InputError(text)
             if number > len(names):
                 warnings.setdefault((head, len(names)), text)
-        first_path, first = datasets[0]
+        if palette and len(palette) != len(names):
+            raise InputError(
+                f'{path}.metainfo.palette has {len(palette)} colours for {len(names)} classes'
+            )
+        first_path, first, _ = datasets[0]
         if len(names) == len(first) and list(names) != list(first):
             warnings[path,] = f'the classes of {path} have other names than those of {first_path}'
     for text in warnings.values():
@@ -57,9 +62,9 @@ def _heads(path: str, model: Any) -> Iterator[tuple[str, int]]:
             yield from _heads(f'{path}.{key}', model.get(key))
 
 
-def _datasets(path: str, dataset: Any) -> Iterator[tuple[str, Sequence[str]]]:
-    """Give the names of the classes of a data set, or of those that it joins or repeats."""
+def _datasets(path: str, dataset: Any) -> Iterator[tuple[str, Sequence[str], Any]]:
+    """Give classes and palette of a data set, or of those that it joins or repeats."""
     for name, part in nested_datasets(path, dataset):
-        classes = metainfo_of(part).get('classes')
-        if isinstance(classes, (list, tuple)):
-            yield name, classes
+        metainfo = metainfo_of(part)
+        if isinstance(classes := metainfo.get('classes'), (list, tuple)):
+            yield name, classes, metainfo.get('palette')

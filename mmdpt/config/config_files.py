@@ -73,7 +73,7 @@ def parse_options(options: Sequence[str]) -> dict:
     parsed = {}
     for option in options:
         key, separator, value = option.partition('=')
-        if not separator:
+        if not separator or not key:
             raise InputError(f'--cfg-options takes key=value, got {option!r}')
         parsed[key] = _parse_value(value)
     return parsed

@@ -1,8 +1,11 @@
 """Values of a config that do not fit one another."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+METRICS = ('aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall')
+"""Those of mmseg, whose capitals are easily mistaken."""
 COARSEST = 32
 """Image pixels per pixel of the coarsest map."""
 NO_EPOCHS = (
@@ -18,6 +21,7 @@ def misfits(cfg: Mapping) -> Iterator[str]:
     heads = {key: _listed(model.get(key)) for key in ('decode_head', 'auxiliary_head')}
     for name, parts in heads.items():
         for head in parts:
+            yield from _outputs(f'model.{name}', head)
             for loss in _listed(head.get('loss_decode')):
                 yield from _class_weight(f'model.{name}', head, loss)
     size = (model.get('data_preprocessor') or {}).get('size') or ()
@@ -29,9 +33,13 @@ def misfits(cfg: Mapping) -> Iterator[str]:
             'one pixel, of which BatchNorm has no statistics; take larger crops or batches'
         )
     train_cfg = cfg.get('train_cfg') or {}
+    for key in ('max_iters', 'max_epochs', 'val_interval'):
+        if isinstance(value := train_cfg.get(key), (int, float)) and value < 1:
+            yield f'train_cfg.{key} must be at least 1, got {value}'
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     if 'max_iters' in train_cfg and hook.get('by_epoch', True) and hook.get('interval', -1) > 0:
         yield f'default_hooks.checkpoint{NO_EPOCHS}'
+    yield from _best(hook.get('save_best'))
     for index, schedule in enumerate(_listed(cfg.get('param_scheduler'))):
         by_epoch = schedule.get('by_epoch', True) and not schedule.get('convert_to_iter_based')
         if 'max_iters' in train_cfg and by_epoch:
@@ -41,6 +49,43 @@ def misfits(cfg: Mapping) -> Iterator[str]:
         begin, end = schedule.get('begin', 0), schedule.get('end', train_cfg.get(length))
         if end is not None and end <= begin:
             yield f'param_scheduler[{index}] ends at {end} and begins at {begin}'
+
+
+def idle_end(cfg: Mapping) -> str | None:
+    """Tell a learning rate of 0 before the end of the training, as after a longer max_iters."""
+    iterations = (cfg.get('train_cfg') or {}).get('max_iters', 0)
+    schedules = _listed(cfg.get('param_scheduler'))
+    if not schedules:
+        return None
+    last = max(schedules, key=lambda schedule: schedule.get('end', math.inf))
+    falls = last.get('type') in ('PolyLR', 'CosineAnnealingLR') and not last.get('by_epoch', True)
+    least = last.get('eta_min') or last.get('eta_min_ratio')
+    if not falls or least or last.get('end', math.inf) >= iterations:
+        return None
+    return (
+        f'param_scheduler[{schedules.index(last)}] ends at {last["end"]} with a learning rate of '
+        f'0, and the training at {iterations}: nothing is learnt in between'
+    )
+
+
+def _best(save_best: Any) -> Iterator[str]:
+    """Find metrics in other capitals: the first validation would end in an error."""
+    known = {name.lower(): name for name in METRICS}
+    for name in [save_best] if isinstance(save_best, str) else save_best or ():
+        if known.get(name.lower(), name) != name:
+            yield (
+                f'default_hooks.checkpoint.save_best: there is no metric {name!r}; did you mean '
+                f"'{known[name.lower()]}'?"
+            )
+
+
+def _outputs(path: str, head: Mapping) -> Iterator[str]:
+    outputs, classes = head.get('out_channels'), head.get('num_classes')
+    if outputs is not None and outputs != classes and (outputs, classes) != (1, 2):
+        yield (
+            f'{path}.out_channels is {outputs} and num_classes {classes}: leave it out, or set it '
+            'to 1 for two classes'
+        )
 
 
 def _listed(parts: Any) -> list[Mapping]:
