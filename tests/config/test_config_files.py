@@ -150,10 +150,8 @@ BCE = dict(type='CrossEntropyLoss', use_sigmoid=True)
         (TINY, 'optim_wraper.type=x', "no part of a config has this name.* 'optim_wrapper'"),
         (TINY, 'train_cfg.maxiters=1', "IterBasedTrainLoop takes no .* did you mean 'max_iters'"),
         (TINY, 'train_cfg.max_iters=zehn', "train_cfg.max_iters must be a number, got 'zehn'"),
-        *(
-            (TINY, f'train_cfg.{key}=0', f'{key} must be at least 1, got 0')
-            for key in ('max_iters', 'val_interval')
-        ),
+        (TINY, 'train_cfg.max_iters=0', 'max_iters must be at least 1, got 0'),
+        (TINY, 'train_cfg.val_interval=0', 'val_interval must be at least 1, got 0'),
         (TINY, 'default_hooks.checkpoint.save_best=miou', "no metric 'miou'; did you mean 'mIoU'"),
         (TINY, 'model.decode_head.out_channels=3', 'out_channels is 3 and num_classes 12: leave'),
         (TINY, 'val_cfg.typ=x', 'ValLoop takes no argument'),

@@ -18,9 +18,10 @@ from checked_sets import (
     write_depth,
     write_label,
 )  # fmt: skip
+from mmengine.config import ConfigDict
 from tiny_files import LabelsAndDepth, write_image, write_map
 
-from mmdpt.datasets.checking import format_report
+from mmdpt.datasets.checking import check_splits, format_report
 from mmdpt.datasets.checking.splits import entries, spread
 from mmdpt.datasets.depth_dataset import DepthDataset
 from mmdpt.errors import InputError
@@ -171,6 +172,16 @@ def test_depth_without_valid_pixel_where_the_pipeline_allows_it(root):
     assert not reports[0].troubles
     rows = lines(reports)
     assert rows['maps without valid pixel'] == ['1'] and rows['pixels with depth'] == ['50.0%']
+
+
+def test_test_images_of_several_sizes_are_no_batch(root):
+    write_image(root / 'images/val/x.jpg', (70, 60))
+    write_label(root, 'x', [0, 1, 2], (60, 70), 'val')
+    loader = dict(dataset=segmentation(root, 'val'))
+    for batch_size, kinds in ((2, ['batch']), (1, [])):
+        cfg = ConfigDict(val_dataloader=dict(loader, batch_size=batch_size))
+        (report,) = check_splits(cfg)
+        assert [trouble.kind for trouble in report.troubles] == kinds
 
 
 def test_image_in_train_and_val(root):

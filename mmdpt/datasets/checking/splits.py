@@ -81,6 +81,12 @@ def check_splits(
     if not configs:
         raise InputError(f'the config has no data set for {", ".join(names)}')
     reports = [_check_split(' = '.join(same), config, num_samples) for same, config in configs]
+    for (names, _), report in zip(configs, reports, strict=True):
+        batch = max((cfg[f'{n}_dataloader'].get('batch_size') or 1) for n in names)
+        sizes = sorted({tuple(sample['inputs'].shape[1:]) for _, sample in report.samples})
+        if batch > 1 and len(sizes) > 1 and 'train' not in names:  # which pads
+            text = f'images of {sizes[0]} and {sizes[1]} px are no batch: set batch_size=1'
+            report.troubles.append(Trouble('batch', text))
     _find_leaks(reports)
     return reports
 
