@@ -106,6 +106,7 @@ setup(
         'onnx': ONNX,
         'openvino': OPENVINO,
         'tensorboard': TENSORBOARD,
+        'tensorrt': ['tensorrt', *ONNX],
         'timm': TIMM,
         'bench': OPENVINO + PEERS + TIMM,
         'tests': TOOLS + DOCS + MESH + OPENVINO + PEERS + TENSORBOARD + TIMM,

@@ -1,11 +1,11 @@
-"""Write a model to a file that runs without mmdpt: CoreML, ONNX, OpenVINO or torch.export."""
+"""Write a model to a file that runs without mmdpt, such as ONNX, and compare it with the model."""
 
 import argparse
 from pathlib import Path
 
 from mmdpt.commands.tool import add_overrides, report_input_errors
 
-FORMATS = ('coreml', 'onnx', 'openvino', 'torch-export')
+FORMATS = ('coreml', 'onnx', 'openvino', 'tensorrt', 'torch-export')
 SHOWN = ('mIoU', 'abs_rel')
 
 
@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
         '--out',
         type=Path,
         required=True,
-        help='.mlpackage, .onnx, .xml (and .bin) or .pt2',
+        help='.mlpackage, .onnx, .xml (and .bin), .engine (and .json) or .pt2',
     )
     parser.add_argument(
         '--precision',
@@ -47,7 +47,12 @@ def parse_args() -> argparse.Namespace:
         help='do not compare the file with the model',
     )
     parser.add_argument(
-        '--size', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'), help='[px], for CoreML'
+        '--size',
+        nargs=2,
+        type=int,
+        metavar=('HEIGHT', 'WIDTH'),
+        help='[px] of all images, not for torch-export; default: any, or what the model was '
+        'trained at for CoreML',
     )
     parser.add_argument('--opset', type=int, help='operator set of ONNX, 18 or above')
     add_overrides(
@@ -84,7 +89,7 @@ def main() -> None:
     if comparisons and args.precision != 'fp32':
         state = f'as near to the model as {args.precision} must be'
     if FORMATS[args.format].writer.load is None:
-        state = 'whose graph equals the model; it was not run, which takes a system of Apple'
+        state = f'from a graph that equals the model; {args.format} was not run here'
     names = (f'{args.out.stem}.*', f'{args.out.name}/**/*')
     files = (path for name in names for path in args.out.parent.glob(name) if path.is_file())
     size = sum(path.stat().st_size for path in files)

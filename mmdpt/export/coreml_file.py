@@ -11,18 +11,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.export import ExportedProgram
 
 from mmdpt.errors import InputError
 from mmdpt.inference.backends import require
 from mmdpt.inference.metadata import INPUT, as_strings
 
+from .fixed_size import fold_into_program
 from .module import ExportableModel
-from .verification import own_size, verify
+from .verification import verify
 
 PRECISIONS = ('fp32', 'fp16')
-NOTHING = (torch.ops.aten.alias.default, torch.ops.aten.detach.default)
-"""Operators that coremltools does not know and that compute nothing."""
+ONE_IMAGE = True
+"""Batch, height and width are fixed."""
 load = None
 """Nothing opens the file here."""
 
@@ -38,16 +38,13 @@ def write(
     path: Path,
     metadata: Mapping[str, Any],
     precision: str = 'fp32',
-    size: tuple[int, int] | None = None,
+    *,
+    size: tuple[int, int],
 ) -> None:
-    """Write a model for one image of ``size``, height and width [px]; by default the model's own.
-
-    The position embedding is resized to it, and weights are standardised, before the conversion.
-    """
+    """Write a model for one image of ``size``, height and width [px]."""
     import coremltools
 
-    size = size or own_size(module)
-    program = _folded(module, torch.zeros(1, 3, *size))
+    program = fold_into_program(module, torch.zeros(1, 3, *size))
     verify(module, program.module(), [(1, 3, *size)])
     types = coremltools.precision
     level = logging.root.manager.disable
@@ -73,23 +70,3 @@ def write(
     said.metadata.userDefined.update(as_strings(dict(metadata, precision=precision)))
     weights = package.weights_dir
     coremltools.models.MLModel(spec, weights_dir=weights, skip_model_load=True).save(str(path))
-
-
-@torch.no_grad()
-def _folded(module: ExportableModel, image: Tensor) -> ExportedProgram:
-    """Record a graph, with constants in the place of what does not depend on the image."""
-    from torch._inductor.constant_folding import constant_fold
-
-    graph = torch.export.export(module, (image,)).run_decompositions({}).module(check_guards=False)
-    constant_fold(graph)
-    program = torch.export.export(graph, (image,)).run_decompositions({})
-    nodes = program.graph_module.graph
-    for node in list(nodes.nodes):
-        if node.op == 'call_function' and node.target in NOTHING:
-            node.replace_all_uses_with(node.args[0])
-            nodes.erase_node(node)
-    outputs = nodes.output_node().args[0]
-    for node, spec in zip(outputs, program.graph_signature.output_specs, strict=True):
-        spec.arg.name = node.name
-    program.graph_module.recompile()
-    return program

@@ -14,6 +14,7 @@ from mmdpt.errors import InputError
 from mmdpt.inference.backends import open_onnx, require
 from mmdpt.inference.metadata import INPUT, as_strings
 
+from .fixed_size import fold
 from .module import ExportableModel
 
 PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
@@ -40,19 +41,28 @@ def write(
     path: Path,
     metadata: Mapping[str, Any],
     opset: int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> None:
-    """Write a model and let ``onnx.checker`` check it; ``metadata_props`` also hold the opset."""
+    """Write a model and let ``onnx.checker`` check it; ``metadata_props`` also hold the opset.
+
+    With ``size``, height and width [px], the batch alone is dynamic.
+    """
     import onnx
 
+    graph: torch.nn.Module = module
+    axes = {INPUT: {0: 'batch', 2: 'height', 3: 'width'}}
+    if size is not None:
+        example, axes = torch.zeros(2, 3, *size), {INPUT: {0: 'batch'}}
+        graph = fold(module, example, {INPUT: {0: torch.export.Dim.DYNAMIC}})
     with _quiet():
         program = torch.onnx.export(
-            module,
+            graph,
             (example,),
             dynamo=True,
             opset_version=opset,
             input_names=[INPUT],
             output_names=module.output_names,
-            dynamic_shapes={INPUT: {0: 'batch', 2: 'height', 3: 'width'}},
+            dynamic_shapes=axes,
             verbose=False,
         )
     assert program is not None

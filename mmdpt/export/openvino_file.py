@@ -34,6 +34,7 @@ def write(
     metadata: Mapping[str, Any],
     precision: str = 'fp32',
     calibration: Sequence[Tensor] = (),
+    size: tuple[int, int] | None = None,
 ) -> None:
     """Write a model, with the metadata as ``rt_info``.
 
@@ -45,12 +46,13 @@ def write(
         precision: Of the weights: 'fp32'; 'fp16', which most devices compute in float32; 'int8',
             of the encoder's products alone, with activations in 8 bits, too.
         calibration: Normalised images (N, 3, H, W) that show int8 the range of activations.
+        size: Height and width [px]; by default they are dynamic.
     """
     import openvino
 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix='.mmdpt-') as folder:
         onnx = Path(folder, 'model.onnx')
-        onnx_file.write(module, example, onnx, metadata)
+        onnx_file.write(module, example, onnx, metadata, None, size)
         model = openvino.convert_model(onnx)
     if precision == 'int8':
         model = _quantize(model, calibration)

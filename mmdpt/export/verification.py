@@ -39,11 +39,16 @@ def example_shape(module: ExportableModel) -> tuple[int, int, int, int]:
     return 2, 3, 3 * height // 4 + 1, width // 2 + 3
 
 
-def verified_shapes(module: ExportableModel) -> list[tuple[int, int, int, int]]:
+def verified_shapes(
+    module: ExportableModel, size: tuple[int, int] | None = None
+) -> list[tuple[int, int, int, int]]:
     """Choose four shapes (N, 3, H, W): the model's own size, and three that are not square.
 
-    At its own size, the position embedding is not interpolated and nothing is padded.
+    At its own size, the position embedding is not interpolated and nothing is padded. If the file
+    has one ``size``, choose batches of one and three.
     """
+    if size is not None:
+        return [(1, 3, *size), (3, 3, *size)]
     own = own_size(module)
     height, width = (max(side, LEAST_SIDE) for side in own)
     return [

@@ -1,5 +1,6 @@
 """Write a file, compare it with the model, and only then give it its name."""
 
+import inspect
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +13,26 @@ from mmseg.models import BaseSegmentor
 from torch import Tensor
 
 from mmdpt.errors import InputError
-from mmdpt.export import coreml_file, onnx_file, openvino_file, torch_export_file
+from mmdpt.export import (
+    coreml_file,
+    onnx_file,
+    openvino_file,
+    tensorrt_file,
+    torch_export_file,
+)
 from mmdpt.files.atomic import atomic_path
 from mmdpt.inference.metadata import describe
 
 from .module import ExportableModel
-from .verification import TOLERANCES, Comparison, example_shape, first_line, verified_shapes, verify
+from .verification import (
+    TOLERANCES,
+    Comparison,
+    example_shape,
+    first_line,
+    own_size,
+    verified_shapes,
+    verify,
+)
 
 
 class Format(NamedTuple):
@@ -32,6 +47,7 @@ FORMATS: dict[str, Format] = {
     'coreml': Format('.mlpackage', coreml_file),
     'onnx': Format('.onnx', onnx_file),
     'openvino': Format('.xml', openvino_file, '.bin'),
+    'tensorrt': Format('.engine', tensorrt_file, '.json'),
     'torch-export': Format('.pt2', torch_export_file),
 }
 
@@ -69,8 +85,9 @@ def check_options(
         raise InputError(f'{format_name} is written in {" or ".join(known)}, not in {precision}')
     if (precision == 'int8') != bool(calibration):
         raise InputError('int8, and no other precision, needs images for its calibration')
-    if size is not None and (writer is not coreml_file or min(size) < 1):
-        raise InputError(f'CoreML has a size, in positive pixels: got {size} for {format_name}')
+    sized = 'size' in inspect.signature(writer.write).parameters
+    if size is not None and not (sized and min(size) >= 1):
+        raise InputError(f'size is in positive pixels, not for torch-export: got {size}')
     options = dict(opset=opset, precision=precision, calibration=calibration, size=size)
     return {name: value for name, value in options.items() if value not in (None, 'fp32', [], ())}
 
@@ -85,22 +102,23 @@ def export_model(
     calibration: Sequence[Tensor] = (),
     size: tuple[int, int] | None = None,
 ) -> list[Comparison]:
-    """Export a model to a file that takes normalised images (N, 3, H, W) of any size.
+    """Export a model to a file that takes normalised images (N, 3, H, W).
 
-    CoreML's takes one image of one size.
+    Height and width are dynamic without ``size``; but CoreML's file takes one image of one size.
 
     Args:
         model: A model of ``init_model``, on the CPU.
         format_name: A key of ``FORMATS``.
-        out: The file to write; it must not exist. OpenVINO's has a second one beside it, .bin.
+        out: The file to write; it must not exist. OpenVINO's has .bin beside it, TensorRT's .json.
         verified: Whether to load the file and compare it with the model at four shapes.
         opset: Operator set of ONNX, 18 or above; None: torch's.
         precision: 'fp32'; for CoreML and OpenVINO also 'fp16', for OpenVINO 'int8'.
         calibration: Normalised images (N, 3, H, W), for int8, see ``prepared_images``.
-        size: Height and width [px] for CoreML; by default the model's own.
+        size: Height and width [px] of all images, not for torch-export; None: any, or the model's
+            own for CoreML.
 
     Returns:
-        The comparisons; none without ``verified`` and for CoreML, which does not run here.
+        The comparisons; none without ``verified``, and for CoreML and TensorRT, which are not run.
 
     Raises:
         InputError: If the file exists, the format cannot hold the model, an option is not of the
@@ -112,6 +130,9 @@ def export_model(
     options = check_options(format_name, opset, precision, calibration, size)
     _, writer, beside = FORMATS[format_name]
     module = ExportableModel(model).eval()
+    one_image = hasattr(writer, 'ONE_IMAGE')
+    if one_image:
+        size = options.setdefault('size', own_size(module))
     metadata = describe(model)
     getattr(writer, 'check_can_write', lambda module: None)(module)
     with atomic_path(path, parents=True) as unfinished, _with(beside, unfinished, path):
@@ -126,7 +147,7 @@ def export_model(
             ) from error
         if not verified or writer.load is None:
             return []
-        shapes = verified_shapes(module)
+        shapes = verified_shapes(module, size)[: 1 if one_image else None]
         tolerance = TOLERANCES[precision]
         return verify(module, writer.load(unfinished), shapes, tolerance, calibration)
 

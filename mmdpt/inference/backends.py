@@ -138,7 +138,11 @@ def run_instead(model: Any, run: Run) -> None:
     focal = None if head is None else head.canonical_focal
 
     def encode_decode(inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
-        outputs = run(inputs.detach().contiguous())
+        try:
+            outputs = run(inputs.detach().contiguous())
+        except Exception as error:  # each runtime raises its own; the file may have one size
+            shape, said = ' x '.join(map(str, inputs.shape)), ' '.join(str(error).split())
+            raise InputError(f'the file fails for images of {shape}: {said}') from error
         if focal is not None:
             assert head is not None
             place = len(outputs) - 1 - (head.predictor.sky is not None)

@@ -84,6 +84,16 @@ def test_a_file_of_another_model_is_refused(written, monkeypatch, tmp_path):
     assert model_of_file(config, str(path), 'onnx').encode_decode(torch.zeros(1), []).sum() == 0
 
 
+def test_an_image_that_a_file_does_not_take_is_named(written):
+    def run(image):
+        raise RuntimeError('Got: 48\n Expected: 64')
+
+    model = init_model(written('depth')[0])
+    backends.run_instead(model, run)
+    with pytest.raises(InputError, match='images of 1 x 3 x 48 x 64: Got: 48 Expected: 64'):
+        model.encode_decode(torch.zeros(1, 3, 48, 64), [])
+
+
 @pytest.mark.parametrize('backend', SUFFIXES)
 @pytest.mark.parametrize('content', [None, b'', b'<net', b'\x08\x07'])
 def test_a_missing_or_damaged_file_is_named(tmp_path, backend, content):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import sys
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ import torch
 
 from mmdpt.errors import InputError
 from mmdpt.export import FORMATS, export_model, onnx_file
+from mmdpt.export.fixed_size import fold
 from mmdpt.export.module import ExportableModel
 from mmdpt.inference.backends import open_openvino
 from mmdpt.inference.metadata import as_strings, describe
@@ -136,7 +138,8 @@ def test_onnx_names_its_inputs_outputs_and_axes(exported, kind, outputs):
         ('onnx', dict(precision='fp16'), 'onnx is written in fp32, not in fp16'),
         ('openvino', dict(precision='int8'), 'needs images for its calibration'),
         ('openvino', dict(precision='fp16', calibration=[0]), 'int8, and no other precision'),
-        ('onnx', dict(size=(64, 64)), r'CoreML has a size.*got \(64, 64\) for onnx'),
+        ('torch-export', dict(size=(64, 64)), r'not for torch-export: got \(64, 64\)'),
+        ('onnx', dict(size=(64, 0)), r'positive pixels.*got \(64, 0\)'),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(tmp_path, name, options, message):
@@ -201,6 +204,96 @@ def test_onnx_and_openvino_take_images_of_two_patches_and_less(exported):
     image = torch.randn(1, 3, 9, 32)
     for kind, format_name in QUICK[:2]:
         assert_equals_eager(*exported(kind, format_name)[:2], image)
+
+
+def test_a_fixed_size_makes_the_resized_position_embedding_a_constant(build_tiny):
+    """The weights, too, that are computed from parameters; the batch stays dynamic."""
+    module = ExportableModel(build_tiny('hybrid'))
+    axes = {'image': {0: torch.export.Dim.DYNAMIC}}
+    graph = fold(module, torch.zeros(2, 3, 70, 98), axes)
+    names = {str(node.target) for node in graph.graph.nodes}
+    assert not [name for name in names if 'bicubic' in name or 'var_mean' in name]
+    image = torch.randn(3, 3, 70, 98)
+    with torch.no_grad():
+        torch.testing.assert_close(graph(image)[0], module(image)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ('kind', 'format_name'),
+    [('relative', 'onnx'), ('registers', 'onnx'), ('registers', 'openvino')],
+)
+def test_files_of_a_fixed_size_hold_no_cubic_resizing(build_tiny, tmp_path, kind, format_name):
+    """OpenVINO's antialiased one differs from torch's, so this size alone makes that file equal."""
+    out = tmp_path / f'm{FORMATS[format_name].suffix}'
+    comparisons = export_model(build_tiny(kind), format_name, out, size=(70, 98))
+    assert [c.shape for c in comparisons] == [(1, 3, 70, 98), (3, 3, 70, 98)]
+    if format_name == 'openvino':
+        shape = openvino.Core().read_model(out).inputs[0].partial_shape
+        assert str(shape) == '[?,3,70,98]'
+        return
+    graph = onnx.load(out).graph
+    shape = graph.input[0].type.tensor_type.shape.dim
+    assert [each.dim_param or each.dim_value for each in shape] == ['batch', 3, 70, 98]
+    resizes = [node for node in graph.node if node.op_type == 'Resize']
+    modes = {entry.s for node in resizes for entry in node.attribute if entry.name == 'mode'}
+    assert modes == {b'linear'}
+
+
+class StandIn:
+    """TensorRT, as far as it is called."""
+
+    def __init__(self, reads=True, engine=b'engine'):
+        self.reads, self.engine, self.profile = reads, engine, []
+
+    def __getattr__(self, name):
+        return self
+
+    def __call__(self, *given):
+        return self
+
+    def parse_from_file(self, path):
+        return onnx.load(path) and self.reads
+
+    def set_shape(self, *given):
+        self.profile.extend(given)
+
+    def build_serialized_network(self, *given):
+        return self.engine
+
+
+@pytest.mark.parametrize(
+    ('tensorrt', 'gpu', 'message'),
+    [
+        (StandIn(), True, None),
+        (StandIn(), False, 'on the GPU that'),
+        (StandIn(reads=False), True, 'cannot read the ONNX file'),
+        (StandIn(engine=None), True, 'built no engine'),
+    ],
+)
+def test_tensorrt_builds_from_the_verified_onnx_file(
+    exported, tmp_path, monkeypatch, tensorrt, gpu, message
+):
+    """A stand-in shows what is asked of it; no engine was built where this was written."""
+    model, onnx_path, _ = exported('relative', 'onnx')
+    out = tmp_path / 'm.engine'
+    monkeypatch.setitem(sys.modules, 'tensorrt', tensorrt)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    copy = lambda *given: shutil.copy(onnx_path, given[2])  # noqa: E731
+    monkeypatch.setattr(onnx_file, 'write', copy)
+    if message is not None:
+        with pytest.raises(InputError, match=message):
+            export_model(model, 'tensorrt', out)
+        assert list(tmp_path.iterdir()) == []
+        return
+    assert export_model(model, 'tensorrt', out) == []
+    assert tensorrt.profile == ['image', (1, 3, 32, 32), (1, 3, 64, 64), (8, 3, 128, 128)]
+    assert out.read_bytes() == b'engine'
+    assert json.loads((tmp_path / 'm.json').read_text())['output'] == 'relative'
+    onnx_path = tmp_path / 'broken'
+    onnx_path.write_bytes(b'no graph')
+    with pytest.raises(InputError, match='tensorrt cannot hold this model'):
+        export_model(model, 'tensorrt', tmp_path / 'n.engine')
 
 
 @pytest.mark.nightly
