@@ -101,6 +101,7 @@ setup(
         'app': APP,
         'coreml': ['coremltools'],
         'docs': DOCS,
+        'executorch': ['executorch'],
         'mesh': MESH,
         'int8': ['nncf', *OPENVINO],
         'onnx': ONNX,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmdpt.commands.tool import add_overrides, report_input_errors
 
-FORMATS = ('coreml', 'onnx', 'openvino', 'tensorrt', 'torch-export')
+FORMATS = ('coreml', 'executorch', 'onnx', 'openvino', 'tensorrt', 'torch-export')
 SHOWN = ('mIoU', 'abs_rel')
 
 
@@ -20,7 +20,7 @@ def parse_args() -> argparse.Namespace:
         '--out',
         type=Path,
         required=True,
-        help='.mlpackage, .onnx, .xml (and .bin), .engine (and .json) or .pt2',
+        help='.mlpackage, .pte, .onnx, .xml (and .bin), .engine (and .json) or .pt2',
     )
     parser.add_argument(
         '--precision',
@@ -52,7 +52,7 @@ def parse_args() -> argparse.Namespace:
         type=int,
         metavar=('HEIGHT', 'WIDTH'),
         help='[px] of all images, not for torch-export; default: any, or what the model was '
-        'trained at for CoreML',
+        'trained at for CoreML and ExecuTorch',
     )
     parser.add_argument('--opset', type=int, help='operator set of ONNX, 18 or above')
     add_overrides(

@@ -24,6 +24,7 @@ def fold(module: ExportableModel, images: Tensor, dynamic: Any = None) -> GraphM
     program = torch.export.export(module, (images,), dynamic_shapes=dynamic)
     graph = program.run_decompositions({}).module(check_guards=False)
     constant_fold(graph)
+    graph.training = False  # a graph's eval() refuses; exporters warn
     return graph
 
 

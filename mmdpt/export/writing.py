@@ -15,6 +15,7 @@ from torch import Tensor
 from mmdpt.errors import InputError
 from mmdpt.export import (
     coreml_file,
+    executorch_file,
     onnx_file,
     openvino_file,
     tensorrt_file,
@@ -45,6 +46,7 @@ class Format(NamedTuple):
 
 FORMATS: dict[str, Format] = {
     'coreml': Format('.mlpackage', coreml_file),
+    'executorch': Format('.pte', executorch_file),
     'onnx': Format('.onnx', onnx_file),
     'openvino': Format('.xml', openvino_file, '.bin'),
     'tensorrt': Format('.engine', tensorrt_file, '.json'),
@@ -104,7 +106,8 @@ def export_model(
 ) -> list[Comparison]:
     """Export a model to a file that takes normalised images (N, 3, H, W).
 
-    Height and width are dynamic without ``size``; but CoreML's file takes one image of one size.
+    Height and width are dynamic without ``size``; but CoreML's and ExecuTorch's file takes one
+    image of one size.
 
     Args:
         model: A model of ``init_model``, on the CPU.
@@ -115,7 +118,7 @@ def export_model(
         precision: 'fp32'; for CoreML and OpenVINO also 'fp16', for OpenVINO 'int8'.
         calibration: Normalised images (N, 3, H, W), for int8, see ``prepared_images``.
         size: Height and width [px] of all images, not for torch-export; None: any, or the model's
-            own for CoreML.
+            own for CoreML and ExecuTorch.
 
     Returns:
         The comparisons; none without ``verified``, and for CoreML and TensorRT, which are not run.

@@ -240,6 +240,18 @@ def test_files_of_a_fixed_size_hold_no_cubic_resizing(build_tiny, tmp_path, kind
     assert modes == {b'linear'}
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize('kind', ['relative', 'hybrid', 'registers', 'joint'])
+def test_executorch_computes_images_of_one_size(build_tiny, tmp_path, kind):
+    runtime = pytest.importorskip('executorch.runtime')
+    model, out = build_tiny(kind), tmp_path / 'm.pte'
+    comparisons = export_model(model, 'executorch', out, size=(70, 98))
+    assert {c.shape for c in comparisons} == {(1, 3, 70, 98)}
+    program = runtime.Runtime.get().load_program(out)
+    for key, value in as_strings(describe(model)).items():
+        assert program.load_method(key).execute([]) == [value]
+
+
 class StandIn:
     """TensorRT, as far as it is called."""
 
