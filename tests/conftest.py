@@ -117,8 +117,9 @@ def forget_runs():
         from mmengine.logging import MessageHub, MMLogger
         from mmengine.registry import DefaultScope
         from mmengine.visualization import Visualizer
+        from mmseg.visualization import SegLocalVisualizer
 
-        for singletons in (MMLogger, MessageHub, Visualizer, DefaultScope):
+        for singletons in (MMLogger, MessageHub, Visualizer, SegLocalVisualizer, DefaultScope):
             singletons._instance_dict.clear()
 
     forget()

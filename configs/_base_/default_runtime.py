@@ -20,7 +20,7 @@ env_cfg = dict(
 # TensorBoard or Weights & Biases: add dict(type='TensorboardVisBackend') or
 # dict(type='WandbVisBackend', init_kwargs=dict(project='mmdpt'))
 vis_backends = [dict(type='LocalVisBackend')]
-visualizer = dict(type='Visualizer', vis_backends=vis_backends, name='visualizer')
+visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
 log_processor = dict(type='LogProcessor', by_epoch=False)
 log_level = 'INFO'
 load_from = None

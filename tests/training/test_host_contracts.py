@@ -2,6 +2,7 @@
 
 import copy
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,12 +14,15 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner as MMEngineRunner
+from mmengine.structures import PixelData
 from mmpretrain.engine.hooks import SwitchRecipeHook
+from mmseg.structures import SegDataSample
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from mmdpt.config import load_config
 from mmdpt.errors import InputError
-from mmdpt.registry import HOOKS, LOG_PROCESSORS, LOOPS, METRICS, MODELS, VISBACKENDS
+from mmdpt.registry import HOOKS, LOG_PROCESSORS, LOOPS, METRICS, MODELS, VISBACKENDS, VISUALIZERS
 from mmdpt.training import IterBasedTrainLoop, Runner
 from mmdpt.training.launch import build_runner
 from mmdpt.training.train_loop import EpochBasedTrainLoop
@@ -284,6 +288,20 @@ def test_names_with_the_hosts_prefix_are_the_hosts(registry, name):
     host, _, own = name.partition('.')
     assert registry.get(name).__module__.startswith(f'{host}.')
     assert registry.get(own).__module__.startswith('mmdpt.')
+
+
+def test_mmsegs_hook_draws_into_the_run_folder(tmp_path, forget_runs):
+    init_default_scope('mmdpt')
+    cfg = load_config('configs/_base_/default_runtime.py').visualizer
+    visualizer = VISUALIZERS.build(dict(cfg, save_dir=str(tmp_path)))
+    visualizer.dataset_meta = dict(classes=('a', 'b'), palette=[[255, 0, 0], [0, 255, 0]])
+    image, labels = str(tmp_path / 'a.png'), PixelData(data=torch.ones(1, 32, 48).long())
+    cv2.imwrite(image, np.zeros((32, 48, 3), np.uint8))
+    sample = SegDataSample(metainfo=dict(img_path=image), pred_sem_seg=labels)
+    hook = HOOKS.build(dict(type='SegVisualizationHook', draw=True))
+    hook.after_test_iter(None, 0, {}, [sample])
+    (drawn,) = (tmp_path / 'vis_data').rglob('test_a*.png')
+    assert cv2.imread(str(drawn))[..., 1].any()  # green: class b
 
 
 def test_a_runner_that_does_not_exist_is_refused():
