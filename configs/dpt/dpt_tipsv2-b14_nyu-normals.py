@@ -13,14 +13,8 @@ model = dict(
     decode_head=dict(
         _delete_=True,
         type='NormalsDPTHead',
-        embed_dims=768,
-        reassemble_channels=(96, 192, 384, 768),
-        readout_type='project-tanh',
-        patch_size=14,
-        channels=256,
-        conv_bias=False,
-        resized='skip',
         loss_decode=dict(type='CosineLoss'),
+        **_base_.decoder,
     ),
     test_cfg=dict(_delete_=True, mode='whole'),
 )

@@ -1,9 +1,2 @@
-_base_ = './dpt_tipsv2-b14_nyu-normals.py'
-model = dict(
-    backbone=dict(
-        arch='large',
-        out_indices=(5, 11, 17, 23),
-        init_cfg=dict(checkpoint='dpt-tipsv2-large-nyu'),
-    ),
-    decode_head=dict(embed_dims=1024, reassemble_channels=(128, 256, 512, 1024)),
-)
+_base_ = ['./dpt_tipsv2-b14_nyu-normals.py', '../_base_/models/tipsv2-l14.py']
+model = _base_.larger

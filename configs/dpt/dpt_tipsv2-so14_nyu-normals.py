@@ -1,11 +1,2 @@
-_base_ = './dpt_tipsv2-b14_nyu-normals.py'
-model = dict(
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=1152, num_layers=27, num_heads=16, feedforward_channels=4304
-        ),
-        out_indices=(6, 13, 20, 26),
-        init_cfg=dict(checkpoint='dpt-tipsv2-so400m-nyu'),
-    ),
-    decode_head=dict(embed_dims=1152, reassemble_channels=(144, 288, 576, 1152)),
-)
+_base_ = ['./dpt_tipsv2-b14_nyu-normals.py', '../_base_/models/tipsv2-so14.py']
+model = _base_.larger

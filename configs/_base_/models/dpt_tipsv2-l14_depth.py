@@ -1,10 +1,3 @@
 # TIPSv2 with DPT's depth head, large: as dpt_tipsv2-b14_depth.py's source.
-_base_ = './dpt_tipsv2-b14_depth.py'
-model = dict(
-    backbone=dict(
-        arch='large',
-        out_indices=(5, 11, 17, 23),
-        init_cfg=dict(checkpoint='dpt-tipsv2-large-nyu'),
-    ),
-    decode_head=dict(embed_dims=1024, reassemble_channels=(128, 256, 512, 1024)),
-)
+_base_ = ['./dpt_tipsv2-b14_depth.py', './tipsv2-l14.py']
+model = _base_.larger

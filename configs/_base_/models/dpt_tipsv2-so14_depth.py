@@ -1,12 +1,3 @@
 # TIPSv2 with DPT's depth head, SO400m: as dpt_tipsv2-b14_depth.py's source.
-_base_ = './dpt_tipsv2-b14_depth.py'
-model = dict(
-    backbone=dict(
-        arch=dict(
-            _delete_=True, embed_dims=1152, num_layers=27, num_heads=16, feedforward_channels=4304
-        ),
-        out_indices=(6, 13, 20, 26),
-        init_cfg=dict(checkpoint='dpt-tipsv2-so400m-nyu'),
-    ),
-    decode_head=dict(embed_dims=1152, reassemble_channels=(144, 288, 576, 1152)),
-)
+_base_ = ['./dpt_tipsv2-b14_depth.py', './tipsv2-so14.py']
+model = _base_.larger
