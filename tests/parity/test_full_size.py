@@ -243,7 +243,7 @@ def draw_weights(model):
             parameter.data += 1
         if name.endswith('head.head.4.weight'):
             parameter.data.abs_()  # positive before the ReLU
-        if name.endswith('decoder.head.bias'):
+        if name.endswith('decoder.head.bias') and len(parameter) == 3:
             parameter.data += 9  # no normal is the direction of next to nothing
     return model.eval()
 
