@@ -71,14 +71,11 @@ def test_weights_and_number_types(weight, dtype):
 
 def test_value_without_a_labelled_pixel_and_without_gradients():
     logits, label = example((14, 18))
-    total, correct = upsampled_cross_entropy(
-        logits, torch.full_like(label, IGNORED), (14, 18), True, IGNORED
-    )
+    settings = ((14, 18), True, IGNORED)
+    total, correct = upsampled_cross_entropy(logits, torch.full_like(label, IGNORED), *settings)
     (gradient,) = torch.autograd.grad(total, logits)
     assert total == 0 and correct == 0 and not gradient.any()
-    logits, label = example((14, 18))
-    arguments = (logits, label, (14, 18), True, IGNORED)
-    expected, _ = upsampled_cross_entropy(*arguments)
+    expected, _ = upsampled_cross_entropy(logits, label, *settings)
     with torch.no_grad():
-        total, _ = upsampled_cross_entropy(*arguments)
+        total, _ = upsampled_cross_entropy(logits, label, *settings)
     assert total == expected and not total.requires_grad
