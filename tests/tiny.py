@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 from torch import nn
 
 REPO = Path(__file__).resolve().parents[1]
@@ -148,6 +150,27 @@ def draw_weights(model: Any, seed: int = 0, filters: str | None = None, std: flo
         elif name.endswith('running_var'):
             nn.init.uniform_(buffer, 0.5, 1.5)
     return model.eval()
+
+
+def taps(
+    height: int = 4, width: int = 6, batch: int = 2
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Draw four feature maps with readout tokens, as ``HEAD`` takes them."""
+    torch.manual_seed(1)
+    shape = (batch, HEAD['embed_dims'])
+    return [(torch.randn(*shape, height, width), torch.randn(*shape)) for _ in TAPS]
+
+
+def sample(
+    labels: torch.Tensor | None = None, depth: torch.Tensor | None = None, **meta: Any
+) -> SegDataSample:
+    """Pack what is known of an image, each (1, H, W)."""
+    packed = SegDataSample(metainfo=meta)
+    if labels is not None:
+        packed.gt_sem_seg = PixelData(data=labels)
+    if depth is not None:
+        packed.gt_depth_map = PixelData(data=depth)
+    return packed
 
 
 def save(model: Any, path: Path) -> None:

@@ -4,40 +4,22 @@ import pytest
 import tiny
 import torch
 import torch.nn.functional as F
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
 
 from mmdpt.inference.devices import store_weights_in
 from mmdpt.models import DepthDPTHead
-from mmdpt.registry import MODELS
-
-DIMS = 12
-HEAD = dict(embed_dims=DIMS, reassemble_channels=(4, 5, 6, 7), channels=8)
-
-
-@MODELS.register_module()
-class MeanAbsoluteErrorForTest(torch.nn.Module):
-    """Mean absolute error over valid pixels."""
-
-    loss_name = 'loss_mae'
-
-    def forward(self, pred, target):
-        valid = target.isfinite()
-        return (pred[valid] - target[valid]).abs().mean()
-
-
-def taps(height=4, width=6):
-    torch.manual_seed(1)
-    return [(torch.randn(2, DIMS, height, width), torch.randn(2, DIMS)) for _ in range(4)]
 
 
 def build(**kwargs):
-    return tiny.draw_weights(DepthDPTHead(**HEAD, **kwargs), std=0.3)
+    return tiny.draw_weights(DepthDPTHead(**tiny.HEAD, **kwargs), std=0.3)
+
+
+def samples(depth):
+    return [tiny.sample(depth=one) for one in depth]
 
 
 def raw_output(head):
     """The last convolution's output, by hand."""
-    fused, _ = head.fusion(head.reassemble(taps()))
+    fused, _ = head.fusion(head.reassemble(tiny.taps()))
     x = F.interpolate(
         head.predictor.conv1(fused), scale_factor=2, mode='bilinear', align_corners=True
     )
@@ -51,22 +33,21 @@ def test_subpixels_are_the_outputs_of_the_last_convolution(patch_size):
     settings = dict(reassemble_scales=scales, patch_size=patch_size, output='depth')
     head = build(upsampling='subpixel', **settings)
     stride = 2  # of the map that is classified, half of the first tap's
-    fused, _ = head.fusion(head.reassemble(taps()))
+    fused, _ = head.fusion(head.reassemble(tiny.taps()))
     last = head.predictor.conv3(F.relu(head.predictor.conv2(head.predictor.conv1(fused))))
-    prediction = head(taps())
+    prediction = head(tiny.taps())
     assert last.shape[1] == stride**2
     for row in range(stride):
         for column in range(stride):
             torch.testing.assert_close(
-                prediction[:, 0, row::stride, column::stride],
-                last[:, stride * row + column].relu(),
+                prediction[:, 0, row::stride, column::stride], last[:, stride * row + column].relu()
             )
-    shape = build(**settings)(taps()).shape
+    shape = build(**settings)(tiny.taps()).shape
     assert prediction.shape == shape and prediction.std() > 0
 
 
 def test_the_pixels_of_an_untrained_cell_are_equal():
-    first, *others = DepthDPTHead(upsampling='subpixel', **HEAD).predictor.conv3.weight
+    first, *others = DepthDPTHead(upsampling='subpixel', **tiny.HEAD).predictor.conv3.weight
     assert others and all(torch.equal(first, other) for other in others)
 
 
@@ -80,29 +61,23 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize('settings', SETTINGS, ids=lambda kwargs: list(kwargs)[-1])
-def test_starts_at_a_given_depth(settings):
+def test_starts_at_a_given_depth_and_multiplies_its_depths_where_the_last_layer_can(settings):
     head = build(**settings)
-    torch.nn.init.zeros_(head.predictor.conv3.weight)
-    head.start_at(3.0)
-    depth = 1 / head(taps()) if head.output == 'disparity' else head(taps())
-    torch.testing.assert_close(depth, torch.full_like(depth, 3.0))
-    with pytest.raises(ValueError, match=r'a head of .* cannot start at 0.0 m'):
-        head.start_at(0.0)
-
-
-@pytest.mark.parametrize('settings', SETTINGS, ids=lambda kwargs: list(kwargs)[-1])
-def test_multiplies_its_depths_where_the_last_layer_can(settings):
-    head = build(**settings)
+    power = -1.0 if head.output == 'disparity' else 1.0
     head.predictor.conv3.weight.data *= 0.01
-    before = head(taps())
+    before = head(tiny.taps())
     if {'max_depth', 'inversion'} & settings.keys():
         with pytest.raises(ValueError, match=r'a head with .* cannot multiply its depths'):
             head.multiply_depth(1.5)
-        return
-    head.multiply_depth(1.5)
-    expected = before / 1.5 if head.output == 'disparity' else before * 1.5
-    torch.testing.assert_close(head(taps()), expected)
-    assert before.std() > 0
+    else:
+        head.multiply_depth(1.5)
+        torch.testing.assert_close(head(tiny.taps()), before * 1.5**power)
+        assert before.std() > 0
+    torch.nn.init.zeros_(head.predictor.conv3.weight)
+    head.start_at(3.0)
+    torch.testing.assert_close(head(tiny.taps()), torch.full_like(before, 3.0**power))
+    with pytest.raises(ValueError, match=r'a head of .* cannot start at 0.0 m'):
+        head.start_at(0.0)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +92,7 @@ def test_multiplies_its_depths_where_the_last_layer_can(settings):
         ),
         (dict(output='depth', max_depth=20.0), lambda x: 20 * x.sigmoid(), 'm'),
         (dict(output='depth', median_depth=4.0), lambda x: 4 * x.exp(), 'm'),
-        (
-            dict(output='depth', log_range=(2.0, 50.0)),
-            lambda x: (
-                torch.lerp(torch.tensor(2.0).log(), torch.tensor(50.0).log(), x.sigmoid())
-            ).exp(),
-            'm',
-        ),
+        (dict(output='depth', log_range=(2.0, 50.0)), lambda x: 2 * 25 ** x.sigmoid(), 'm'),
         (dict(output='depth', min_depth=0.25), lambda x: x.clamp(min=0) + 0.25, 'm'),
         (dict(output='relative', median_depth=4.0), lambda x: (-x).exp() / 4, ''),
     ],
@@ -132,7 +101,7 @@ def test_multiplies_its_depths_where_the_last_layer_can(settings):
 def test_how_numbers_come_out_of_the_last_convolution(kwargs, formula, unit):
     head = build(**kwargs)
     head.predictor.conv3.weight.data *= 0.01
-    prediction = head(taps())
+    prediction = head(tiny.taps())
     torch.testing.assert_close(prediction, formula(raw_output(head)))
     assert prediction.std() > 0
     assert head.unit == unit and head.is_metric is bool(unit)
@@ -158,7 +127,7 @@ def test_bins_are_weighted_means_of_depths(spacing, depths, normalisation, norma
     bins = dict(low=1, high=10, number=3, spacing=spacing, normalisation=normalisation)
     head = build(output='depth', bins=bins)
     head.predictor.conv3.weight.data *= 0.01
-    prediction = head(taps())
+    prediction = head(tiny.taps())
     weighted = normalise(raw_output(head)) * torch.tensor(depths)[:, None, None]
     torch.testing.assert_close(prediction, weighted.sum(1, keepdim=True))
     assert prediction.std() > 0
@@ -190,8 +159,8 @@ def test_bounds_are_what_extreme_outputs_give(options, bounds):
 
 def test_an_untrained_head_predicts_about_the_median_depth():
     torch.manual_seed(0)
-    head = DepthDPTHead('depth', median_depth=5.0, **HEAD)
-    torch.testing.assert_close(head(taps()).median(), torch.tensor(5.0), rtol=0.25, atol=0)
+    head = DepthDPTHead('depth', median_depth=5.0, **tiny.HEAD)
+    torch.testing.assert_close(head(tiny.taps()).median(), torch.tensor(5.0), rtol=0.25, atol=0)
 
 
 @pytest.mark.parametrize('stored', [False, True], ids=['autocast', 'stored weights'])
@@ -215,11 +184,11 @@ def test_half_precision_leaves_as_many_distinct_depths(kwargs, stored):
     last, raw = head.predictor.conv3, raw_output(head)
     last.weight /= raw.std()
     last.bias.copy_(2 - (raw.mean() - last.bias) / raw.std())  # of x: mean 2, deviation 1
-    single = head(taps(16, 24))
+    single = head(tiny.taps(16, 24))
     if stored:
         store_weights_in(torch.bfloat16, head)
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        half = head(taps(16, 24))
+        half = head(tiny.taps(16, 24))
     assert half.dtype == torch.float32
     assert half.unique().numel() > 0.9 * single.unique().numel() > 0.3 * single.numel()
     assert (half - single).abs().mean() < 0.05 * single.std()
@@ -227,7 +196,7 @@ def test_half_precision_leaves_as_many_distinct_depths(kwargs, stored):
 
 def test_clamp_bounds_predictions():
     head = build(output='depth', max_depth=10.0, clamp=(4.0, 5.0))
-    depth = head.predict(taps(), [dict(img_shape=(64, 96))], None)
+    depth = head.predict(tiny.taps(), [dict(img_shape=(64, 96))], None)
     assert depth.min() >= 4 and depth.max() <= 5 and depth.std() > 0
 
 
@@ -277,22 +246,22 @@ def test_depth_that_cannot_be_predicted_does_not_train(kwargs, beyond, end):
     losses = []
     for value in (beyond, torch.nan):
         depth[..., -20:] = value
-        samples = [SegDataSample(gt_depth_map=PixelData(data=d)) for d in depth]
-        losses.append(head.loss(taps(), samples, None)['loss_silog'])
+        losses.append(head.loss(tiny.taps(), samples(depth), None)['loss_silog'])
     depth[:, :, 0] = torch.nan
-    others = head.loss(taps(), samples, None)['loss_silog']
+    others = head.loss(tiny.taps(), samples(depth), None)['loss_silog']
     assert losses[0] == losses[1] != others
 
 
 @pytest.mark.parametrize(('output', 'inverted'), [('depth', False), ('disparity', True)])
 def test_target_is_depth_or_its_inverse_on_valid_pixels(output, inverted):
-    head = build(output=output, loss_decode=dict(type='MeanAbsoluteErrorForTest'))
+    """By the mean absolute error, halved."""
+    criterion = dict(type='SSILoss', alignment='none', criterion='mae')
+    head = build(output=output, loss_decode=criterion)
     depth = torch.rand(2, 1, 50, 90) + 1
     depth[:, :, :20] = torch.nan
-    samples = [SegDataSample(gt_depth_map=PixelData(data=d)) for d in depth]
-    loss = head.loss(taps(), samples, None)['loss_mae']
+    loss = head.loss(tiny.taps(), samples(depth), None)['loss_ssi']
     target = 1 / depth if inverted else depth
-    expected = (head(taps())[..., :50, :90] - target)[:, :, 20:].abs().mean()
-    torch.testing.assert_close(loss, expected)
+    errors = (head(tiny.taps())[..., :50, :90] - target)[:, :, 20:].abs()
+    torch.testing.assert_close(loss, errors.mean() / 2)
     loss.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())

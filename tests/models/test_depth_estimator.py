@@ -1,15 +1,15 @@
 """Models of depth: batches, kinds of inference, and the way to the original image."""
 
+from copy import deepcopy
+
 import pytest
 import tiny
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.models.segmentors import DepthEstimator as MMSegDepthEstimator
-from mmseg.structures import SegDataSample
 
 from mmdpt.models import DepthDataPreProcessor, DepthDPTHead, DepthEstimator, JointEstimator
 from mmdpt.models.segmentors.depth_estimator import store_depth
@@ -53,17 +53,22 @@ def test_slide_inference_averages_its_windows():
     assert not torch.allclose(expected, infer(build(), image), atol=1e-3)
 
 
+def test_slide_flip_is_mmsegs():
+    image, meta = images((40, 72)), [dict(ori_shape=(40, 72), img_shape=(40, 72))]
+    with torch.no_grad():
+        theirs = build(**{**WINDOWS, 'mode': 'whole'})
+        expected = MMSegDepthEstimator.slide_flip_inference(theirs, image, meta)
+    ours = infer(build(**{**WINDOWS, 'mode': 'slide_flip'}), image)
+    torch.testing.assert_close(ours, expected)
+
+
 @pytest.mark.parametrize('joint', [False, True], ids=['depth', 'joint'])
 def test_flip_averages_with_the_mirror_image(joint):
-    """Of a joint model the logits, too."""
+    """Of a joint model the logits, too; a mode that does not exist is refused."""
     plain, mirrored = (infer(build(joint), image) for image in (images(), images().flip(-1)))
     flipped = infer(build(joint, flip=True), images())
     torch.testing.assert_close(flipped, (plain + mirrored.flip(-1)) / 2)
     assert not torch.allclose(plain, mirrored.flip(-1), atol=1e-3)
-
-
-@pytest.mark.parametrize('joint', [False, True], ids=['depth', 'joint'])
-def test_unknown_mode_is_refused(joint):
     with pytest.raises(ValueError, match=r"'whole', 'slide'.*'turned'"):
         infer(build(joint, mode='turned'), images())
 
@@ -82,7 +87,7 @@ def test_every_kind_of_inference_is_resized_as_asked(inference, joint):
     expected = F.interpolate(small, ORIGINAL, mode='bicubic')[0].clamp(*clamp)
     for settings, result in (({}, bilinear), (dict(resize_mode='bicubic'), expected)):
         model = build(joint, clamp, **inference, **settings)
-        (sample,) = model.predict(images(), [SegDataSample(metainfo=dict(meta))])
+        (sample,) = model.predict(images(), [tiny.sample(**meta)])
         torch.testing.assert_close(sample.pred_depth_map.data, result)
         assert (sample.depth_output, sample.depth_unit, sample.is_metric) == ('depth', 'm', True)
     assert (bilinear - expected).abs().max() > 1e-2
@@ -101,17 +106,17 @@ def test_every_kind_of_inference_is_resized_as_asked(inference, joint):
 def test_depth_returns_to_the_original_image_as_in_mmseg(change):
     depth, meta = torch.rand(2, 1, 20, 30), dict(ori_shape=(33, 41), **change)
     ours, theirs = (
-        kind.postprocess_result(build(), depth, [SegDataSample(metainfo=meta) for _ in depth])
+        kind.postprocess_result(build(), depth, [tiny.sample(**meta) for _ in depth])
         for kind in (DepthEstimator, MMSegDepthEstimator)
     )
-    for our, their in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(our.pred_depth_map.data, their.pred_depth_map.data)
+    found, expected = ([one.pred_depth_map.data for one in each] for each in (ours, theirs))
+    torch.testing.assert_close(found, expected)
 
 
 def enlarge(row, width, clamp=(None, None), **test_cfg):
     """Bring one row of depth to a width."""
     head = DepthDPTHead(clamp=clamp, **tiny.HEAD)
-    sample = SegDataSample(metainfo=dict(ori_shape=(1, width)))
+    sample = tiny.sample(ori_shape=(1, width))
     store_depth(torch.tensor(row).reshape(1, 1, 1, -1), head, [sample], test_cfg)
     return sample.pred_depth_map.data[0, 0]
 
@@ -143,14 +148,11 @@ def test_bilinear_between_pixel_centres_or_corners(test_cfg, expected):
 
 
 def test_bicubic_changes_no_equal_size_and_makes_no_depth_of_a_failed_prediction():
-    """So that KITTI's crop, seen at its own size, is evaluated as it was predicted."""
+    """So that KITTI's crop, seen at its own size, is evaluated as predicted; "cubic" is refused."""
     row = torch.rand(30).tolist()
     assert torch.equal(enlarge(row, 30, resize_mode='bicubic'), torch.tensor(row))
     depth = enlarge([1.0] * 7 + [NAN], 16, (0.1, 10.0), resize_mode='bicubic')
     assert depth[-1].isnan() and depth[:8].eq(1).all()
-
-
-def test_unknown_resizing_is_refused():
     with pytest.raises(ValueError, match=r"resize_mode must be one of .*'bicubic'.* got 'cubic'"):
         enlarge([1.0], 2, resize_mode='cubic')
 
@@ -160,14 +162,15 @@ SETTINGS = dict(mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True)
 
 def batch(*sizes, labels=False):
     """Images of the sizes (H, W), depth 255 m everywhere: mmseg's padding value."""
-    inputs, samples = [], []
-    for height, width in sizes:
-        inputs.append(torch.randint(0, 256, (3, height, width), dtype=torch.uint8))
-        sample = SegDataSample(metainfo=dict(img_shape=(height, width)))
-        sample.gt_depth_map = PixelData(data=torch.full((1, height, width), 255.0))
-        if labels:
-            sample.gt_sem_seg = PixelData(data=torch.zeros(1, height, width, dtype=torch.int64))
-        samples.append(sample)
+    inputs = [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for size in sizes]
+    samples = [
+        tiny.sample(
+            torch.zeros(1, *size).long() if labels else None,
+            torch.full((1, *size), 255.0),
+            img_shape=size,
+        )
+        for size in sizes
+    ]
     return dict(inputs=inputs, data_samples=samples)
 
 
@@ -180,22 +183,15 @@ def test_padding_is_nan_and_nothing_else(padding):
     *samples, without = DepthDataPreProcessor(**SETTINGS, **padding)(data, True)['data_samples']
     assert 'gt_depth_map' not in without
     for (height, width), sample in zip(sizes, samples, strict=True):
-        depth = sample.gt_depth_map.data
-        assert depth.shape == (1, 8, 12)
-        assert (depth[:, :height, :width] == 255).all()
-        assert depth.isnan().sum() == 8 * 12 - height * width
+        expected = torch.full((1, 8, 12), NAN)
+        expected[:, :height, :width] = 255
+        torch.testing.assert_close(sample.gt_depth_map.data, expected, equal_nan=True)
 
 
 def test_labels_and_images_are_as_in_mmseg():
     data = batch((6, 12), (8, 9), labels=True)
     ours, theirs = (
-        preprocessor(**SETTINGS, size=(8, 12))(
-            dict(
-                inputs=[image.clone() for image in data['inputs']],
-                data_samples=[sample.clone() for sample in data['data_samples']],
-            ),
-            True,
-        )
+        preprocessor(**SETTINGS, size=(8, 12))(deepcopy(data), True)
         for preprocessor in (DepthDataPreProcessor, SegDataPreProcessor)
     )
     torch.testing.assert_close(ours['inputs'], theirs['inputs'], rtol=0, atol=0)
@@ -210,15 +206,4 @@ def test_ground_truth_keeps_its_size_in_testing():
     result = preprocessor(batch((6, 10)), False)
     assert result['inputs'].shape == (1, 3, 8, 16)
     depth = result['data_samples'][0].gt_depth_map.data
-    assert depth.shape == (1, 6, 10)
-    assert (depth == 255).all()
-
-
-def test_slide_flip_is_mmsegs():
-    image, cfg = images((40, 72)), {**WINDOWS, 'mode': 'slide_flip'}
-    ours = build(**cfg)
-    theirs = build(**{**cfg, 'mode': 'whole'})
-    meta = [dict(ori_shape=(40, 72), img_shape=(40, 72))]
-    with torch.no_grad():
-        expected = MMSegDepthEstimator.slide_flip_inference(theirs, image, meta)
-    torch.testing.assert_close(infer(ours, image), expected)
+    assert depth.shape == (1, 6, 10) and (depth == 255).all()

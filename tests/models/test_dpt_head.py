@@ -6,9 +6,7 @@ import pytest
 import tiny
 import torch
 import torch.nn.functional as F
-from mmengine.structures import PixelData
 from mmseg.models.losses import accuracy
-from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdpt.errors import InputError
@@ -17,65 +15,44 @@ from mmdpt.models.decode_heads.dpt_head import padded_size, stride_of
 from mmdpt.models.layers.fusion import convolve_upsampled
 from mmdpt.models.layers.relu_dropout import ReLUDropout
 
-DIMS = 12
 ONE = dict(
     num_classes=2, out_channels=1, loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True)
 )
 """A head of one logit."""
 
 
-def taps(height=4, width=6, batch=2):
-    torch.manual_seed(1)
-    return [(torch.randn(batch, DIMS, height, width), torch.randn(batch, DIMS)) for _ in range(4)]
-
-
 def build(**kwargs):
     torch.manual_seed(0)
-    settings = dict(
-        num_classes=3,
-        embed_dims=DIMS,
-        reassemble_channels=(4, 5, 6, 7),
-        channels=8,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
-    )
-    return DPTHead(**{**settings, **kwargs})
+    loss = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+    return DPTHead(**{**tiny.HEAD, 'num_classes': 3, 'loss_decode': loss, **kwargs})
 
 
 def samples(height, width, batch=2, labels=None):
+    torch.manual_seed(0)
     labels = torch.randint(0, 3, (batch, 1, height, width)) if labels is None else labels
-    return [SegDataSample(gt_sem_seg=PixelData(data=label)) for label in labels]
+    return [tiny.sample(label) for label in labels]
 
 
-def test_taps_that_do_not_fit_are_refused():
-    maps = [feature for feature, _ in taps()]
+def test_plain_maps_are_for_the_ignored_readout_and_what_does_not_fit_is_named():
+    maps, head = [feature for feature, _ in tiny.taps()], build(readout_type='ignore').eval()
+    torch.testing.assert_close(head(maps), head(tiny.taps()))
     with pytest.raises(ValueError, match="use readout_type='ignore'"):
         build(readout_type='project')(maps)
     with pytest.raises(ValueError, match='expected 4 taps, got 3'):
-        build()(taps()[:3])
+        build()(tiny.taps()[:3])
+    with pytest.raises(InputError, match=r'x/a\.jpg has no gt_sem_seg to train on'):
+        build().loss(tiny.taps(batch=1), [tiny.sample(img_path='x/a.jpg')], None)
 
 
 def test_accuracy_of_one_logit_is_by_its_threshold():
     """Probability 0.5 everywhere: of class 1 for a threshold of 0.4, of class 0 for 0.6."""
     labels = torch.ones(1, 1, 32, 48, dtype=torch.long)
-    labels[..., 12:] = 0
+    labels[..., :3] = labels[..., 12:24] = 0
     labels[..., 24:] = 255
-    labels[..., :3] = 0
     for threshold, expected in ((0.4, 37.5), (0.6, 62.5)):
         head = build(**ONE, threshold=threshold)
         losses = head.loss_by_feat(torch.zeros(1, 1, 16, 24), samples(32, 48, 1, labels))
         assert losses['acc_seg'].item() == pytest.approx(expected)
-
-
-def test_labels_that_are_missing_are_named():
-    sample = SegDataSample(metainfo=dict(img_path='x/a.jpg'))
-    with pytest.raises(InputError, match=r'x/a\.jpg has no gt_sem_seg to train on'):
-        build().loss(taps(batch=1), [sample], None)
-
-
-def test_ignore_readout_takes_plain_maps():
-    head = build(readout_type='ignore').eval()
-    with_tokens = taps()
-    torch.testing.assert_close(head([f for f, _ in with_tokens]), head(with_tokens))
 
 
 @pytest.mark.parametrize(
@@ -109,18 +86,17 @@ def test_bias_of_the_residual_units(norm_cfg, conv_bias, expected):
     assert isinstance(unit.norm1, nn.Identity) is (norm_cfg is None)
 
 
-@pytest.mark.parametrize('part', ['logits', 'auxiliary'])
-def test_half_precision_logits_are_upsampled_in_float32(part):
-    head = build(auxiliary_weight=0.2)
+def test_half_precision_logits_are_upsampled_in_float32():
+    head, taps = build(auxiliary_weight=0.2), tiny.taps()
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        logits = head(taps()) if part == 'logits' else head.auxiliary(head.fuse(taps())[1])
-        upsampled = head.upsample(logits, (64, 96), head.output_stride)
-    assert logits.dtype == upsampled.dtype == torch.float32
+        for logits in (head(taps), head.auxiliary(head.fuse(taps)[1])):
+            upsampled = head.upsample(logits, (64, 96), head.output_stride)
+            assert logits.dtype == upsampled.dtype == torch.float32
 
 
 def test_logits_of_a_window_have_its_size():
     meta = dict(img_shape=torch.Size((40, 60)), pad_shape=(500, 500))
-    assert build().predict_by_feat(build()(taps(4, 6)), [meta]).shape[-2:] == (40, 60)
+    assert build().predict_by_feat(build()(tiny.taps(4, 6)), [meta]).shape[-2:] == (40, 60)
 
 
 @pytest.mark.parametrize(
@@ -142,39 +118,25 @@ def test_a_cell_of_the_fused_map_is_half_a_cell_of_the_first(patch_size, scale, 
     assert padded_size(fused, stride) == (6 * patch_size, 36 * patch_size)
 
 
-def test_auxiliary_loss_is_weighted():
+def test_losses_are_weighted_added_by_name_and_sampled():
+    """As in mmseg; the 400 pixels that OHEM keeps of a batch are the hardest."""
+    plain = dict(type='CrossEntropyLoss', avg_non_ignore=True)
+    half, dice = {**plain, 'loss_weight': 0.5}, dict(type='DiceLoss', loss_weight=2.0)
     data = samples(64, 96)
-    light, heavy = (build(auxiliary_weight=w, dropout_ratio=0) for w in (0.2, 0.6))
-    ours, theirs = (head.loss(taps(), data, None) for head in (light, heavy))
-    torch.testing.assert_close(3 * ours['aux_loss_ce'], theirs['aux_loss_ce'])
-    torch.testing.assert_close(ours['loss_ce'], theirs['loss_ce'])
 
+    def losses(*criteria, **settings):
+        head = build(dropout_ratio=0, loss_decode=list(criteria), **settings)
+        return head.loss(tiny.taps(), data, None)
 
-def test_several_losses_as_mmseg_takes_them():
-    """Each with its weight; losses of one name are added."""
-    cross_entropy = dict(type='CrossEntropyLoss', avg_non_ignore=True)
-    half, dice = {**cross_entropy, 'loss_weight': 0.5}, dict(type='DiceLoss', loss_weight=2.0)
-    single, mixed, double = (
-        build(dropout_ratio=0, loss_decode=losses)
-        for losses in (cross_entropy, [half, dice], [cross_entropy, cross_entropy])
-    )
-    data = samples(64, 96)
-    expected, losses, twice = (head.loss(taps(), data, None) for head in (single, mixed, double))
-    torch.testing.assert_close(losses['loss_ce'], 0.5 * expected['loss_ce'])
-    assert 0 < losses['loss_dice'] <= 2
-    torch.testing.assert_close(twice['loss_ce'], 2 * expected['loss_ce'])
-
-
-def test_ohem_counts_only_the_hard_pixels():
-    """With every pixel kept the loss is that of no sampler; with few it is larger per pixel."""
-    torch.manual_seed(0)
-    data = samples(64, 96)
-    plain = build(dropout_ratio=0)
-    sampled = build(dropout_ratio=0, sampler=dict(type='OHEMPixelSampler', min_kept=200))
-    all_pixels = plain.loss(taps(), data, None)['loss_ce'] * 64 * 96 * 2
-    hard_pixels = sampled.loss(taps(), data, None)['loss_ce'] * 64 * 96 * 2
-    assert 0 < hard_pixels < 0.2 * all_pixels
-    assert hard_pixels / 400 > all_pixels / (64 * 96 * 2)
+    light, heavy = losses(plain, auxiliary_weight=0.2), losses(plain, auxiliary_weight=0.6)
+    torch.testing.assert_close(3 * light['aux_loss_ce'], heavy['aux_loss_ce'])
+    mixed, twice, single = losses(half, dice), losses(plain, plain), losses(plain)['loss_ce']
+    torch.testing.assert_close(light['loss_ce'], heavy['loss_ce'])
+    torch.testing.assert_close(mixed['loss_ce'], 0.5 * single)
+    assert 0 < mixed['loss_dice'] <= 2
+    torch.testing.assert_close(twice['loss_ce'], 2 * single)
+    hard = losses(plain, sampler=dict(type='OHEMPixelSampler', min_kept=200))['loss_ce']
+    assert 400 / (64 * 96 * 2) * single < hard < 0.2 * single
 
 
 @pytest.mark.parametrize('class_weight', [None, [0.5, 1.0, 2.0]])
@@ -190,8 +152,8 @@ def test_banded_loss_equals_mmsegs_on_full_resolution(class_weight, avg_non_igno
     head = build(dropout_ratio=0, loss_decode=criterion)
     labels = torch.randint(0, 3, (2, 1, 64, 96))
     labels[:, :, :10] = 255
-    losses = head.loss(taps(), samples(64, 96, labels=labels), None)
-    full = head.upsample(head(taps()), (64, 96), head.output_stride)
+    losses = head.loss(tiny.taps(), samples(64, 96, labels=labels), None)
+    full = head.upsample(head(tiny.taps()), (64, 96), head.output_stride)
     expected = head.loss_decode(full, labels.squeeze(1), ignore_index=255)
     right = accuracy(full, labels.squeeze(1), ignore_index=255)
     torch.testing.assert_close(losses, dict(loss_ce=expected, acc_seg=right))
@@ -237,7 +199,6 @@ def test_nothing_is_dropped_in_evaluation_or_at_zero_and_everything_at_one(p, tr
     torch.testing.assert_close(x.grad, kept * (x > 0).float())
 
 
-STEM = dict(type='ResNetV2', depths=(1, 1, 2), base_channels=32)
 HYBRID = dict(
     embed_dims=(128, 256, 24, 24),
     reassemble_channels=(None, None, 12, 12),
@@ -248,28 +209,25 @@ HYBRID = dict(
 )
 
 
-def hybrid_encoder():
-    return tiny.randomise(VisionTransformerDPT(tiny.LAYERS, 64, out_indices=(1, 3), stem=STEM))
-
-
 def test_tap_without_channels_goes_to_its_convolution_as_it_is_without_a_scale():
-    reassemble = Reassemble((6, 5), (None, 4), 3, (1, 1), 'project')
-    feature = torch.randn(1, 6, 4, 5)
-    taps = [(feature, None), (torch.randn(1, 5, 2, 3), torch.randn(1, 5))]
-    names = {name for name, _ in reassemble.blocks[0].named_parameters()}
-    assert names == {'to_fusion.weight'}
-    expected = F.conv2d(feature, reassemble.blocks[0].to_fusion.weight, padding=1)
-    torch.testing.assert_close(reassemble(taps)[0], expected)
-    torch.testing.assert_close(reassemble([feature, taps[1]])[0], expected)
+    reassemble = Reassemble((6, 24), (None, 4), 3, (1, 1), 'project')
+    feature = torch.randn(2, 6, 4, 5)
+    ((name, weight),) = reassemble.blocks[0].named_parameters()
+    assert name == 'to_fusion.weight'
+    expected, other = F.conv2d(feature, weight, padding=1), tiny.taps()[0]
+    for tap in (feature, (feature, None)):
+        torch.testing.assert_close(reassemble([tap, other])[0], expected)
     with pytest.raises(ValueError, match='keeps its scale: 1, got 2'):
-        Reassemble((6, 5), (None, 4), 3, (2, 1))
+        Reassemble((6, 24), (None, 4), 3, (2, 1))
 
 
 @pytest.mark.parametrize('size', [(64, 64), (37, 81), (48, 80), (16, 17)])
 @torch.no_grad()
 def test_heads_predict_at_the_size_of_any_image(size):
     """And what they cut off is the padding: the rest equals the padded image's prediction."""
-    backbone, depth = hybrid_encoder().eval(), DepthDPTHead(**HYBRID).eval()
+    stem = dict(type='ResNetV2', depths=(1, 1, 2), base_channels=32)
+    backbone = VisionTransformerDPT(tiny.LAYERS, 64, out_indices=(1, 3), stem=stem)
+    backbone, depth = tiny.randomise(backbone).eval(), DepthDPTHead(**HYBRID).eval()
     torch.nn.init.constant_(depth.predictor.conv3.bias, 1)
     segmentation = DPTHead(3, **HYBRID).eval()
     image = torch.randn(2, 3, *size)

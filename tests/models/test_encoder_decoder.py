@@ -1,14 +1,14 @@
 """Inference of segmentors is mmseg's, in less memory: whole, slide and augmented."""
 
+from itertools import product
+
 import pytest
 import tiny
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
 from mmseg.models.segmentors import EncoderDecoder as MMSegEncoderDecoder
 from mmseg.models.segmentors.seg_tta import SegTTAModel as MMSegSegTTAModel
-from mmseg.structures import SegDataSample
 
 from mmdpt.errors import InputError
 from mmdpt.models.segmentors.encoder_decoder import EncoderDecoder, windows
@@ -44,9 +44,9 @@ def image(seed=1, size=SIZE, number=1):
     return torch.randn(number, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
-def sample(**extra):
+def sample(labels=None, **extra):
     meta = dict(ori_shape=(75, 110), img_shape=SIZE, pad_shape=SIZE, padding_size=[0] * 4)
-    return SegDataSample(metainfo={**meta, **extra})
+    return tiny.sample(labels, **{**meta, **extra})
 
 
 @pytest.mark.parametrize('test_cfg', [{}, SLIDE], ids=['whole', 'slide'])
@@ -70,17 +70,14 @@ def test_predictions_are_those_of_mmseg(test_cfg, channels):
 
 
 @torch.no_grad()
-def test_results_hold_the_logits_unless_told_otherwise():
+def test_results_hold_the_logits_unless_told_otherwise_and_need_no_threshold():
+    """mmseg's K-Net has none; without samples the logits are those of the network."""
     model = segmentor()
-    del model.test_cfg.keep_logits
+    del model.test_cfg.keep_logits, model.decode_head.threshold
     ours = model.predict(image(), [sample()])[0]
     theirs = segmentor(of=MMSegEncoderDecoder).predict(image(), [sample()])[0]
     assert torch.equal(ours.seg_logits.data, theirs.seg_logits.data)
     assert torch.equal(ours.pred_sem_seg.data, theirs.pred_sem_seg.data)
-
-
-@torch.no_grad()
-def test_without_samples_the_logits_are_those_of_the_network():
     logits = segmentor().predict(image())[0].seg_logits.data
     assert torch.equal(logits[None], segmentor().inference(image(), [sample().metainfo]))
     assert logits.shape == (9, *SIZE)
@@ -111,18 +108,12 @@ def test_windows_that_leave_gaps_are_refused(stride):
 def augmented(number=2):
     """Two scales, each also mirrored, of a batch."""
     data = dict(inputs=[], data_samples=[])
-    for index, (size, flip) in enumerate(
-        (size, flip) for size in (SIZE, (56, 72)) for flip in (False, True)
-    ):
-        samples = []
-        for position in range(number):
-            one = sample(img_shape=size, pad_shape=size, flip=flip, flip_direction='horizontal')
-            one.set_metainfo(dict(img_path=f'{position}_{index}.jpg'))
-            one.gt_sem_seg = PixelData(data=torch.full((1, 75, 110), index))
-            samples.append(one)
-        images = [255 * one for one in image(index, size, number)]
-        data['inputs'].append(images)
-        data['data_samples'].append(samples)
+    for index, (size, flip) in enumerate(product((SIZE, (56, 72)), (False, True))):
+        meta = dict(img_shape=size, pad_shape=size, flip=flip, flip_direction='horizontal')
+        data['inputs'].append(list(255 * image(index, size, number)))
+        labels = torch.full((1, 75, 110), index)
+        names = (f'{place}_{index}.jpg' for place in range(number))
+        data['data_samples'].append([sample(labels, **meta, img_path=name) for name in names])
     return data
 
 
@@ -130,10 +121,7 @@ def augmented(number=2):
 def test_augmented_labels_are_those_of_mmseg():
     ours, theirs = (
         tta(segmentor(of=of)).test_step(augmented())
-        for tta, of in (
-            (SegTTAModel, EncoderDecoder),
-            (MMSegSegTTAModel, MMSegEncoderDecoder),
-        )
+        for tta, of in ((SegTTAModel, EncoderDecoder), (MMSegSegTTAModel, MMSegEncoderDecoder))
     )
     for mine, other in zip(ours, theirs, strict=True):
         assert torch.equal(mine.pred_sem_seg.data, other.pred_sem_seg.data)
@@ -150,25 +138,14 @@ def test_augmented_labels_are_those_of_mmseg():
 @torch.no_grad()
 def test_of_one_class_the_average_probability_is_compared_with_the_threshold():
     """mmseg's own is (sigmoid(p_1) + ...) / 4, between 0.5 and 0.73, of probabilities."""
-    model = segmentor(2, MMSegEncoderDecoder, 1)
-    data = augmented(1)
-    probabilities = [
-        model.test_step({key: values[index] for key, values in data.items()})[0].seg_logits.data
-        for index in range(4)
-    ]
-    expected = (sum(probabilities) / 4 > 0.4).float()
+    model, total = segmentor(2, MMSegEncoderDecoder, 1), 0
+    for inputs, samples in zip(*augmented(1).values(), strict=True):
+        [result] = model.test_step(dict(inputs=inputs, data_samples=samples))
+        total = total + result.seg_logits.data
+    expected = (total / 4 > 0.4).float()
     [result] = SegTTAModel(segmentor(2, out_channels=1)).test_step(augmented(1))
     assert torch.equal(result.pred_sem_seg.data, expected)
     assert 0.05 < expected.mean() < 0.95
-
-
-def test_a_head_of_several_classes_needs_no_threshold():
-    """mmseg's K-Net has none."""
-    model = segmentor()
-    del model.decode_head.threshold
-    with torch.no_grad():
-        expected = segmentor().predict(image(), [sample()])[0].pred_sem_seg.data
-        assert torch.equal(model.predict(image(), [sample()])[0].pred_sem_seg.data, expected)
 
 
 def test_augmented_tests_keep_no_graph(monkeypatch):

@@ -35,6 +35,11 @@ def of_mmseg(logits, meta, align_corners, threshold=0.5):
     return done.pred_sem_seg.data[0].long()
 
 
+def noise(num_classes, height, width, layout=torch.contiguous_format):
+    torch.manual_seed(num_classes)
+    return torch.randn(1, num_classes, height, width).contiguous(memory_format=layout)[0]
+
+
 def confident(num_classes, height, width, layout=torch.contiguous_format):
     """Logits as of a trained model: smooth, and large for few classes."""
     torch.manual_seed(num_classes)
@@ -47,25 +52,17 @@ def confident(num_classes, height, width, layout=torch.contiguous_format):
 @pytest.mark.parametrize('num_classes', [1, 2, 3, 7, 8, 9, 11, 12, 17, 19, 27, 150])
 @pytest.mark.parametrize('layout', LAYOUTS, ids=str)
 @pytest.mark.parametrize('align_corners', [False, True])
-@pytest.mark.parametrize('trained', [False, True])
-def test_labels_are_those_of_mmseg(frugal, num_classes, layout, align_corners, trained):
+@pytest.mark.parametrize('draw', [noise, confident])
+def test_labels_are_those_of_mmseg(frugal, num_classes, layout, align_corners, draw):
     """Layouts and numbers of channels are rounded differently by torch's kernels."""
-    torch.manual_seed(num_classes)
+    logits = draw(num_classes, 60, 67, layout)
     for size in SIZES:
-        logits = torch.randn(1, num_classes, 60, 67).contiguous(memory_format=layout)[0]
-        if trained:
-            logits = confident(num_classes, 60, 67, layout)
         for extra in ({}, PADDING, *FLIPS, {**PADDING, **FLIPS[0]}):
             meta = dict(ori_shape=size, **extra)
             expected = of_mmseg(logits, meta, align_corners, 0.6)
             labels = label_map(logits, meta, align_corners, 0.6)
             assert labels.dtype == torch.int64
             assert torch.equal(labels, expected), (size, extra)
-
-
-def noise(*shape):
-    torch.manual_seed(0)
-    return torch.randn(*shape)
 
 
 def with_extreme(value):
@@ -128,13 +125,10 @@ def peak_bytes(function, folder):
 
 
 @pytest.mark.parametrize('layout', LAYOUTS, ids=str)
-@pytest.mark.parametrize('trained', [False, True])
-def test_memory_is_an_eighth_of_mmseg_s(layout, trained, tmp_path):
+@pytest.mark.parametrize('draw', [noise, confident])
+def test_memory_is_an_eighth_of_mmseg_s(layout, draw, tmp_path):
     """150 classes: 600 bytes a pixel there, here 8 maps, 3 at most of their numbers, and labels."""
-    logits = torch.randn(1, 150, 64, 83).contiguous(memory_format=layout)[0]
-    if trained:
-        logits = confident(150, 64, 83, layout)
-    meta = dict(ori_shape=(300, 390))
+    logits, meta = draw(150, 64, 83, layout), dict(ori_shape=(300, 390))
     assert peak_bytes(lambda: [torch.empty(5000, dtype=torch.uint8)] * 2, tmp_path) == 5000
     theirs = peak_bytes(lambda: of_mmseg(logits, meta, False), tmp_path)
     ours = peak_bytes(lambda: label_map(logits, meta, False), tmp_path)
@@ -145,7 +139,8 @@ def test_memory_is_an_eighth_of_mmseg_s(layout, trained, tmp_path):
 def test_no_map_of_every_class_is_made_where_one_class_rules(tmp_path):
     logits = torch.zeros(150, 64, 83)
     logits[99] = 1
-    labels = label_map(logits, dict(ori_shape=(300, 390)), False)
+    meta = dict(ori_shape=(300, 390))
+    labels = label_map(logits, meta, False)
     assert labels.shape == (300, 390) and labels.unique().tolist() == [99]
-    peak = peak_bytes(lambda: label_map(logits, dict(ori_shape=(300, 390)), False), tmp_path)
+    peak = peak_bytes(lambda: label_map(logits, meta, False), tmp_path)
     assert peak <= 8 * 300 * 390 + 3 * 150 * 17 * 83 * 4

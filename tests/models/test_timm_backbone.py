@@ -1,4 +1,4 @@
-"""Encoders of timm under the heads: any size, both tasks, every parameter trains."""
+"""Encoders of timm and mmpretrain under the heads: any size, both tasks, all of it trains."""
 
 import sys
 
@@ -7,8 +7,6 @@ import tiny
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
 
 from mmdpt.config import check_config, load_config
 from mmdpt.errors import InputError
@@ -16,16 +14,16 @@ from mmdpt.models import TimmDPTBackbone
 from mmdpt.models.backbones.lora import has_updates
 from mmdpt.registry import MODELS
 
-KINDS = sorted(tiny.TIMM)
-WITH_ATTENTION = sorted(set(KINDS) - {'convnext'})
+SWIN = 'swin of mmpretrain'
+KINDS = [*sorted(tiny.TIMM), SWIN]
+WITH_ATTENTION = sorted(set(tiny.TIMM) - {'convnext'})
 SIZE = (50, 70)
-DEPTH_HEAD = dict(
-    type='DepthDPTHead',
-    output='depth',
-    max_depth=10.0,
-    channels=8,
-    loss_decode=dict(type='SiLogLoss'),
-)
+DEPTH_HEAD = dict(type='DepthDPTHead', output='depth', max_depth=10.0, channels=8)
+
+
+SWIN_ARCH = dict(embed_dims=8, depths=[2, 1, 1, 1], num_heads=[1, 2, 2, 4])
+SWIN_WIDTHS = dict.fromkeys(('embed_dims', 'reassemble_channels'), (8, 16, 32, 64))
+SWIN_HEAD = dict(reassemble_scales=(1, 1, 1, 1), readout_type='ignore', patch_size=4, **SWIN_WIDTHS)
 
 
 def build(kind, seed=0, **settings):
@@ -35,11 +33,18 @@ def build(kind, seed=0, **settings):
 
 
 def build_joint(kind, **preprocessor):
-    """Both heads on one encoder; the config names no width, scale, readout or mean."""
-    cfg = load_config('dpt_dinov3-s16_ade20k', ['model.backbone.init_cfg=None'])
-    name, args = tiny.TIMM[kind]
-    cfg.model.update(type='JointEstimator', depth_head=DEPTH_HEAD)
-    cfg.model.backbone.update(model_name=name, model_args=args, norm_taps='dinov3' in kind)
+    """Both heads on one encoder; of timm's the config names no width, scale, readout or mean."""
+    config = 'dpt_swin-t_ade20k' if kind == SWIN else 'dpt_dinov3-s16_ade20k'
+    cfg = load_config(config, ['model.backbone.init_cfg=None'])
+    loss = dict(type='SiLogLoss')
+    cfg.model.update(type='JointEstimator', depth_head=dict(DEPTH_HEAD, loss_decode=loss))
+    if kind == SWIN:
+        cfg.model.backbone.update(arch=SWIN_ARCH, drop_path_rate=0.0)
+        for head in (cfg.model.decode_head, cfg.model.depth_head):
+            head.update(SWIN_HEAD)
+    else:
+        name, args = tiny.TIMM[kind]
+        cfg.model.backbone.update(model_name=name, model_args=args, norm_taps='dinov3' in kind)
     cfg.model.decode_head.update(channels=8, num_classes=5, norm_cfg=dict(type='BN'))
     cfg.model.data_preprocessor.update(type='DepthDataPreProcessor', size=SIZE, **preprocessor)
     check_config(cfg)
@@ -50,19 +55,13 @@ def build_joint(kind, **preprocessor):
     return model, cfg
 
 
-def train(model, cfg, steps=1):
+def train(model, cfg):
     optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     torch.manual_seed(0)
-    samples = [
-        SegDataSample(
-            gt_sem_seg=PixelData(data=torch.randint(5, (1, *SIZE))),
-            gt_depth_map=PixelData(data=1 + 9 * torch.rand(1, *SIZE)),
-        )
-        for _ in range(2)
-    ]
+    targets = [(torch.randint(5, (1, *SIZE)), 1 + 9 * torch.rand(1, *SIZE)) for _ in range(2)]
+    samples = [tiny.sample(*each) for each in targets]
     images = list(torch.randint(256, (2, 3, *SIZE)).float())
-    for _ in range(steps):
-        model.train().train_step(dict(inputs=images, data_samples=samples), optim_wrapper)
+    model.train().train_step(dict(inputs=images, data_samples=samples), optim_wrapper)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -74,8 +73,7 @@ def test_a_step_of_both_tasks_moves_every_parameter(kind):
             torch.nn.init.uniform_(parameter, 0.5, 1)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     train(model, cfg)
-    unmoved = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
-    assert unmoved == []
+    assert [n for n, p in model.named_parameters() if torch.equal(p, before[n])] == []
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -84,8 +82,9 @@ def test_predictions_cover_the_padded_image(kind):
     """50 x 70 px are cut out of what the encoder's patches or greatest stride make of it."""
     model, _ = build_joint(kind)
     tiny.randomise(model).eval()
-    multiple = model.backbone.pad_to_patch.multiple
-    assert multiple == {'eva02': 14, 'convnext': 32, 'swinv2': 32, 'hiera': 32}.get(kind, 16)
+    multiples = {'eva02': 14, 'convnext': 32, 'swinv2': 32, 'hiera': 32, SWIN: 4}
+    multiple = multiples.get(kind, 16)
+    assert kind == SWIN or model.backbone.pad_to_patch.multiple == multiple
     padding = [-side % multiple for side in SIZE]
     image = torch.randn(1, 3, *SIZE)
     padded = torch.nn.functional.pad(image, (0, padding[1], 0, padding[0]))
@@ -94,6 +93,17 @@ def test_predictions_cover_the_padded_image(kind):
     )
     assert out.shape == (1, 6, *SIZE) and out.std(dim=(2, 3)).min() > 0
     torch.testing.assert_close(out, expected[..., :50, :70])
+
+
+@pytest.mark.parametrize('size', [(64, 96), (50, 70), (33, 121)])
+def test_each_map_of_a_pyramid_is_half_of_the_finer_one(size):
+    model, _ = build_joint(SWIN)
+    maps = model.eval().backbone(torch.randn(1, 3, *size))
+    sizes = [tuple(-(-side // stride) for side in size) for stride in (4, 8, 16, 32)]
+    assert [tuple(m.shape[2:]) for m in maps] == sizes
+    fused, penultimate = model.decode_head.fusion(model.decode_head.reassemble(maps))
+    assert tuple(penultimate.shape[2:]) == sizes[0]
+    assert tuple(fused.shape[2:]) == tuple(2 * side for side in sizes[0])
 
 
 @pytest.mark.parametrize(
@@ -151,8 +161,7 @@ def test_lora_starts_from_the_plain_model_and_trains_its_updates_alone(kind):
     missing = adapted.load_state_dict(plain.state_dict(), strict=False)
     assert missing.unexpected_keys == [] and has_updates(missing.missing_keys)
     image = torch.randn(1, 3, *SIZE)
-    for (ours, _), (expected, _) in zip(adapted.eval()(image), plain.eval()(image), strict=True):
-        torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(adapted.eval()(image), plain.eval()(image))
     for name, parameter in adapted.named_parameters():
         if name.endswith('lora_up'):
             torch.nn.init.normal_(parameter)
@@ -214,8 +223,7 @@ def test_recomputing_blocks_leaves_the_gradients():
         torch.manual_seed(1)
         sum(feature.square().sum() for feature, _ in model(torch.randn(1, 3, *SIZE))).backward()
         gradients.append({name: p.grad for name, p in model.named_parameters()})
-    for name, gradient in gradients[0].items():
-        torch.testing.assert_close(gradients[1][name], gradient)
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize(
@@ -248,15 +256,12 @@ def test_models_of_one_size_or_whose_maps_do_not_cover_the_image_are_refused():
         model(torch.zeros(1, 3, 70, 97))
 
 
-def test_a_head_of_other_widths_is_refused():
+def test_a_head_of_other_widths_is_refused_and_without_timm_the_extra_named(monkeypatch):
     cfg = load_config('dpt_vit-b16_ade20k')
     cfg.model.backbone = dict(type='TimmDPTBackbone', model_name='convnext_atto')
     init_default_scope(cfg.default_scope)
     with torch.device('meta'), pytest.raises(ValueError, match=r'embed_dims are 768, .*\(40, 80'):
         MODELS.build(cfg.model)
-
-
-def test_without_timm_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm', None)
     with pytest.raises(InputError, match=r"pip install 'mmdpt\[timm\]'"):
         TimmDPTBackbone('vit_tiny_patch16_224')

@@ -11,18 +11,10 @@ from mmdpt.errors import InputError
 from mmdpt.models import DPTHead, EncoderDecoder, VisionTransformerDPT
 from mmdpt.models.backbones import resnetv2
 
-ARCH = {**tiny.LAYERS, 'num_layers': 6}
+PLAIN = dict(arch={**tiny.LAYERS, 'num_layers': 6}, img_size=64, out_indices=(1, 2, 3, 5))
 STEM = dict(type='ResNetV2', depths=(1, 1, 2), base_channels=32)
-RESNET = dict(
-    type='mmpretrain.ResNet',
-    depth=18,
-    base_channels=8,
-    stem_channels=8,
-    num_stages=3,
-    strides=(1, 2, 2),
-    dilations=(1, 1, 1),
-    out_indices=(0, 1, 2),
-)
+RESNET = dict(type='mmpretrain.ResNet', depth=18, base_channels=8, stem_channels=8, num_stages=3)
+RESNET.update(strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(0, 1, 2))
 HYBRID = dict(stem=STEM, out_indices=(1, 3))
 DINOV2 = dict(
     img_size=70,
@@ -37,9 +29,7 @@ DINOV2 = dict(
 
 def create(**kwargs):
     torch.manual_seed(0)
-    return VisionTransformerDPT(
-        **{'arch': ARCH, 'img_size': 64, 'out_indices': (1, 2, 3, 5), **kwargs}
-    )
+    return VisionTransformerDPT(**{**PLAIN, **kwargs})
 
 
 def build(**kwargs):
@@ -48,11 +38,6 @@ def build(**kwargs):
         if not name.startswith('stem.norm') and '.norm' not in name:
             torch.nn.init.normal_(parameter, std=0.1)
     return model
-
-
-def assert_same_taps(ours, expected, **tolerance):
-    for (feature, _), (other, _) in zip(ours, expected, strict=True):
-        torch.testing.assert_close(feature, other, **tolerance)
 
 
 FOUR, TWO = r'4 increasing block numbers in 0\.\.5', r'2 increasing block numbers in 0\.\.5'
@@ -89,8 +74,8 @@ def test_settings_that_do_not_fit_are_refused(kwargs, message):
 @torch.no_grad()
 def test_first_two_taps_are_the_stems_maps_and_its_last_map_has_the_positions():
     model, image = build(**HYBRID).eval(), torch.randn(1, 3, 64, 48)
-    for (feature, _), expected in zip(model(image)[:2], model.stem(image)[:2], strict=True):
-        torch.testing.assert_close(feature, expected, rtol=0, atol=0)
+    found = [feature for feature, _ in model(image)[:2]]
+    torch.testing.assert_close(found, list(model.stem(image)[:2]), rtol=0, atol=0)
     assert build(**HYBRID, img_size=(50, 96)).pos_embed.shape == (1, 1 + 4 * 6, 24)
 
 
@@ -106,10 +91,6 @@ def test_a_network_of_mmpretrain_is_a_stem():
     assert all(parameter.grad is not None for parameter in model.stem.parameters())
 
 
-def test_blocks_after_the_last_tap_are_not_built():
-    assert len(build(out_indices=(0, 1, 2, 3)).layers) == 4
-
-
 @pytest.mark.parametrize('kind', [{}, DINOV2], ids=['plain', 'registers'])
 def test_without_class_token_there_is_no_readout(kind):
     """Registers then stand first, and the taps are still the patches."""
@@ -119,8 +100,10 @@ def test_without_class_token_there_is_no_readout(kind):
         assert feature.shape == (1, 24, 3, 5) and readout is None
 
 
-def test_registers_start_small_and_unequal():
-    (registers,) = create(**DINOV2).register_tokens.detach()
+def test_registers_start_small_and_unequal_and_no_block_is_built_after_the_last_tap():
+    model = create(**DINOV2)
+    assert len(model.layers) == 4
+    (registers,) = model.register_tokens.detach()
     assert 0 < registers.abs().max() < 1e-5
     assert len({tuple(register.tolist()) for register in registers}) == 4
 
@@ -133,18 +116,13 @@ def test_same_count_of_other_shape_is_interpolated_from_initial_weights():
     patches = square.pos_embed[:, 1:].reshape(1, 4, 4, 24).permute(0, 3, 1, 2)
     expected = F.interpolate(patches, (2, 8), mode='bilinear')
     torch.testing.assert_close(wide.pos_embed[:, 1:], expected.flatten(2).transpose(1, 2))
-
-
-def test_own_checkpoint_of_a_wide_grid_is_loaded_as_it_is():
-    saved, loaded = build(img_size=(32, 128)), create(img_size=(32, 128))
-    loaded.load_state_dict(saved.state_dict())
-    torch.testing.assert_close(loaded.pos_embed, saved.pos_embed, rtol=0, atol=0)
+    again = create(img_size=(32, 128))  # from its own checkpoint
+    again.load_state_dict(wide.state_dict())
+    torch.testing.assert_close(again.pos_embed, wide.pos_embed, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
-    ('kind', 'small', 'large'),
-    [({}, 32, 64), (DINOV2, 70, 98)],
-    ids=['bilinear', 'offset'],
+    ('kind', 'small', 'large'), [({}, 32, 64), (DINOV2, 70, 98)], ids=['bilinear', 'offset']
 )
 @torch.no_grad()
 def test_position_grid_of_a_file_is_interpolated_as_the_model_does(kind, small, large):
@@ -153,15 +131,12 @@ def test_position_grid_of_a_file_is_interpolated_as_the_model_does(kind, small, 
     tiny.draw_weights(saved, std=0.2)
     loaded.load_state_dict(saved.state_dict())
     image = torch.randn(1, 3, large, large)
-    assert_same_taps(loaded(image), saved(image), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(loaded(image), saved(image), rtol=1e-5, atol=1e-5)
 
 
-def test_position_grid_that_is_not_square_is_refused_by_another():
+def test_class_token_in_the_file_alone_is_dropped_and_a_grid_not_square_refused():
     with pytest.raises(InputError, match='10 patches'):
         build(img_size=64).load_state_dict(build(img_size=(32, 80)).state_dict())
-
-
-def test_class_token_in_the_file_alone_is_dropped():
     with_token, without = build(), build(with_cls_token=False)
     weights = with_token.state_dict()
     weights.pop('cls_token')
@@ -208,13 +183,12 @@ def test_gradient_checkpointing_gives_the_same_gradients(kind, monkeypatch):
         (loss + sum(readout.mean() for _, readout in taps if readout is not None)).backward()
         gradients.append([p.grad for p in model.parameters() if p.grad is not None])
     assert len(calls) == (4 if kind else 0)  # the stem's blocks, once each
-    for plain, recomputed in zip(*gradients, strict=True):
-        torch.testing.assert_close(plain, recomputed)
+    torch.testing.assert_close(*gradients)
 
 
 def test_stochastic_depth_drops_only_in_training():
     model, image = build(drop_path_rate=0.9), torch.randn(1, 3, 32, 32)
-    assert_same_taps(model.eval()(image), model(image))
+    torch.testing.assert_close(model.eval()(image), model(image))
     model.train()
     assert not torch.equal(model(image)[3][0], model(image)[3][0])
     rates = [layer.ffn.dropout_layer.drop_prob for layer in model.layers]
@@ -247,16 +221,13 @@ def test_layer_depth(kind, name, depth):
 def test_layer_decay_through_mmpretrain_constructor():
     init_default_scope('mmdpt')
     head = dict(type='DPTHead', num_classes=3, **tiny.HEAD)
-    backbone = dict(type='VisionTransformerDPT', arch=ARCH, img_size=64, out_indices=(1, 2, 3, 5))
-    wrapper = build_optim_wrapper(
-        EncoderDecoder(backbone=backbone, decode_head=head),
-        dict(
-            type='OptimWrapper',
-            optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.05),
-            constructor='mmpretrain.LearningRateDecayOptimWrapperConstructor',
-            paramwise_cfg=dict(layer_decay_rate=0.5),
-        ),
+    model = EncoderDecoder(dict(type='VisionTransformerDPT', **PLAIN), head)
+    settings = dict(
+        optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.05),
+        constructor='mmpretrain.LearningRateDecayOptimWrapperConstructor',
+        paramwise_cfg=dict(layer_decay_rate=0.5),
     )
+    wrapper = build_optim_wrapper(model, dict(type='OptimWrapper', **settings))
     rates = {group['param_name']: group['lr'] for group in wrapper.optimizer.param_groups}
     assert rates['decode_head.conv_seg.weight'] == 1
     assert rates['backbone.layers.5.ln1.weight'] == 0.5
