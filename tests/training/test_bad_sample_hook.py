@@ -15,12 +15,8 @@ A, B, C = (('a.png', 'label a.png holds [9]'), ('b.png', 'b.png is empty'), ('c.
 
 @pytest.fixture
 def runner(tmp_path):
-    return SimpleNamespace(
-        message_hub=MessageHub('bad samples'),
-        logger=logging.getLogger('bad samples'),
-        work_dir=str(tmp_path),
-        iter=0,
-    )
+    hub, logger = MessageHub('bad samples'), logging.getLogger('bad samples')
+    return SimpleNamespace(message_hub=hub, logger=logger, work_dir=str(tmp_path), iter=0)
 
 
 def batch(*skipped):
@@ -63,11 +59,6 @@ def test_the_file_has_what_the_log_leaves_out(runner, tmp_path, caplog):
     assert listed(runner, tmp_path) == [f'1 x {number:02d}.png is empty' for number in range(25)]
 
 
-def test_no_bad_sample_no_list(runner, tmp_path, caplog):
-    started(runner, batch(), None).after_train(runner)
-    assert not caplog.records and not list(tmp_path.iterdir())
-
-
 def test_resumed_run_goes_on_with_the_list_of_its_checkpoint(runner, tmp_path, caplog):
     started(runner, batch(A), batch(A))
     saved = runner.message_hub.state_dict()
@@ -81,20 +72,20 @@ def test_resumed_run_goes_on_with_the_list_of_its_checkpoint(runner, tmp_path, c
     assert listed(runner, tmp_path) == ['3 x label a.png holds [9]', '1 x c.png: odd']
 
 
-def test_run_that_starts_anew_does_not(runner, tmp_path):
+def test_run_that_starts_anew_does_not_and_none_is_no_list(runner, tmp_path, caplog):
     runner.message_hub.update_info(BAD_SAMPLES, {'a.png': [7, 'old']})
+    started(runner, batch(), None).after_train(runner)
+    assert not caplog.records and not list(tmp_path.iterdir())
     started(runner, batch(B)).after_train(runner)
     assert listed(runner, tmp_path) == ['1 x b.png is empty']
 
 
 def test_every_rank_knows_the_samples_of_all(runner, tmp_path, monkeypatch):
     """Two ranks, exchanged at a validation and at the end."""
-    ranks: list[BadSampleHook] = []
-    found: list[dict] = []
+    found = []
     monkeypatch.setattr(module, 'get_world_size', lambda: 2)
     monkeypatch.setattr(module, 'all_gather_object', lambda _: found)
-    for batches in ([batch(A)], [batch(A, B)]):
-        ranks.append(started(runner, *batches))
+    ranks = [started(runner, batch(A)), started(runner, batch(A, B))]
 
     def exchange(step):
         found[:] = [rank.new for rank in ranks]

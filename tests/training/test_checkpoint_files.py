@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -46,16 +47,9 @@ def limited_file_size(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_what_is_written_is_read_back_and_alone_in_its_folder(tmp_path):
-    write_checkpoint(CHECKPOINT, tmp_path / 'iter_2.pth')
-    assert os.listdir(tmp_path) == ['iter_2.pth']
-    assert damage(tmp_path / 'iter_2.pth') is None
-    loaded = torch.load(tmp_path / 'iter_2.pth', weights_only=True)
-    torch.testing.assert_close(loaded, CHECKPOINT, rtol=0, atol=0)
-
-
 def test_file_is_on_the_disk_before_it_takes_its_name_and_the_name_after(tmp_path, monkeypatch):
-    steps = []
+    """What is written is read back, and alone in its folder."""
+    path, steps = tmp_path / 'iter_2.pth', []
     fsync, replace = os.fsync, os.replace
 
     def noted_fsync(descriptor):
@@ -69,11 +63,13 @@ def test_file_is_on_the_disk_before_it_takes_its_name_and_the_name_after(tmp_pat
 
     monkeypatch.setattr(os, 'fsync', noted_fsync)
     monkeypatch.setattr(os, 'replace', noted_replace)
-    write_checkpoint(CHECKPOINT, tmp_path / 'iter_2.pth')
+    write_checkpoint(CHECKPOINT, path)
     (first, unfinished, size), rename, (last, folder, _) = steps
     assert (first, rename, last) == ('fsync', ('rename', unfinished, 'iter_2.pth'), 'fsync')
-    assert size == (tmp_path / 'iter_2.pth').stat().st_size
-    assert folder == tmp_path.name
+    assert size == path.stat().st_size and folder == tmp_path.name
+    assert os.listdir(tmp_path) == ['iter_2.pth'] and damage(path) is None
+    loaded = torch.load(path, weights_only=True)
+    torch.testing.assert_close(loaded, CHECKPOINT, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('limit', [0, 64, 700])
@@ -89,10 +85,7 @@ def test_full_disk_is_named_and_leaves_the_older_file(tmp_path, limit):
 
 
 def test_other_errors_of_torch_pass_unchanged(tmp_path, monkeypatch):
-    def fail(*args):
-        raise RuntimeError('of torch')
-
-    monkeypatch.setattr(torch, 'save', fail)
+    monkeypatch.setattr(torch, 'save', Mock(side_effect=RuntimeError('of torch')))
     with pytest.raises(RuntimeError, match='of torch'):
         write_checkpoint(CHECKPOINT, tmp_path / 'iter_2.pth')
     assert os.listdir(tmp_path) == []

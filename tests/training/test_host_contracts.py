@@ -27,6 +27,7 @@ from mmdpt.training import IterBasedTrainLoop, Runner
 from mmdpt.training.launch import build_runner
 from mmdpt.training.train_loop import EpochBasedTrainLoop
 
+FOUR, TWO, THREE = (dict(by_epoch=False, max_iters=number) for number in (4, 2, 3))
 RUNNERS = dict(mmengine=MMEngineRunner, mmdpt=Runner)
 SEEN = []
 """The batches that the model got."""
@@ -72,11 +73,9 @@ class Line(BaseModel):
         if not hasattr(optim_wrapper, 'items'):
             return super().train_step(data, optim_wrapper)
         loss = self(**self.data_preprocessor(data), mode='loss')['loss']
-        for wrapper in optim_wrapper.values():
-            wrapper.zero_grad()
+        optim_wrapper['layer'].zero_grad()
         loss.backward()
-        for wrapper in optim_wrapper.values():
-            wrapper.step()
+        optim_wrapper['layer'].step()
         return dict(loss=loss)
 
 
@@ -107,10 +106,8 @@ def build(request, tmp_path, forget_runs):
             model=dict(type=Line),
             train_dataloader=loader(),
             optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1)),
-            train_cfg=dict(by_epoch=False, max_iters=4),
-            default_hooks=dict(
-                checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2),
-            ),
+            train_cfg=FOUR,
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2)),
             log_processor=dict(by_epoch=False),
             log_level='ERROR',
             randomness=dict(seed=0),
@@ -138,15 +135,10 @@ def test_load_from_and_resume_say_where_a_training_begins(build, given, resume, 
     if given:
         saved = torch.load(path, weights_only=False)['state_dict']
         assert weight(runner) == saved['layer.weight'].item()
-
-
-def test_what_was_resumed_by_hand_is_not_replaced_by_load_from(build):
-    trained = build()
-    trained.train()
-    runner = build(load_from=f'{trained.work_dir}/iter_2.pth')
-    runner.resume(f'{trained.work_dir}/iter_4.pth')
-    runner.train()  # there is no iteration left
-    assert weight(runner) == weight(trained)
+        by_hand = build(load_from=path)
+        by_hand.resume(f'{trained.work_dir}/iter_4.pth')
+        by_hand.train()  # there is no iteration left
+        assert weight(by_hand) == weight(trained)  # it is not replaced by load_from
 
 
 def test_the_loader_and_its_data_set_stay_the_users(build):
@@ -170,11 +162,6 @@ def test_a_hook_switches_the_pipeline_of_an_iteration_based_training(build):
     assert SEEN == [[0, 1], [2, 3], [40, 50], [60, 70]]
 
 
-def test_a_loop_of_a_user_draws_batches_before_it_runs(build):
-    loop = build().train_loop
-    assert [next(loop.dataloader_iterator)['inputs'][0].item() for _ in range(3)] == [0, 2, 4]
-
-
 @pytest.mark.parametrize('kind', [Stream, lambda: list(Stream())])
 def test_a_stream_or_a_list_trains_and_is_resumed(build, kind):
     def start(**changes):
@@ -182,8 +169,8 @@ def test_a_stream_or_a_list_trains_and_is_resumed(build, kind):
         runner._train_dataloader = DataLoader(kind(), batch_size=5)
         runner.train()
 
-    start(train_cfg=dict(by_epoch=False, max_iters=2))
-    start(train_cfg=dict(by_epoch=False, max_iters=3), resume=True)
+    start(train_cfg=TWO)
+    start(train_cfg=THREE, resume=True)
     assert SEEN == [[0, 1, 2, 3, 4]]
 
 
@@ -214,7 +201,9 @@ def test_what_a_hook_saves_comes_back(build, resume):
     assert runner.message_hub.runtime_info.get('names') == ({'a', 'b'} if resume else None)
 
 
-def test_validating_builds_no_training_data(build):
+def test_validating_builds_no_training_data_and_a_loop_draws_before_it_runs(build):
+    loop = build().train_loop
+    assert [next(loop.dataloader_iterator)['inputs'][0].item() for _ in range(3)] == [0, 2, 4]
     validation = dict(
         val_dataloader=loader(sampler=dict(type='DefaultSampler', shuffle=False)),
         val_cfg=dict(),
@@ -229,19 +218,16 @@ def test_validating_builds_no_training_data(build):
 def test_several_optimisers_without_schedules_are_resumed(build):
     def start(**changes):
         runner = build(**changes)
-        parts = dict(layer=runner.model.layer, other=runner.model.other)
-        runner.optim_wrapper = OptimWrapperDict(
-            **{
-                name: OptimWrapper(torch.optim.SGD(part.parameters(), 0.1, momentum=0.9))
-                for name, part in parts.items()
-            }
+        layer, other = (
+            OptimWrapper(torch.optim.SGD(part.parameters(), 0.1, momentum=0.9))
+            for part in (runner.model.layer, runner.model.other)
         )
+        runner.optim_wrapper = OptimWrapperDict(layer=layer, other=other)
         runner.train()
         return weight(runner)
 
     whole = start()
-    half = dict(by_epoch=False, max_iters=2)
-    start(folder='half', train_cfg=half)
+    start(folder='half', train_cfg=TWO)
     assert start(folder='half', resume=True) == whole
 
 
@@ -256,7 +242,7 @@ def test_the_file_says_which_checkpoints_are_kept(build):
 
 @pytest.mark.parametrize('reader', RUNNERS)
 def test_either_runner_resumes_the_others_checkpoint(build, reader):
-    trained = build(train_cfg=dict(by_epoch=False, max_iters=2))
+    trained = build(train_cfg=TWO)
     trained.train()
     runner = build(by=reader, resume=True)
     runner.train()

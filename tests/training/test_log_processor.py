@@ -16,13 +16,17 @@ from mmdpt.training.log_processor import LogProcessor
 WINDOW, INTERVAL, ITERATIONS, VALIDATION = 4, 5, 23, 7
 
 
-def logged(kind, custom_cfg=None):
-    """Log 23 iterations and two validations of seven; give what was logged, and the histories."""
-    hub = MessageHub(f'{kind.__module__}-{len(custom_cfg or ())}')
-    runner = SimpleNamespace(
+def runner_with(hub):
+    return SimpleNamespace(
         message_hub=hub, iter=0, max_iters=ITERATIONS, model=None, _train_loop=None,
         val_loop=SimpleNamespace(dataloader=range(VALIDATION)),
     )  # fmt: skip
+
+
+def logged(kind, custom_cfg=None):
+    """Log 23 iterations and two validations of seven; give what was logged, and the histories."""
+    hub = MessageHub(f'{kind.__module__}-{len(custom_cfg or ())}')
+    runner = runner_with(hub)
     processor = kind(window_size=WINDOW, by_epoch=False, custom_cfg=custom_cfg)
     lines = []
     for runner.iter in range(ITERATIONS):
@@ -56,26 +60,20 @@ def test_the_log_is_the_same_and_histories_are_as_long_as_it_looks_back(custom_c
 
 def test_values_of_each_class_go_to_the_json_file_alone():
     hub = MessageHub('classes')
-    runner = SimpleNamespace(
-        message_hub=hub, iter=0, _train_loop=None,
-        val_loop=SimpleNamespace(dataloader=range(VALIDATION)),
-    )  # fmt: skip
     hub.update_scalar('val/mIoU', 50.0)
     hub.update_info('val/IoU', dict(sky=40.0, car=60.0))
-    tag, line = LogProcessor(by_epoch=False).get_log_after_epoch(runner, VALIDATION, 'val')
+    processor = LogProcessor(by_epoch=False)
+    tag, line = processor.get_log_after_epoch(runner_with(hub), VALIDATION, 'val')
     assert tag == {'mIoU': 50.0, 'IoU/sky': 40.0, 'IoU/car': 60.0}
     assert line.split() == ['Iter(val)', '[7/7]', 'mIoU:', '50.0000']
 
 
-@pytest.fixture
-def told(monkeypatch):
-    """The lines of the log."""
-    lines = []
-    monkeypatch.setattr(log_files, 'print_log', lambda line, *args, **kwargs: lines.append(line))
-    return lines
-
-
-def test_scalars_of_a_vanished_folder_are_lost_and_come_again(tmp_path, told):
+def test_scalars_of_a_vanished_folder_are_lost_and_come_again(tmp_path, monkeypatch):
+    """Other errors pass."""
+    told = []
+    monkeypatch.setattr(log_files, 'print_log', lambda line, *args, **kwargs: told.append(line))
+    with pytest.raises(TypeError):
+        LocalVisBackend(str(tmp_path)).add_scalars(dict(loss=object()), step=1)
     backend = LocalVisBackend(str(tmp_path / 'vis'))
     backend.add_scalars(dict(loss=1.0), step=1)
     shutil.rmtree(tmp_path / 'vis')
@@ -89,12 +87,6 @@ def test_scalars_of_a_vanished_folder_are_lost_and_come_again(tmp_path, told):
     backend.add_scalars(dict(loss=4.0), step=4)
     lines = (tmp_path / 'vis' / 'scalars.json').read_text().splitlines()
     assert [json.loads(line) for line in lines] == [dict(loss=4.0, step=4)]
-
-
-def test_other_errors_pass(tmp_path, told):
-    with pytest.raises(TypeError):
-        LocalVisBackend(str(tmp_path)).add_scalars(dict(loss=object()), step=1)
-    assert told == []
 
 
 def test_a_log_file_on_a_full_disk_is_told_in_one_line(tmp_path, capsys):

@@ -19,23 +19,18 @@ from mmdpt.training.nonfinite.optim_wrapper import OptimWrapper
 NAN = float('nan')
 
 
-class Log(list):
-    """A logger that keeps what it is told."""
-
-    def warning(self, text):
-        self.append(text)
-
-
-def runner_in(work_dir, iteration=6):
+@pytest.fixture
+def runner(tmp_path):
     """A runner whose model is one BatchNorm, at the seventh iteration."""
-    model = nn.BatchNorm1d(2)
+    model, warnings = nn.BatchNorm1d(2), []
     return SimpleNamespace(
-        work_dir=str(work_dir),
+        work_dir=str(tmp_path),
         model=model,
         optim_wrapper=OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1)),
-        iter=iteration,
-        logger=Log(),
-        message_hub=MessageHub(f'nonfinite-{work_dir}'),
+        iter=6,
+        logger=SimpleNamespace(warning=warnings.append),
+        warnings=warnings,
+        message_hub=MessageHub(f'nonfinite-{tmp_path}'),
     )
 
 
@@ -63,11 +58,10 @@ def start(runner, skip_up_to=0):
     return hook
 
 
-def test_error_names_all_there_is_to_know_and_keeps_the_batch_as_plain_tensors(tmp_path):
-    runner = runner_in(tmp_path)
+def test_error_names_all_there_is_to_know_and_keeps_the_batch_as_plain_tensors(runner, tmp_path):
     hook = start(runner)
     assert step(runner, hook, 1.0).keys() == {'loss', 'acc_seg'}
-    assert not runner.logger and not list(tmp_path.iterdir())
+    assert not runner.warnings and not list(tmp_path.iterdir())
     with pytest.raises(InputError) as error:
         step(runner, hook, NAN)
     path = tmp_path / 'nonfinite' / 'iter_7_rank_0.pth'
@@ -85,8 +79,7 @@ def test_error_names_all_there_is_to_know_and_keeps_the_batch_as_plain_tensors(t
     assert torch.equal(sample['gt_sem_seg']['data'], torch.full((1, 2, 3), 4))
 
 
-def test_gradient_is_named_where_the_loss_is_finite(tmp_path):
-    runner = runner_in(tmp_path)
+def test_gradient_is_named_where_the_loss_is_finite(runner):
     hook = start(runner)
     loss = (0 * runner.model.weight).sqrt().sum()
     runner.optim_wrapper.update_params(loss)
@@ -94,16 +87,14 @@ def test_gradient_is_named_where_the_loss_is_finite(tmp_path):
         hook.after_train_iter(runner, 6, batch(), dict(loss=loss))
 
 
-def test_batch_that_cannot_be_kept_is_reported_all_the_same(tmp_path):
+def test_batch_that_cannot_be_kept_is_reported_all_the_same(runner, tmp_path):
     (tmp_path / 'nonfinite').write_text('a file where the folder should be')
-    runner = runner_in(tmp_path)
     with pytest.raises(InputError, match=r'files some/a.jpg; the batch is lost: cannot write'):
         step(runner, start(runner), NAN)
 
 
-def test_skipping_puts_buffers_back_and_keeps_the_log_clean(tmp_path):
+def test_skipping_puts_buffers_back_and_keeps_the_log_clean(runner, tmp_path):
     """Momentum 0.1, batch means 2 and 5, variances (unbiased) 2 and 18, from 0 and 1."""
-    runner = runner_in(tmp_path)
     hook = start(runner, skip_up_to=1)
     step(runner, hook, 1.0)
     weight = runner.model.weight.detach().clone()
@@ -112,25 +103,25 @@ def test_skipping_puts_buffers_back_and_keeps_the_log_clean(tmp_path):
     torch.testing.assert_close(runner.model.running_var, torch.tensor([1.1, 2.7]))
     assert runner.model.num_batches_tracked == 1
     assert torch.equal(runner.model.weight, weight)
-    assert len(runner.logger) == 1 and runner.logger[0].endswith('Left out, 1 of at most 1')
+    assert len(runner.warnings) == 1 and runner.warnings[0].endswith('Left out, 1 of at most 1')
     assert (tmp_path / 'nonfinite' / 'iter_7_rank_0.pth').is_file()
 
 
-def test_training_stops_after_as_many_as_were_allowed_the_checkpoint_s_included(tmp_path):
-    runner = runner_in(tmp_path)
+def test_training_stops_after_as_many_as_were_allowed_the_checkpoint_s_included(runner):
     runner.message_hub.update_info(LEFT_OUT, 1)  # as the checkpoint of a resumed training says
     hook = start(runner, skip_up_to=2)
     step(runner, hook, NAN)
     hook.after_train(runner)
-    assert runner.logger[-1].startswith('2 batches without a finite loss or gradient')
+    assert runner.warnings[-1].startswith('2 batches without a finite loss or gradient')
     with pytest.raises(InputError, match='the training stops after 2 left out'):
         step(runner, hook, NAN)
 
 
-def test_rank_with_a_finite_loss_reports_the_others_and_keeps_no_batch(tmp_path, monkeypatch):
+def test_rank_with_a_finite_loss_reports_the_others_and_keeps_no_batch(
+    runner, tmp_path, monkeypatch
+):
     other = 'Rank 1: loss nan; files some/b.jpg; the batch is elsewhere.'
     monkeypatch.setattr(nonfinite_hook, 'all_gather_object', lambda mine: [mine, other])
-    runner = runner_in(tmp_path)
     hook = start(runner)
     runner.optim_wrapper.agreement.nonfinite = True  # as the all-reduce says
     with pytest.raises(InputError) as error:
@@ -139,14 +130,10 @@ def test_rank_with_a_finite_loss_reports_the_others_and_keeps_no_batch(tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-def test_negative_number_is_refused():
+def test_other_wrapper_is_named_and_a_negative_number_refused(runner):
     with pytest.raises(InputError, match='skip_up_to must be 0 or more, got -1'):
         NonFiniteHook(-1)
-
-
-def test_other_wrapper_is_named(tmp_path):
-    runner = runner_in(tmp_path)
     runner.optim_wrapper = Other(torch.optim.SGD(runner.model.parameters(), lr=0.1))
     hook = start(runner)
-    assert runner.logger[0].startswith('OptimWrapper updates the weights whatever the loss is')
+    assert runner.warnings[0].startswith('OptimWrapper updates the weights whatever the loss is')
     step(runner, hook, 1.0)

@@ -11,83 +11,59 @@ from mmdpt.config.machine import TIMEOUT, timeout_of
 from mmdpt.errors import InputError
 from mmdpt.training.agreement import Agreement
 
-START = """
+NAN = float('nan')
+PROGRAM = """
 import gc
 from types import SimpleNamespace
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from mmdpt.training.process_group import end_process_group, start_process_group_without_cuda
-
-start_process_group_without_cuda('pytorch')
-rank = dist.get_rank()
-"""
-
-
-@pytest.fixture
-def printed_by_two(run_ranks, tmp_path):
-    """Run a program as two ranks; give what each printed."""
-    if torch.cuda.is_available():
-        pytest.skip('with CUDA MMEngine starts the process group')
-
-    def run(program):
-        path = tmp_path / 'program.py'
-        path.write_text(START + program)
-        done = run_ranks(2, path)
-        assert [rank.returncode for rank in done] == [0, 0], done
-        return [rank.stdout for rank in done]
-
-    return run
-
-
-@pytest.mark.distributed
-def test_validation_has_the_buffers_that_rank_0_saves(printed_by_two):
-    printed = printed_by_two("""
 from mmdpt.training.same_buffers_hook import SameBuffersHook
-model = DistributedDataParallel(torch.nn.BatchNorm1d(1, momentum=0.5))
-model(torch.tensor([[2.0 * rank], [4.0 * rank]]))
-before = model.module.running_mean.item(), model.module.num_batches_tracked.item()
-SameBuffersHook().before_val_epoch(SimpleNamespace(model=model))
-print(before, model.module.running_mean.item(), model.module.weight.item())
-end_process_group()
-""")
-    # rank 1 saw a mean of 3, of which the momentum takes half
-    assert printed == ['(0.0, 1) 0.0 1.0\n', '(1.5, 1) 0.0 1.0\n']
 
-
-@pytest.mark.distributed
-def test_no_distributed_model_outlives_the_process_group(printed_by_two):
-    """One that does can abort the process while the interpreter shuts down."""
-    printed = printed_by_two("""
 def living():
     return sum(isinstance(o, DistributedDataParallel) for o in gc.get_objects())
 
 gc.disable()
-model = DistributedDataParallel(torch.nn.Linear(1, 1))
+start_process_group_without_cuda('pytorch')
+rank = dist.get_rank()
+model = DistributedDataParallel(torch.nn.BatchNorm1d(1, momentum=0.5))
 model.itself = [model]
-model(torch.ones(1, 1)).sum().backward()
+model(torch.tensor([[2.0 * rank], [4.0 * rank]])).sum().backward()
+norm = model.module
+before = norm.running_mean.item(), norm.num_batches_tracked.item()
+SameBuffersHook().before_val_epoch(SimpleNamespace(model=model))
+print(before, norm.running_mean.item(), norm.weight.item())
 del model
 before = living(), dist.is_initialized()
 end_process_group()
 print(*before, living(), dist.is_initialized())
-""")
-    assert printed == ['1 True 0 False\n'] * 2
+"""
 
 
-def test_the_timeout_is_the_config_s_or_nccl_s():
+@pytest.mark.distributed
+@pytest.mark.skipif(torch.cuda.is_available(), reason='MMEngine starts the process group')
+def test_validation_has_the_buffers_that_rank_0_saves_and_no_model_outlives_the_group(
+    run_ranks, tmp_path
+):
+    """One that does can abort the process while the interpreter shuts down."""
+    (tmp_path / 'program.py').write_text(PROGRAM)
+    done = run_ranks(2, tmp_path / 'program.py')
+    assert [rank.returncode for rank in done] == [0, 0], done
+    # rank 1 saw a mean of 3, of which the momentum takes half
+    buffers = ['(0.0, 1) 0.0 1.0\n', '(1.5, 1) 0.0 1.0\n']
+    assert [rank.stdout for rank in done] == [f'{line}1 True 0 False\n' for line in buffers]
+
+
+@pytest.mark.parametrize('wrong', [0, -1, '600', None, NAN])
+def test_the_timeout_is_the_config_s_or_nccl_s_and_a_wrong_one_an_error(wrong):
     assert timeout_of({}) == timeout_of(dict(env_cfg=dict(dist_cfg=dict(backend='x')))) == TIMEOUT
     assert timeout_of(dict(env_cfg=dict(dist_cfg=dict(timeout=30)))) == 30
-
-
-@pytest.mark.parametrize('wrong', [0, -1, '600', None, float('nan')])
-def test_a_timeout_that_is_none_is_an_error(wrong):
-    with pytest.raises(
-        InputError, match=re.escape(f'timeout must be seconds above 0, got {wrong!r}')
-    ):
+    message = re.escape(f'timeout must be seconds above 0, got {wrong!r}')
+    with pytest.raises(InputError, match=message):
         timeout_of(dict(env_cfg=dict(dist_cfg=dict(timeout=wrong))))
 
 
-NAN = float('nan')
 ROUNDS = ((1.0, 0), (NAN, 0), (2.0, 0), (float('inf'), 15), (3.0, 10))
 """Loss and signal of rank 1, one round each; rank 0's loss is 1 and it gets none."""
 

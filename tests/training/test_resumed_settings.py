@@ -2,21 +2,8 @@
 
 import pytest
 import torch
-from mmengine.optim import (
-    ConstantLR,
-    CosineAnnealingLR,
-    ExponentialLR,
-    LinearLR,
-    LinearMomentum,
-    MultiStepLR,
-    OneCycleLR,
-    OptimWrapper,
-    OptimWrapperDict,
-    PolyLR,
-    ReduceOnPlateauLR,
-    StepLR,
-)
-from mmengine.optim.scheduler import CosineRestartLR
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import PARAM_SCHEDULERS
 from torch import nn
 
 from mmdpt.training.resume.checkpoint_contents import to_plain
@@ -25,8 +12,8 @@ from mmdpt.training.resume.settings import restore_progress
 EPOCH, DONE, TOTAL = 2, 4, 9
 DONE_AT = dict(iter=DONE, epoch=DONE // EPOCH)
 POLY = [
-    (LinearLR, dict(start_factor=0.1, end=2, by_epoch=False)),
-    (PolyLR, dict(begin=2, end=DONE, by_epoch=False)),
+    ('LinearLR', dict(start_factor=0.1, end=2, by_epoch=False)),
+    ('PolyLR', dict(begin=2, end=DONE, by_epoch=False)),
 ]
 RESTART = dict(restart_weights=[1, 1], eta_min=0.1, by_epoch=False)
 
@@ -40,7 +27,9 @@ class Training:
         groups = [dict(params=[nn.Parameter(torch.ones(1))], **more) for more in ({}, dict(lr=0.1))]
         self.wrapper = OptimWrapper(optimizer(groups, **settings))
         self.wrapper.base_param_settings = dict(params=torch.zeros(()), **settings)
-        self.schedules = [kind(self.wrapper, **arguments) for kind, arguments in schedules]
+        self.schedules = [
+            PARAM_SCHEDULERS.get(kind)(self.wrapper, **settings) for kind, settings in schedules
+        ]
         self.iteration = 0
 
     def run(self, steps):
@@ -79,22 +68,23 @@ def after(schedules, **settings):
 @pytest.mark.parametrize(
     ('before', 'now', 'told'),
     [
-        (POLY, [POLY[0], (PolyLR, dict(begin=2, end=TOTAL, by_epoch=False))], '[1].end: 9'),
-        (POLY, [(PolyLR, dict(end=TOTAL, by_epoch=False))], 'number of param_scheduler: 1 of'),
+        (POLY, [POLY[0], ('PolyLR', dict(begin=2, end=TOTAL, by_epoch=False))], '[1].end: 9'),
+        (POLY, [('PolyLR', dict(end=TOTAL, by_epoch=False))], 'number of param_scheduler: 1 of'),
         (POLY, [], 'number of param_scheduler: 0 of'),
         ([], POLY, 'number of param_scheduler: 2 of'),
-        (POLY, [POLY[0], (CosineAnnealingLR, dict(T_max=TOTAL, by_epoch=False))], 'another kind'),
-        ([(OneCycleLR, dict(eta_max=0.5, total_steps=6, by_epoch=False))],
-         [(OneCycleLR, dict(eta_max=0.5, total_steps=10, by_epoch=False))], 'total_steps: 10'),
-        ([(CosineRestartLR, dict(periods=[4, 9], **RESTART))],
-         [(CosineRestartLR, dict(periods=[6, 9], **RESTART))], 'periods: [6, 9]'),
-        ([(LinearMomentum, dict(start_factor=0.1, end=4, by_epoch=False))],
-         [(LinearMomentum, dict(start_factor=0.1, end=8, by_epoch=False))], 'end: 8'),
-        ([(MultiStepLR, dict(milestones=[1])), POLY[0]],
-         [(MultiStepLR, dict(milestones=[3])), POLY[0]], 'milestones'),
-        ([(StepLR, dict(step_size=1))], [(StepLR, dict(step_size=3))], 'step_size: 3'),
-        ([(ExponentialLR, dict(gamma=0.5))], [(ExponentialLR, dict(gamma=0.9))], 'gamma: 0.9'),
-        ([(ConstantLR, dict(factor=0.5, end=3))], [(ConstantLR, dict(factor=0.5, end=4))], 'end'),
+        (POLY, [POLY[0], ('CosineAnnealingLR', dict(T_max=TOTAL, by_epoch=False))], 'another kind'),
+        ([('OneCycleLR', dict(eta_max=0.5, total_steps=6, by_epoch=False))],
+         [('OneCycleLR', dict(eta_max=0.5, total_steps=10, by_epoch=False))], 'total_steps: 10'),
+        ([('CosineRestartLR', dict(periods=[4, 9], **RESTART))],
+         [('CosineRestartLR', dict(periods=[6, 9], **RESTART))], 'periods: [6, 9]'),
+        ([('LinearMomentum', dict(start_factor=0.1, end=4, by_epoch=False))],
+         [('LinearMomentum', dict(start_factor=0.1, end=8, by_epoch=False))], 'end: 8'),
+        ([('MultiStepLR', dict(milestones=[1])), POLY[0]],
+         [('MultiStepLR', dict(milestones=[3])), POLY[0]], 'milestones'),
+        ([('StepLR', dict(step_size=1))], [('StepLR', dict(step_size=3))], 'step_size: 3'),
+        ([('ExponentialLR', dict(gamma=0.5))], [('ExponentialLR', dict(gamma=0.9))], 'gamma: 0.9'),
+        ([('ConstantLR', dict(factor=0.5, end=3))], [('ConstantLR', dict(factor=0.5, end=4))],
+         'end'),
     ],
 )  # fmt: skip
 def test_another_schedule_goes_on_as_if_it_had_been_from_the_start(before, now, told):
@@ -124,7 +114,7 @@ def test_other_settings_of_the_optimiser_hold_and_its_state_goes_on(setting, tol
 
 
 def test_the_same_settings_go_on_without_a_word_and_without_their_functions(tmp_path):
-    schedules = [(OneCycleLR, dict(eta_max=0.5, total_steps=10, by_epoch=False)), POLY[1]]
+    schedules = [('OneCycleLR', dict(eta_max=0.5, total_steps=10, by_epoch=False)), POLY[1]]
     torch.save(after(schedules), tmp_path / 'saved.pth')
     training = Training(schedules)
     assert training.resume(torch.load(tmp_path / 'saved.pth', weights_only=True)) == []
@@ -133,7 +123,7 @@ def test_the_same_settings_go_on_without_a_word_and_without_their_functions(tmp_
 
 def test_a_rate_that_follows_a_metric_stays_where_it_is():
     def schedules(patience):
-        return [(ReduceOnPlateauLR, dict(monitor='loss', patience=patience))]
+        return [('ReduceOnPlateauLR', dict(monitor='loss', patience=patience))]
 
     before = Training(schedules(0))
     for _ in range(3):

@@ -7,8 +7,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmdpt.training.agreement import Agreement
 from mmdpt.training.stopping import stop_signal_hook, stop_signals
@@ -43,20 +42,16 @@ def test_ranks_ask_one_another_after_every_eighth_batch_of_a_validation(monkeypa
     assert len(questions) == asked
 
 
-def test_the_same_signal_from_two_senders_is_one(caught, monkeypatch):
-    monkeypatch.setattr(stop_signals.os, 'kill', lambda *_: pytest.fail('the process would end'))
-    signal.raise_signal(signal.SIGTERM)
-    caught.clock[0] += 1.9
-    signal.raise_signal(signal.SIGTERM)
-    assert caught.agreement.stop_here == signal.SIGTERM
-
-
-def test_second_signal_ends_the_process_as_if_uncaught(caught, monkeypatch):
+def test_second_signal_ends_the_process_as_if_uncaught_if_it_is_no_other_senders(
+    caught, monkeypatch
+):
     ended = []
     monkeypatch.setattr(stop_signals.os, 'kill', lambda *what: ended.append(what))
     signal.raise_signal(signal.SIGUSR1)
-    assert caught.agreement.stop_here == signal.SIGUSR1
-    caught.clock[0] += 2.1
+    caught.clock[0] += 1.9
+    signal.raise_signal(signal.SIGUSR1)
+    assert (caught.agreement.stop_here, ended) == (signal.SIGUSR1, [])
+    caught.clock[0] += 0.2
     signal.raise_signal(signal.SIGTERM)
     assert ended == [(os.getpid(), signal.SIGTERM)]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -76,41 +71,30 @@ def test_released_signals_are_whose_they_were_and_other_threads_may_not_catch_th
     assert told == [False]
 
 
-class Numbers(Dataset):
-    def __len__(self):
-        return 1000
-
-    def __getitem__(self, index):
-        return torch.tensor(index)
+def fail_to_start(worker):
+    raise ValueError(f'initialised as {worker}')
 
 
-@pytest.fixture
-def batches():
-    """The iterator of a data loader with one worker, which has given its first batch."""
-    loader = DataLoader(Numbers(), num_workers=1)
+def iterator_of(**settings):
+    """The iterator of a data loader with one worker."""
+    loader = DataLoader(range(1000), num_workers=1, **settings)
     leave_signals_to_main_process(loader)
-    iterator = iter(loader)
-    assert next(iterator) == 0
-    return iterator
+    return iter(loader)
 
 
-def test_worker_outlives_the_signals_of_others_and_ends_at_the_word_of_its_own_process(batches):
+def test_worker_outlives_the_signals_of_others_and_ends_at_the_word_of_its_own_process():
+    batches = iterator_of()
+    assert next(batches) == 0
     worker = batches._workers[0]
     for name in ('TERM', 'USR1'):
         subprocess.run(['kill', '-s', name, str(worker.pid)], check=True)
     assert [int(next(batches)) for _ in range(20)] == list(range(1, 21))
     assert worker.is_alive()
-    batches._workers[0].terminate()
-    batches._workers[0].join(60)
-    assert batches._workers[0].exitcode == 0
+    worker.terminate()
+    worker.join(60)
+    assert worker.exitcode == 0
 
 
 def test_worker_is_still_initialised():
-    loader = DataLoader(Numbers(), num_workers=1, worker_init_fn=fail_to_start)
-    leave_signals_to_main_process(loader)
     with pytest.raises(ValueError, match='initialised as 0'):
-        next(iter(loader))
-
-
-def fail_to_start(worker):
-    raise ValueError(f'initialised as {worker}')
+        next(iterator_of(worker_init_fn=fail_to_start))

@@ -18,36 +18,26 @@ from mmdpt.training.test_outputs.comparison_hook import _comparison
 from mmdpt.training.test_outputs.output_names import OutputNames
 
 
-class Images:
-    def __init__(self, *paths):
-        self.paths = paths
-
-    def __len__(self):
-        return len(self.paths)
-
+class Images(tuple):
     def get_data_info(self, index):
-        return {'img_path': self.paths[index]}
+        return {'img_path': self[index]}
 
 
 @pytest.mark.parametrize(
     ('paths', 'names'),
     [
         (('data/test/a.jpg', 'data/test/b.jpg'), ('a.png', 'b.png')),
-        (
-            ('k/drive1/data/1.png', 'k/drive2/data/1.png'),
-            ('drive1/data/1.png', 'drive2/data/1.png'),
-        ),
+        (('k/drive1/c/1.png', 'k/drive2/c/1.png'), ('drive1/c/1.png', 'drive2/c/1.png')),
         (('only.jpg',), ('only.png',)),
         (('d/i.jpg', 'd/i.png', 'd/j.jpg'), ('i.jpg.png', 'i.png.png', 'j.jpg.png')),
         (('d/a.b.jpg', 'd/a.c.jpg'), ('a.b.png', 'a.c.png')),
     ],
 )
 def test_named_below_the_folder_that_all_share(tmp_path, paths, names):
-    outputs = OutputNames(tmp_path, Images(*paths))
+    outputs = OutputNames(tmp_path, Images(paths))
     for path, name in zip(paths, names, strict=True):
         output = outputs.path(path, '.png')
-        assert output == tmp_path / name
-        assert output.parent.is_dir()
+        assert output == tmp_path / name and output.parent.is_dir()
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -58,9 +48,8 @@ def test_no_other_factor_has_a_smaller_error(seed):
     def abs_rel(factor):
         return np.mean([np.abs(factor / ratio - 1).mean() for ratio in ratios])
 
-    found = least_abs_rel_factor(ratios)
-    candidates = np.geomspace(0.2, 5, 4001)
-    assert abs_rel(found) <= min(map(abs_rel, candidates))
+    found = abs_rel(least_abs_rel_factor(ratios))
+    assert found <= min(map(abs_rel, np.geomspace(0.2, 5, 4001)))
 
 
 def test_depth_is_black_where_the_predicted_labels_say_sky(tmp_path):

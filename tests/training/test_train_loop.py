@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,15 +21,19 @@ from mmdpt.training import Runner
 from mmdpt.training.bad_sample_hook import BadSampleHook
 from mmdpt.training.train_loop import DRAWS
 
-BATCH = 2
+BATCH, SAMPLER = 2, dict(type='InfiniteSampler', shuffle=True)
 SEEN = []
 """Of each iteration: paths, augmented inputs, numbers that the model drew."""
+
+
+def draw():
+    return [random.random(), np.random.random(), torch.rand(()).item()]
 
 
 def augment(info):
     if info['bad']:
         raise InputError(f'cannot read image {info["img_path"]}: it is empty')
-    numbers = [random.random(), np.random.random(), torch.rand(()).item()]
+    numbers = draw()
     sample = BaseDataElement(metainfo=dict(img_path=info['img_path']))
     return dict(inputs=torch.tensor(numbers), data_samples=sample)
 
@@ -59,43 +64,38 @@ class NoisyModel(BaseModel):
         self.layer = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1))
 
     def forward(self, inputs, data_samples, mode):
-        noise = [random.random(), np.random.random(), torch.rand(()).item()]
+        noise = draw()
         SEEN.append(([s.img_path for s in data_samples], torch.stack(inputs).tolist(), noise))
         return dict(loss=(self.layer(torch.stack(inputs)) - sum(noise)).square().mean())
 
 
-def train(work_dir, resume=False, seed=0, loader=(), dataset=(), train_cfg=(), randomness=()):
+def train(
+    work_dir, resume=False, seed=0, loader=(), dataset=(), train_cfg=(), randomness=(), epochs=None
+):
     """Train six iterations, saving one checkpoint an iteration; give the runner."""
     SEEN.clear()
     cfg = dict(
         default_scope='mmdpt',
         work_dir=str(work_dir),
         model=dict(type='NoisyModel'),
-        train_dataloader={
-            **dict(
-                batch_size=BATCH,
-                num_workers=0,
-                sampler=dict(type='InfiniteSampler', shuffle=True),
-                dataset={**dict(type='NoisyFiles'), **dict(dataset)},
-            ),
-            **dict(loader),
-        },
+        train_dataloader=dict(
+            dataset=dict(type='NoisyFiles', **dict(dataset)),
+            **dict(batch_size=BATCH, num_workers=0, sampler=SAMPLER) | dict(loader),
+        ),
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
-        train_cfg=train_cfg
-        if 'max_epochs' in train_cfg
-        else {**dict(type='IterBasedTrainLoop', max_iters=6), **dict(train_cfg)},
+        train_cfg=epochs or dict(type='IterBasedTrainLoop', max_iters=6, **dict(train_cfg)),
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=100),
             checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1),
         ),
         log_processor=dict(by_epoch=False),
         log_level='ERROR',
-        randomness={**dict(seed=seed), **dict(randomness)},
+        randomness=dict(seed=seed, **dict(randomness)),
         resume=resume,
     )
     runner = Runner.from_cfg(Config(cfg))
     runner.train()
-    if 'max_epochs' not in train_cfg:  # workers that a garbage collection ends take 5 s each
+    if not epochs:  # workers that a garbage collection ends take 5 s each
         runner.train_loop.dataloader_iterator.close()
         runner.train_dataloader._iterator = None
     return runner
@@ -114,21 +114,21 @@ def weights(runner):
     return {key: value.clone() for key, value in runner.model.state_dict().items()}
 
 
-def assert_equal(first, second):
-    for key, value in first.items():
-        torch.testing.assert_close(second[key], value, rtol=0, atol=0)
+assert_equal = partial(torch.testing.assert_close, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('sampler', ['InfiniteSampler', 'DefaultSampler'])
 def test_epochs_need_a_sampler_with_an_end(tmp_path, sampler):
-    loader = dict(sampler=dict(type=sampler, shuffle=True))
-    epochs = dict(type='EpochBasedTrainLoop', max_epochs=3)
+    settings = dict(
+        loader=dict(sampler=dict(type=sampler, shuffle=True)),
+        epochs=dict(type='EpochBasedTrainLoop', max_epochs=3),
+    )
     if sampler == 'InfiniteSampler':
         needed = -(-3 * len(NoisyFiles()) // BATCH)
         with pytest.raises(InputError, match=rf'never ends one: write .*max_iters={needed}\)'):
-            train(tmp_path, loader=loader, train_cfg=epochs)
+            train(tmp_path, **settings)
     else:
-        assert train(tmp_path, loader=loader, train_cfg=epochs).epoch == 3
+        assert train(tmp_path, **settings).epoch == 3
 
 
 class Pairs:
@@ -150,7 +150,7 @@ class Pairs:
 @pytest.mark.parametrize(
     'kwargs',
     [
-        dict(loader=dict(sampler=dict(type='InfiniteSampler', shuffle=True))),
+        dict(),
         dict(loader=dict(sampler=dict(type='DefaultSampler', shuffle=True))),
         dict(loader=dict(batch_sampler=dict(type=Pairs))),
         dict(seed=None),  # another process begins with another seed
@@ -178,17 +178,6 @@ def test_number_of_workers_changes_nothing(tmp_path):
     assert seen[3:] == SEEN
 
 
-def test_resuming_reads_no_sample_twice(tmp_path, monkeypatch):
-    train(tmp_path / 'whole')
-    read = []
-    prepare = NoisyFiles.prepare_data
-    monkeypatch.setattr(
-        NoisyFiles, 'prepare_data', lambda self, i: (read.append(i), prepare(self, i))[1]
-    )
-    resume(tmp_path / 'whole', tmp_path / 'resumed', 5)
-    assert len(read) == BATCH
-
-
 def test_seed_of_the_sampler_in_the_config_stays(tmp_path):
     sampler = dict(type='InfiniteSampler', shuffle=True, seed=77)
     paths = []
@@ -198,28 +187,32 @@ def test_seed_of_the_sampler_in_the_config_stays(tmp_path):
     assert paths[0] == paths[1]
 
 
-def test_another_batch_size_goes_on_with_the_next_sample(tmp_path):
+def test_another_batch_size_goes_on_with_the_next_sample_and_reads_none_twice(
+    tmp_path, monkeypatch
+):
     train(tmp_path / 'whole')
     order = [path for paths, *_ in SEEN for path in paths]
+    read, prepare = [], NoisyFiles.prepare_data
+    monkeypatch.setattr(
+        NoisyFiles, 'prepare_data', lambda self, i: (read.append(i), prepare(self, i))[1]
+    )
     resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', 3, loader=dict(batch_size=1))
     assert [paths for paths, *_ in SEEN] == [[path] for path in order[6:9]]
+    assert len(read) == 3
     assert resumed.message_hub.get_info(DRAWS) == 9
 
 
-def test_iterators_of_loaders_draw_nothing_from_the_main_process():
-    sampler = dict(type='DefaultSampler', shuffle=False)
+def test_iterators_of_loaders_draw_nothing_and_seeds_of_samplers_are_those_of_all_ranks(
+    monkeypatch,
+):
+    sampler = dict(type='DefaultSampler', shuffle=True)
     cfg = dict(batch_size=1, dataset=dict(type='NoisyFiles'), sampler=sampler)
     loader = Runner.build_dataloader(cfg, seed=3)
     before = torch.random.get_rng_state()
     iter(loader)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert Runner.build_dataloader(loader, seed=3) is loader
-
-
-def test_seed_of_a_sampler_is_the_same_on_ranks_whose_seeds_differ(monkeypatch):
     monkeypatch.setattr('mmdpt.training.runner.get_rank', lambda: 2)
-    sampler = dict(type='DefaultSampler', shuffle=True)
-    cfg = dict(batch_size=1, dataset=dict(type='NoisyFiles'), sampler=sampler)
     assert Runner.build_dataloader(cfg, seed=7 + 2, diff_rank_seed=True).sampler.seed == 7
 
 
@@ -231,18 +224,12 @@ def test_bad_samples_are_skipped_alike_with_any_workers_and_resumed(tmp_path):
     assert [line.split(' x ')[1] for line in listed.splitlines()] == [
         f'cannot read image f/{number}.png: it is empty' for number in (2, 4)
     ]
-    resumed = resume(
-        tmp_path / 'whole', tmp_path / 'resumed', 3, loader=dict(num_workers=2), **kwargs
-    )
+    assert sum(isinstance(hook, BadSampleHook) for hook in whole.hooks) == 1
+    workers = dict(loader=dict(num_workers=2))
+    resumed = resume(tmp_path / 'whole', tmp_path / 'resumed', 3, **workers, **kwargs)
     assert seen[3:] == SEEN
     assert_equal(weights(whole), weights(resumed))
     assert (tmp_path / 'resumed' / 'bad_samples.txt').read_text() == listed
-
-
-def test_skipping_brings_its_hook_once(tmp_path):
-    runner = train(tmp_path, train_cfg=dict(on_bad_sample='skip', max_iters=1))
-    assert sum(isinstance(hook, BadSampleHook) for hook in runner.hooks) == 1
-    assert not (tmp_path / 'bad_samples.txt').exists()
 
 
 def test_killed_worker_says_what_it_was_reading(tmp_path):
