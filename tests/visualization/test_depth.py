@@ -25,11 +25,6 @@ def test_equal_depths_have_equal_colours_in_truth_and_prediction():
     assert (error[10:] == zero_error).all()
 
 
-def test_without_truth():
-    panel = depth_panel(np.zeros((50, 60, 3), np.uint8), None, np.full((50, 60), 2.0))
-    assert panel.shape == (84, 2 * 60 + 4, 3)
-
-
 def test_colours_are_matplotlibs_ends_those_of_what_is_beyond_and_nan_is_black():
     values = np.random.default_rng(0).uniform(-0.5, 1.5, (50, 60))
     values[0, :3] = -np.inf, np.inf, np.nan
@@ -50,22 +45,23 @@ def test_what_is_near_looks_alike_in_depth_and_disparity(unit):
     depth = np.linspace(1, 5, 300)[None].repeat(50, axis=0)
     image = np.zeros((50, 300, 3), np.uint8)
     panels = [depth_panel(image, None, values, of) for values, of in ((depth, 'm'), (-depth, unit))]
+    assert all(panel.shape == (84, 2 * 300 + 4, 3) for panel in panels)
     maps = [panel[:50, 304:].astype(int) for panel in panels]
     assert np.abs(maps[0] - maps[1]).max() <= 4  # a step of the colours, by rounding
     assert maps[0][0, 0].sum() > 600 > 100 > maps[0][0, -1].sum()
 
 
-def written_in(monkeypatch, width, low, high, words):
-    """Texts of a colour bar from left to right, each with its first and last column [px]."""
-    written = []
+@pytest.fixture
+def written(monkeypatch):
+    """Texts that are drawn, each with its first and last column [px]."""
+    texts = []
 
     def write(canvas, text, place, font, scale, *rest):
         text_width = cv2.getTextSize(text, font, scale, 1)[0][0]
-        written.append((place[0], place[0] + text_width, text))
+        texts.append((place[0], place[0] + text_width, text))
 
     monkeypatch.setattr('mmdpt.visualization.depth.cv2.putText', write)
-    assert colour_bar(width, (low, high, 'magma', words)).shape == (LEGEND_HEIGHT, width, 3)
-    return sorted(written)
+    return texts
 
 
 @pytest.mark.parametrize(
@@ -80,25 +76,24 @@ def written_in(monkeypatch, width, low, high, words):
         (3, 3, ['3', '3', '3', '3', '3 x']),
     ],
 )
-def test_numbers_below_the_bar(monkeypatch, low, high, expected):
-    assert [text for *_, text in written_in(monkeypatch, 600, low, high, 'x')] == expected
+def test_numbers_below_the_bar(written, low, high, expected):
+    assert colour_bar(600, (low, high, 'magma', 'x')).shape == (LEGEND_HEIGHT, 600, 3)
+    assert [text for *_, text in sorted(written)] == expected
 
 
 @pytest.mark.parametrize('width', [240, 300, 400, 600])
-def test_numbers_do_not_run_into_each_other_or_the_words(monkeypatch, width):
-    written = written_in(monkeypatch, width, 1.5, 2.9, 'relative disparity')
+def test_numbers_do_not_run_into_each_other_or_the_words(written, width):
+    colour_bar(width, (1.5, 2.9, 'magma', 'relative disparity'))
+    written.sort()
     assert len(written) >= 2
     assert written[0][2] == '1.50' and written[-1][2] == '2.90 relative disparity'
     for (_, end, _), (start, _, _) in pairwise(written):
         assert end + GAP <= start
 
 
-def test_words_say_what_the_numbers_are(monkeypatch):
-    written = []
-    monkeypatch.setattr(
-        'mmdpt.visualization.depth.cv2.putText', lambda canvas, text, *rest: written.append(text)
-    )
+def test_words_say_what_the_numbers_are(written):
     image = np.zeros((5, 400, 3), np.uint8)
     for unit in ('m', '1/m', 'relative disparity'):
         depth_panel(image, None, np.full((5, 400), 3.0), unit)
-    assert [text for text in written if text != '3'] == ['3 [m]', '3 [1/m]', '3 relative disparity']
+    words = [text for *_, text in written if text != '3']
+    assert words == ['3 [m]', '3 [1/m]', '3 relative disparity']

@@ -72,15 +72,11 @@ def test_validations_counted_in_epochs_stand_after_their_last_iteration(tmp_path
     assert points(read_run(tmp_path)['mIoU']) == [(50, 30.0), (100, 40.0)]
 
 
-def test_line_that_is_being_written_is_left_out(tmp_path):
-    file = write(tmp_path, '1', [train(1, 5.0)])
+def test_work_dir_time_stamped_folder_and_file_are_the_same_run(tmp_path):
+    """A line that is being written is left out."""
+    file = write(tmp_path, '20260101_000000', [train(1, 5.0)])
     with file.open('a') as log:
         log.write('{"loss": 4.0, "it')
-    assert points(read_run(tmp_path)['loss']) == [(1, 5.0)]
-
-
-def test_work_dir_time_stamped_folder_and_file_are_the_same_run(tmp_path):
-    file = write(tmp_path, '20260101_000000', [train(1, 5.0)])
     runs = [read_run(path) for path in (tmp_path, tmp_path / '20260101_000000', file)]
     assert all(points(run['loss']) == [(1, 5.0)] for run in runs)
 
@@ -100,7 +96,10 @@ def test_damaged_line_is_named(tmp_path, line, message):
         read_run(tmp_path)
 
 
-def test_path_without_a_run_is_named(tmp_path):
+def test_what_holds_no_run_is_named_and_a_run_named_twice_refused(tmp_path):
+    (tmp_path / 'a.pth').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(InputError, match=r'a\.pth is no text'):
+        read_run(tmp_path / 'a.pth')
     with pytest.raises(InputError, match=f'no run {tmp_path}/gone'):
         read_run(tmp_path / 'gone')
     with pytest.raises(InputError, match=f'{tmp_path} is no work dir'):
@@ -108,13 +107,7 @@ def test_path_without_a_run_is_named(tmp_path):
     write(tmp_path, '1', [])
     with pytest.raises(InputError, match='nothing is logged yet'):
         read_run(tmp_path)
-
-
-def test_binary_file_is_no_log_and_a_run_named_twice_is_refused(tmp_path):
-    (tmp_path / 'a.pth').write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(InputError, match=r'a\.pth is no text'):
-        read_run(tmp_path / 'a.pth')
-    write(tmp_path, '1', [train(1, 5.0)])
+    write(tmp_path, '2', [train(1, 5.0)])
     with pytest.raises(InputError, match='named twice'):
         read_runs([tmp_path, f'{tmp_path}/.'])
 
@@ -205,8 +198,11 @@ def test_every_key_has_its_panel(tmp_path):
     assert sizes == [(600, 408), (1200, 408), (1800, 408), (1800, 816)]
 
 
-def test_validations_have_dots(tmp_path):
+def test_validations_and_lone_training_values_have_dots(tmp_path):
     """A flat line is less than 3 px high, a dot more."""
+    lone = Curve(np.array([10]), np.array([1.0]), False)
+    plot_curves({'a': {'loss': lone}}, ['loss'], tmp_path / 'a.png')
+    assert count(tmp_path / 'a.png', BLUE) > 10
     heights = []
     for measured in (False, True):
         plot_curves({'a': run(1, measured)}, ['loss'], tmp_path / 'a.png')
@@ -218,31 +214,21 @@ def test_validations_have_dots(tmp_path):
 def test_training_values_are_smoothed_and_validations_are_not(tmp_path):
     values = np.array([1.0, 3.0, 2.0, 5.0, 1.0])
     for measured in (False, True):
-        curve = Curve(np.arange(1, 6), values, measured)
-        pictures = []
+        curve, pictures = Curve(np.arange(1, 6), values, measured), []
         for window in (1, 3):
             plot_curves({'a': {'loss': curve}}, ['loss'], tmp_path / 'a.png', window)
             pictures.append(np.asarray(Image.open(tmp_path / 'a.png')))
         assert (pictures[0] == pictures[1]).all() == measured
 
 
-def test_lone_training_value_is_seen(tmp_path):
-    curve = Curve(np.array([10]), np.array([1.0]), False)
-    plot_curves({'a': {'loss': curve}}, ['loss'], tmp_path / 'a.png')
-    assert count(tmp_path / 'a.png', BLUE) > 10
-
-
-@pytest.mark.parametrize(('suffix', 'start'), [('.pdf', b'%PDF'), ('.svg', b'<?xml')])
-def test_format_is_the_suffix(tmp_path, suffix, start):
-    path = tmp_path / 'new' / f'a{suffix}'
-    plot_curves({'a': run(1)}, ['loss'], path)
-    assert path.read_bytes().startswith(start)
-
-
-def test_picture_that_cannot_be_written_is_named(tmp_path):
+def test_format_is_the_suffix_and_a_picture_that_cannot_be_written_is_named(tmp_path):
+    for suffix, start in (('.pdf', b'%PDF'), ('.svg', b'<?xml')):
+        path = tmp_path / 'new' / f'a{suffix}'
+        plot_curves({'a': run(1)}, ['loss'], path)
+        assert path.read_bytes().startswith(start)
     with pytest.raises(InputError, match=r'cannot write .*a\.txt: pictures end in'):
         plot_curves({'a': run(1)}, ['loss'], tmp_path / 'a.txt')
     (tmp_path / 'file').write_text('')
     with pytest.raises(InputError, match=r'cannot write .*file/a\.png'):
         plot_curves({'a': run(1)}, ['loss'], tmp_path / 'file' / 'a.png')
-    assert [path.name for path in tmp_path.iterdir()] == ['file']
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['file', 'new']
