@@ -59,12 +59,7 @@ def test_overrides_are_merged():
 @pytest.mark.parametrize(
     ('text', 'value'),
     [
-        ('w/my runs/a', 'w/my runs/a'),
-        ('w/a,b', 'w/a,b'),
-        ('w/a, b (1', 'w/a, b (1'),
-        ("it's", "it's"),
-        ('a=b', 'a=b'),
-        ('', ''),
+        *((text, text) for text in ('w/my runs/a', 'w/a,b', 'w/a, b (1', "it's", 'a=b', '')),
         ('5', 5),
         ('1e-3', 1e-3),
         ('true', True),
@@ -89,113 +84,94 @@ def test_option_given_twice_keeps_both(call_tool, capsys):
     assert "work_dir = 'w/my runs'" in printed and "launcher = 'mpi'" in printed
 
 
-TINY, MIX, CAMVID = NAME, 'dpt_vit-b16_mix6', 'dpt_vit-ti16_camvid'
+MIX, CAMVID, JOINT = 'dpt_vit-b16_mix6', 'dpt_vit-ti16_camvid', 'dpt_vit-ti16_scenes-joint'
 PARTS = 'train_dataloader.dataset.datasets'
-BCE = dict(type='CrossEntropyLoss', use_sigmoid=True)
+WEIGHTED_BCE = dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[1.0] * 12)
+TOO_FAR = dict(mode='slide', crop_size=(8, 8), stride=(9, 8))
+SMALL = 'model.data_preprocessor.size=(32, 32)'
+NOTHING = dict(type='DPTHead', _delete_=True)
+
+MISTAKES = [
+    *((option, f"key=value, got '{option}'") for option in ('channels', '=3')),
+    *(
+        (f'{key}=3', rf'^{key} must be a dict, got 3$')
+        for key in ('model', 'train_cfg', 'default_hooks', 'model.backbone', 'model.neck')
+    ),
+    ('optim_wrapper.clip_grad=1.0', 'clip_grad must be a dict, got 1.0'),
+    ('val_evaluator=3', r'val_evaluator\[0\] must be a dict with a type, got 3'),
+    ('seed=3', "^seed: no part .* did you mean 'randomness.seed'"),
+    ('modle.type=x', "^modle: no part .* did you mean 'model'"),
+    ('train_dataloader.dataset.metainfo={"clases": []}', "clases: unknown.* 'classes'"),
+    *(
+        (f'model.backbone.{key}=x', f"VisionTransformerDPT sets '{key}' itself")
+        for key in ('final_norm', 'out_type')
+    ),
+    ('model.decode_head.readout=add', r"decode_head\.readout: DPTHead .*'readout_type'"),
+    ('model.backbone.num_layers=2', r"argument 'num_layers'; did you mean 'arch'"),
+    ('model.pretrained=a.pth', r"backbone\.pretrained: Vision\w+ .*'init_cfg'"),
+    ('model.decode_head.reassemble_factors=[4]', "did you mean 'reassemble_scales'"),
+    ('model.type=DepthEncoderDecoder', r"model\.type: .* did you mean 'DepthEstimator'"),
+    ('model.backbone.drop_pth_rate=0.1', r"VisionTransformerDPT .*'drop_path_rate'"),
+    ('model.backbnoe.arch=base', r"model\.backbnoe: EncoderDecoder .*'backbone'"),
+    ('model.decode_head.loss_decode.weight=2', r'loss_decode\.weight: CrossEntropyLoss'),
+    ('train_dataloader.dataset.dataroot=x', r"train_dataloader\.dataset\..*'data_root'"),
+    ('train_dataloader.dataset.pipeline.1.colour=x', r'pipeline\[1\]\.colour: LoadAnnotations'),
+    ('default_hooks.logger.intervall=1', r"logger\.intervall: LoggerHook .*'interval'"),
+    ('model.decode_head.type=DTPHead', r"decode_head\.type: .*'DTPHead'.*'DPTHead'"),
+    ('train_dataloader.batchsize=1', "DataLoader takes no .* did you mean 'batch_size'"),
+    ('train_dataloader.batch_size=four', "batch_size must be a number, got 'four'"),
+    ('train_dataloader.sampler.type=InfinitSampler', "sampler.* 'InfiniteSampler'"),
+    ('train_dataloader.dataset.data_prefix.img_pth=x', "img_pth: unknown.*'img_path'"),
+    ('optim_wrapper.optimizer.type=Adamw', "no optimizer 'Adamw'; did you mean 'AdamW'"),
+    ('optim_wrapper.optimizer.learning_rate=1', "AdamW takes no .* did you mean 'lr'"),
+    ('optim_wrapper.optimizer.lr=ten', "lr must be a number, got 'ten'"),
+    ('optim_wrapper.clip_grad.maxnorm=1', "clip_grad.maxnorm: unknown.* 'max_norm'"),
+    ('optim_wrapper.paramwise_cfg.bias_lr=1', "bias_lr: unknown.* 'bias_lr_mult'"),
+    ('optim_wrapper.paramwise_cfg.custom_keys.a=1', 'custom_keys.a must be a dict, got 1'),
+    ('optim_wrapper.paramwise_cfg.custom_keys.a.lrmult=1', "lrmult: unknown.* 'lr_mult'"),
+    ('optim_wraper.type=x', "no part of a config has this name.* 'optim_wrapper'"),
+    ('train_cfg.maxiters=1', "IterBasedTrainLoop takes no .* did you mean 'max_iters'"),
+    ('train_cfg.max_iters=zehn', "train_cfg.max_iters must be a number, got 'zehn'"),
+    ('train_cfg.max_iters=0', 'max_iters must be at least 1, got 0'),
+    ('train_cfg.val_interval=0', 'val_interval must be at least 1, got 0'),
+    ('default_hooks.checkpoint.save_best=miou', "no metric 'miou'; did you mean 'mIoU'"),
+    ('model.decode_head.out_channels=3', 'out_channels is 3 and num_classes 12: leave'),
+    ('val_cfg.typ=x', 'ValLoop takes no argument'),
+    ('param_scheduler.1.ende=9', r"param_scheduler\[1\]\.ende: PolyLR takes no .* 'end'"),
+    ('param_scheduler.1.by_epoch=True', r'param_scheduler\[1\] counts epochs'),
+    ('default_hooks.checkpoint.by_epoch=True', 'checkpoint counts epochs'),
+    ('param_scheduler.1.end=10', r'param_scheduler\[1\] ends at 10 and begins at 30'),
+    ('val_evaluator.iou_metric=mIoU', r"IoUMetric takes no .* did you mean 'iou_metrics'"),
+    ('log_processor.by_epok=1', "LogProcessor takes no .* did you mean 'by_epoch'"),
+    ('visualizer.vis_backends.0.type=LocalBackend', "no vis_backend 'LocalBackend'; did"),
+    ('custom_hooks=[{"type": "EMAHok"}]', r"custom_hooks\[0\]\.type: .* 'EMAHook'"),
+    ('custom_hooks=[dict(type="EMAHook")]', r'custom_hooks\[0\] must be a dict with a type'),
+    ('default_hooks.more={"interval": 1}', 'default_hooks.more names no type'),
+    ('env_cfg.mp_cfg.start_method=fork', "start_method: unknown.* 'mp_start_method'"),
+    ('randomness.sed=1', "randomness.sed: unknown; did you mean 'seed'"),
+    ('resum=True', "resum: no part of a config has this name; did you mean 'resume'"),
+    ('model.test_cfg.crop=9', "model.test_cfg.crop: unknown; did you mean 'crop_size'"),
+    ('model.test_cfg.mode=slide', 'needs crop_size'),
+    (f'model.test_cfg={TOO_FAR}', r'stride must be in 1..crop_size = \(8, 8\), got \(9, 8\)'),
+    ('model.decode_head.loss_decode.class_weight=[1]', 'has 1 numbers for 12 classes'),
+    (f'model.decode_head.loss_decode={WEIGHTED_BCE}', 'weighs columns of pixels'),
+    (f'train_dataloader.batch_size=1; {SMALL}', 'coarsest map has one pixel'),
+    (f'model.decode_head={NOTHING}', "decode_head: DPTHead needs 'num_classes'"),
+]
+"""Options of the scenes' config, and what is said of them."""
 
 
 @pytest.mark.parametrize(
     ('name', 'option', 'message'),
     [
-        *((TINY, option, f"key=value, got '{option}'") for option in ('channels', '=3')),
-        *(
-            (TINY, f'{key}=3', rf'^{key} must be a dict, got 3$')
-            for key in ('model', 'train_cfg', 'default_hooks', 'model.backbone', 'model.neck')
-        ),
-        (TINY, 'optim_wrapper.clip_grad=1.0', 'clip_grad must be a dict, got 1.0'),
-        (TINY, 'val_evaluator=3', r'val_evaluator\[0\] must be a dict with a type, got 3'),
-        (TINY, 'seed=3', "^seed: no part .* did you mean 'randomness.seed'"),
-        (TINY, 'modle.type=x', "^modle: no part .* did you mean 'model'"),
-        (TINY, 'train_dataloader.dataset.metainfo={"clases": []}', "clases: unknown.* 'classes'"),
-        *(
-            (TINY, f'model.backbone.{key}=x', f"VisionTransformerDPT sets '{key}' itself")
-            for key in ('final_norm', 'out_type')
-        ),
-        (  # a key of the base stays
+        *((NAME, *row) for row in MISTAKES),
+        # a key of the base stays
+        (
             *(CAMVID, 'model.backbone.type=mmseg.ResNet'),
             r'it comes from _base_, model\.backbone=dict\(_delete_=True, \.\.\.\) leaves out all',
         ),
-        (TINY, 'model.decode_head.readout=add', r"decode_head\.readout: DPTHead .*'readout_type'"),
-        (TINY, 'model.backbone.num_layers=2', r"argument 'num_layers'; did you mean 'arch'"),
-        (TINY, 'model.pretrained=a.pth', r"backbone\.pretrained: Vision\w+ .*'init_cfg'"),
-        (TINY, 'model.decode_head.reassemble_factors=[4]', "did you mean 'reassemble_scales'"),
-        (TINY, 'model.type=DepthEncoderDecoder', r"model\.type: .* did you mean 'DepthEstimator'"),
-        (TINY, 'model.backbone.drop_pth_rate=0.1', r"VisionTransformerDPT .*'drop_path_rate'"),
-        (TINY, 'model.backbnoe.arch=base', r"model\.backbnoe: EncoderDecoder .*'backbone'"),
-        (TINY, 'model.decode_head.loss_decode.weight=2', r'loss_decode\.weight: CrossEntropyLoss'),
-        (TINY, 'train_dataloader.dataset.dataroot=x', r"train_dataloader\.dataset\..*'data_root'"),
-        (
-            *(TINY, 'train_dataloader.dataset.pipeline.1.colour=x'),
-            r'pipeline\[1\]\.colour: LoadAnnotations',
-        ),
-        (TINY, 'default_hooks.logger.intervall=1', r"logger\.intervall: LoggerHook .*'interval'"),
-        (TINY, 'model.decode_head.type=DTPHead', r"decode_head\.type: .*'DTPHead'.*'DPTHead'"),
         (MIX, f'{PARTS}.1.ann_fle=a.csv', rf"{PARTS}\[1\]\.ann_fle: .*'ann_file'"),
         (MIX, f'{PARTS}.2.pipeline.1.type=LoadDeth', r"datasets\[2\]\.pipeline\[1\].*'LoadDepth'"),
-        (TINY, 'train_dataloader.batchsize=1', "DataLoader takes no .* did you mean 'batch_size'"),
-        (TINY, 'train_dataloader.batch_size=four', "batch_size must be a number, got 'four'"),
-        (TINY, 'train_dataloader.sampler.type=InfinitSampler', "sampler.* 'InfiniteSampler'"),
-        (TINY, 'train_dataloader.dataset.data_prefix.img_pth=x', "img_pth: unknown.*'img_path'"),
-        (TINY, 'optim_wrapper.optimizer.type=Adamw', "no optimizer 'Adamw'; did you mean 'AdamW'"),
-        (TINY, 'optim_wrapper.optimizer.learning_rate=1', "AdamW takes no .* did you mean 'lr'"),
-        (TINY, 'optim_wrapper.optimizer.lr=ten', "lr must be a number, got 'ten'"),
-        (TINY, 'optim_wrapper.clip_grad.maxnorm=1', "clip_grad.maxnorm: unknown.* 'max_norm'"),
-        (TINY, 'optim_wrapper.paramwise_cfg.bias_lr=1', "bias_lr: unknown.* 'bias_lr_mult'"),
-        (
-            TINY,
-            'optim_wrapper.paramwise_cfg.custom_keys.a=1',
-            'custom_keys.a must be a dict, got 1',
-        ),
-        (TINY, 'optim_wrapper.paramwise_cfg.custom_keys.a.lrmult=1', "lrmult: unknown.* 'lr_mult'"),
-        (TINY, 'optim_wraper.type=x', "no part of a config has this name.* 'optim_wrapper'"),
-        (TINY, 'train_cfg.maxiters=1', "IterBasedTrainLoop takes no .* did you mean 'max_iters'"),
-        (TINY, 'train_cfg.max_iters=zehn', "train_cfg.max_iters must be a number, got 'zehn'"),
-        (TINY, 'train_cfg.max_iters=0', 'max_iters must be at least 1, got 0'),
-        (TINY, 'train_cfg.val_interval=0', 'val_interval must be at least 1, got 0'),
-        (TINY, 'default_hooks.checkpoint.save_best=miou', "no metric 'miou'; did you mean 'mIoU'"),
-        (TINY, 'model.decode_head.out_channels=3', 'out_channels is 3 and num_classes 12: leave'),
-        (TINY, 'val_cfg.typ=x', 'ValLoop takes no argument'),
-        (TINY, 'param_scheduler.1.ende=9', r"param_scheduler\[1\]\.ende: PolyLR takes no .* 'end'"),
-        (TINY, 'param_scheduler.1.by_epoch=True', r'param_scheduler\[1\] counts epochs'),
-        (TINY, 'default_hooks.checkpoint.by_epoch=True', 'checkpoint counts epochs'),
-        (TINY, 'param_scheduler.1.end=10', r'param_scheduler\[1\] ends at 10 and begins at 30'),
-        (
-            TINY,
-            'val_evaluator.iou_metric=mIoU',
-            r"IoUMetric takes no .* did you mean 'iou_metrics'",
-        ),
-        (TINY, 'log_processor.by_epok=1', "LogProcessor takes no .* did you mean 'by_epoch'"),
-        (TINY, 'visualizer.vis_backends.0.type=LocalBackend', "no vis_backend 'LocalBackend'; did"),
-        (TINY, 'custom_hooks=[{"type": "EMAHok"}]', r"custom_hooks\[0\]\.type: .* 'EMAHook'"),
-        (
-            TINY,
-            'custom_hooks=[dict(type="EMAHook")]',
-            r'custom_hooks\[0\] must be a dict with a type',
-        ),
-        (TINY, 'default_hooks.more={"interval": 1}', 'default_hooks.more names no type'),
-        (TINY, 'env_cfg.mp_cfg.start_method=fork', "start_method: unknown.* 'mp_start_method'"),
-        (TINY, 'randomness.sed=1', "randomness.sed: unknown; did you mean 'seed'"),
-        (TINY, 'resum=True', "resum: no part of a config has this name; did you mean 'resume'"),
-        (TINY, 'model.test_cfg.crop=9', "model.test_cfg.crop: unknown; did you mean 'crop_size'"),
-        (TINY, 'model.test_cfg.mode=slide', 'needs crop_size'),
-        (
-            *(TINY, 'model.test_cfg={"mode": "slide", "crop_size": (8, 8), "stride": (9, 8)}'),
-            r'stride must be in 1..crop_size = \(8, 8\), got \(9, 8\)',
-        ),
-        (TINY, 'model.decode_head.loss_decode.class_weight=[1]', 'has 1 numbers for 12 classes'),
-        (
-            *(TINY, f'model.decode_head.loss_decode={dict(BCE, class_weight=[1.0] * 12)}'),
-            'weighs columns of pixels',
-        ),
-        (
-            *(TINY, 'train_dataloader.batch_size=1; model.data_preprocessor.size=(32, 32)'),
-            'coarsest map has one pixel',
-        ),
-        (
-            TINY,
-            'model.decode_head={"type": "DPTHead", "_delete_": True}',
-            "decode_head: DPTHead needs 'num_classes'",
-        ),
     ],
 )
 def test_what_no_component_takes_and_unknown_components_are_named(name, option, message):
@@ -204,16 +180,10 @@ def test_what_no_component_takes_and_unknown_components_are_named(name, option, 
 
 
 def test_arguments_of_host_components_pass():
-    cfg = load_config(
-        NAME,
-        [
-            'model.backbone.drop_path_rate=0.1',
-            'model.decode_head.ignore_index=254',
-            'train_dataloader.dataset.img_suffix=.png',
-            'train_dataloader.dataset.pipeline.2.keep_ratio=True',
-        ],
-    )
-    check_config(cfg)
+    options = ['model.backbone.drop_path_rate=0.1', 'model.decode_head.ignore_index=254']
+    of_data = ('img_suffix=.png', 'pipeline.2.keep_ratio=True')
+    options += [f'train_dataloader.dataset.{option}' for option in of_data]
+    check_config(load_config(NAME, options))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +194,7 @@ def test_arguments_of_host_components_pass():
             r'decode_head\.num_classes is 3, but train_dataloader\.dataset has 11 classes',
         ),
         (
-            *('dpt_vit-ti16_scenes-joint', 'model.decode_head.num_classes=2'),
+            *(JOINT, 'model.decode_head.num_classes=2'),
             r'is 2, but train_dataloader\.dataset\.datasets\[0\] has 12 classes',
         ),
         (
@@ -244,11 +214,10 @@ def test_classes_that_the_head_has_not_are_named(name, option, message):
 
 def test_more_classes_than_the_data_and_other_names_are_warnings(capfd, forget_runs):
     names = [str(k) for k in range(11)]
-    head = 'model.decode_head'
-    options = [f'{head}.num_classes=20', f'{head}.loss_decode.class_weight=None']
-    check_classes(
-        load_config(CAMVID, [*options, f'val_dataloader.dataset.metainfo.classes={names}'])
-    )
+    options = ['num_classes=20', 'loss_decode.class_weight=None']
+    options = [f'model.decode_head.{option}' for option in options]
+    options.append(f'val_dataloader.dataset.metainfo.classes={names}')
+    check_classes(load_config(CAMVID, options))
     said = ''.join(capfd.readouterr())
     assert said.count('num_classes is 20, but train_dataloader.dataset has 11 classes') == 1
     assert said.count('is 20') == 1
