@@ -68,19 +68,14 @@ def test_pictures_show_the_map_with_its_bar_and_every_class(page, picture):
     assert drawn.shape[1] == 64 and drawn.shape[0] > 48
     marked = (drawn[:48] != plain).any(axis=-1)
     rows, columns = np.nonzero(marked)
-    assert 0 < marked.sum() < 200 and (rows.mean(), columns.mean()) == pytest.approx(
-        (10, 20), abs=1
-    )
+    assert 0 < marked.sum() < 200
+    assert (rows.mean(), columns.mean()) == pytest.approx((10, 20), abs=1)
     image, masks = page.masks(shown)
     np.testing.assert_array_equal(image, shown.prediction.image)
     assert np.sum([mask for mask, _ in masks], axis=0).min() == 1
     assert {name for _, name in masks} <= set(page.colours)
-    wide = Prediction(
-        np.zeros((10, 4000, 3), np.uint8),
-        'wide',
-        labels=np.zeros((10, 4000), np.uint8),
-        classes=('a',),
-    )
+    image, labels = np.zeros((10, 4000, 3), np.uint8), np.zeros((10, 4000), np.uint8)
+    wide = Prediction(image, 'wide', labels=labels, classes=('a',))
     assert page.masks(Shown(wide, wide))[0].shape == (2, 960, 3)
     assert page.depth_picture(Shown(wide, wide)) is None
 
@@ -89,12 +84,8 @@ def test_every_kind_of_file_is_written_and_old_ones_go(page, picture):
     shown = page.predict(picture, 60)
     shown = shown._replace(prediction=shown.predicted)
     names = {os.path.basename(path) for path in page.write(shown, ['colour', 'npy'])}
-    assert names == {
-        'noise_colour.jpg',
-        'noise_overlay.jpg',
-        'noise_relative.npy',
-        'noise_labels.npy',
-    }
+    endings = ('colour.jpg', 'overlay.jpg', 'relative.npy', 'labels.npy')
+    assert names == {f'noise_{ending}' for ending in endings}
     (old,) = page.folder.iterdir()
     os.utime(old, (0, time.time() - 4000))
     with pytest.raises(InputError, match='noise predicts relative disparity'):
@@ -102,20 +93,13 @@ def test_every_kind_of_file_is_written_and_old_ones_go(page, picture):
     assert old not in page.folder.iterdir()
 
 
-@pytest.mark.parametrize(
-    ('pixel', 'metres', 'message'),
-    [
-        (None, 2.0, 'click a pixel first'),
-        ((1, 1), None, 'depth must be positive'),
-        ((1, 1), float('nan'), 'depth must be positive'),
-    ],
-)
-def test_wrong_point_is_refused(page, picture, pixel, metres, message):
-    with pytest.raises(InputError, match=message):
-        page.add_point(page.predict(picture)._replace(pixel=pixel), metres)
-
-
-def test_error_names_the_upload_but_not_where_it_lies(page, tmp_path):
+def test_wrong_point_is_refused_and_an_error_names_no_folder_of_an_upload(page, picture, tmp_path):
+    shown = page.predict(picture)
+    with pytest.raises(InputError, match='click a pixel first'):
+        page.add_point(shown, 2.0)
+    for metres in (None, float('nan')):
+        with pytest.raises(InputError, match='depth must be positive'):
+            page.add_point(shown._replace(pixel=(1, 1)), metres)
     (tmp_path / 'text.png').write_text('no picture')
     with pytest.raises(InputError, match=r'^text\.png is no image'):
         page.predict(str(tmp_path / 'text.png'))

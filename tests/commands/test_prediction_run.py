@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -67,6 +68,11 @@ def folder(tmp_path):
     return root
 
 
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'out'
+
+
 def draw(path, first=10, size=(6, 5)):
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     pixels[..., 0] = first + np.arange(size[0] * size[1]).reshape(size[1], size[0])
@@ -78,72 +84,58 @@ def points(path, *rows):
     return str(path)
 
 
+def raises(error, *single):
+    """Fail for batches of more than one image, and for those of some names."""
+
+    def fail(names):
+        if len(names) > 1 or names[0] in single:
+            raise error
+
+    return fail
+
+
 def run(source, out, model=None, kinds=('npy',), **options):
-    sources = source if isinstance(source, list) else [source]
-    return predict(
-        list(map(str, sources)), Outputs(out, kinds), lambda: model or Model(), **options
-    )
-
-
-def lines(capsys):
-    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-
-
-def test_every_image_is_predicted_and_counted(folder, tmp_path, capsys):
-    out = tmp_path / 'out'
-    assert run(folder, out, kinds=('npy', 'png')) == 0
-    assert len(os.listdir(out)) == 6
-    np.testing.assert_array_equal(np.load(out / 'b_relative.npy').ravel(), np.arange(20, 50))
-    printed = capsys.readouterr()
-    summary = f'3 images: 6 files in {out}; relative disparity (larger is closer, no unit)\n'
-    assert printed.out.endswith(summary)
-    assert printed.err == ''
+    return predict([str(source)], Outputs(out, kinds), lambda: model or Model(), **options)
 
 
 @pytest.mark.parametrize(
     ('batch_size', 'batches'), [(1, ['a', 'b', 'c']), (2, ['ab', 'c']), (9, ['abc'])]
 )
-def test_images_are_predicted_in_batches(folder, tmp_path, batch_size, batches):
+def test_every_image_is_predicted_in_batches_and_counted(folder, out, capsys, batch_size, batches):
     model = Model()
-    assert run(folder, tmp_path / 'out', model, batch_size=batch_size) == 0
+    assert run(folder, out, model, ('npy', 'png'), batch_size=batch_size) == 0
     assert model.batches == [list(batch) for batch in batches]
+    assert len(os.listdir(out)) == 6
+    np.testing.assert_array_equal(np.load(out / 'b_relative.npy').ravel(), np.arange(20, 50))
+    printed = capsys.readouterr()
+    summary = f'3 images: 6 files in {out}; relative disparity (larger is closer, no unit)\n'
+    assert printed.out.endswith(summary) and printed.err == ''
 
 
-def test_line_of_json_says_what_was_predicted(folder, tmp_path, capsys):
+def test_line_of_json_says_what_was_predicted(folder, out, capsys):
     """And nothing else is on standard output, whatever a library prints there."""
-    out, before = tmp_path / 'out', sys.stdout
+    before = sys.stdout
     assert run(folder, out, Model('depth'), as_json=True) == 0
     assert sys.stdout is before
     printed = capsys.readouterr()
     first, *others = map(json.loads, printed.out.splitlines())
     assert first.pop('seconds') >= 0
-    assert first == dict(
-        source=str(folder / 'a.png'),
-        name='a',
-        output='depth',
-        unit='m',
-        is_metric=True,
-        size=[6, 5],
-        min=10,
-        median=24.5,
-        max=39,
-        files=[str(out / 'a_depth.npy')],
-    )
+    kind = dict(output='depth', unit='m', is_metric=True)
+    numbers = dict(size=[6, 5], min=10, median=24.5, max=39)
+    files = dict(source=str(folder / 'a.png'), name='a', files=[str(out / 'a_depth.npy')])
+    assert first == kind | numbers | files
     assert [line['name'] for line in others] == ['b', 'c']
     assert printed.err.endswith(f'3 images: 3 files in {out}; depth [m]\n')
 
 
-def test_line_of_json_has_the_shares_of_the_classes_and_of_no_number_none(tmp_path, capsys):
+def test_line_of_json_has_the_shares_of_the_classes_and_of_no_number_none(tmp_path, out, capsys):
     """Of 35 numbers from 10 on: 1 mod 3 comes first."""
-
-    class Nothing(Model):
-        def _predict(self, image, name):
-            return Prediction(image, name, np.full((7, 5), np.nan, np.float32), 'depth', 'm', True)
-
     draw(tmp_path / 'a.png', size=(5, 7))
-    for model in (Model(None), Nothing('depth')):
-        assert run(tmp_path / 'a.png', tmp_path / 'out', model, as_json=True) == 0
-    labels, nothing = lines(capsys)
+    blank, values = Model('depth'), np.full((7, 5), np.nan, np.float32)
+    blank._predict = lambda image, name: Prediction(image, name, values, 'depth', 'm', True)
+    for model in (Model(None), blank):
+        assert run(tmp_path / 'a.png', out, model, as_json=True) == 0
+    labels, nothing = map(json.loads, capsys.readouterr().out.splitlines())
     assert (labels['output'], labels['unit'], labels['is_metric']) == ('labels', '', False)
     expected = dict(floor=0.3429, sky=0.3429, wall=0.3143)  # 12, 12 and 11 of 35
     assert labels['classes'] == expected and 'min' not in labels
@@ -169,9 +161,9 @@ def test_outputs_of_an_earlier_run_are_left_out_but_not_beside_one_image(folder,
     ],
 )
 def test_resume_leaves_out_images_whose_files_are_all_there(
-    folder, tmp_path, capsys, output, kinds, missing
+    folder, out, capsys, output, kinds, missing
 ):
-    out, model = tmp_path / 'out', Model(output)
+    model = Model(output)
     assert run(folder, out, model, kinds) == 0
     (out / missing).unlink()
     assert run(folder, out, model, kinds, resume=True) == 0
@@ -179,10 +171,9 @@ def test_resume_leaves_out_images_whose_files_are_all_there(
     assert '2 images done before, left out' in capsys.readouterr().err
 
 
-def test_known_points_make_relative_maps_metric(folder, tmp_path, capsys):
+def test_known_points_make_relative_maps_metric(folder, tmp_path, out, capsys):
     """Red 10 at (0, 0) is 1 m and 39 at (5, 4) 0.1 m: disparity from 1 to 10."""
     csv = points(tmp_path / 'points.csv', '0,0,1', '5,4,0.1')
-    out = tmp_path / 'out'
     model, kinds = Model('relative'), ('npy', 'ply')
     assert run(folder / 'a.png', out, model, kinds, known_points=csv, as_json=True) == 0
     assert sorted(os.listdir(out)) == ['a_depth.npy', 'a_points.ply']
@@ -191,23 +182,15 @@ def test_known_points_make_relative_maps_metric(folder, tmp_path, capsys):
     assert (line['output'], line['unit'], line['is_metric']) == ('depth', 'm', True)
     assert line['focal'] == '6 px (EXIF)'  # that of the point cloud; without one it does not matter
     assert (line['min'], line['max'], line['aligned_to']) == (0.1, 1, csv)
-    depth = np.load(out / 'a_depth.npy')
-    np.testing.assert_allclose(depth[0, 1], 1 / (1 + 9 / 29), rtol=1e-5)
+    np.testing.assert_allclose(np.load(out / 'a_depth.npy')[0, 1], 1 / (1 + 9 / 29), rtol=1e-5)
     said = 'depth [m] with a focal length of 6 px (EXIF), aligned to the known points of'
     assert printed.err.endswith(f'; {said} {csv}\n')
 
 
-def test_points_that_contradict_one_image_fail_it_alone(folder, tmp_path, capsys):
-    """b is darker where the others are brighter."""
-    flipped = np.asarray(Image.open(folder / 'b.png'))[::-1, ::-1]
-    Image.fromarray(flipped.copy()).save(folder / 'b.png')
-    csv = points(tmp_path / 'points.csv', '0,0,2', '5,4,1')
-    out = tmp_path / 'out'
-    assert run(folder, out, known_points=csv, batch_size=3) == 1
-    assert sorted(os.listdir(out)) == ['a_depth.npy', 'c_depth.npy']
-    message = capsys.readouterr().err
-    assert '1 of 3 images failed:' in message
-    assert 'b.png: b: the known points contradict the prediction' in message
+def turn(path):
+    """Make dark what is bright in the other pictures."""
+    with Image.open(path) as picture:
+        picture.rotate(180).save(path)
 
 
 @pytest.mark.parametrize('batch_size', [1, 3])
@@ -218,16 +201,21 @@ def test_points_that_contradict_one_image_fail_it_alone(folder, tmp_path, capsys
         (lambda path: path.write_text('no picture'), 'b.png is no image that can be read'),
         (lambda path: path.write_bytes(path.read_bytes()[:45]), 'b.png is damaged'),
         (lambda path: draw(path, size=(3, 5)), 'b.png: cannot prepare image b'),
+        (turn, 'b.png: b: the known points contradict the prediction'),
+        (None, 'b.png: 6 x 5 px do not fit into memory'),
     ],
-    ids=['empty', 'text', 'truncated', 'unfit'],
+    ids=['empty', 'text', 'truncated', 'unfit', 'contradicted', 'large'],
 )
 def test_others_are_done_and_the_failed_one_is_named(
-    folder, tmp_path, capsys, spoil, reason, batch_size
+    folder, tmp_path, out, capsys, spoil, reason, batch_size
 ):
-    spoil(folder / 'b.png')
-    out = tmp_path / 'out'
-    assert run(folder, out, as_json=True, batch_size=batch_size) == 1
-    assert sorted(os.listdir(out)) == ['a_relative.npy', 'c_relative.npy']
+    csv, out = points(tmp_path / 'points.csv', '0,0,2', '5,4,1'), out
+    model = Model(fail=raises(torch.cuda.OutOfMemoryError('CUDA out of memory'), 'b'))
+    if spoil:
+        model = Model()
+        spoil(folder / 'b.png')
+    assert run(folder, out, model, known_points=csv, as_json=True, batch_size=batch_size) == 1
+    assert sorted(os.listdir(out)) == ['a_depth.npy', 'c_depth.npy']
     printed = capsys.readouterr()
     by_name = {line['name']: line for line in map(json.loads, printed.out.splitlines())}
     assert set(by_name['b']) == {'source', 'name', 'error'}
@@ -237,20 +225,9 @@ def test_others_are_done_and_the_failed_one_is_named(
     assert reason in listed and len(listed.splitlines()) == 1
 
 
-def test_image_too_large_for_the_memory_fails_alone(folder, tmp_path, capsys):
-    def fail(names):
-        if len(names) > 1 or names == ['b']:
-            raise torch.cuda.OutOfMemoryError('CUDA out of memory')
-
-    out = tmp_path / 'out'
-    assert run(folder, out, Model(fail=fail), batch_size=3) == 1
-    assert sorted(os.listdir(out)) == ['a_relative.npy', 'c_relative.npy']
-    assert 'b.png: 6 x 5 px do not fit into memory' in capsys.readouterr().err
-
-
-def test_full_disk_ends_the_run_with_what_is_whole(folder, tmp_path, capsys, monkeypatch):
+def test_full_disk_ends_the_run_with_what_is_whole(folder, out, capsys, monkeypatch):
     """At the second image: the third is not tried, and the second has no file."""
-    out, replace, written = tmp_path / 'out', os.replace, []
+    replace, written = os.replace, []
 
     def until_full(source, target):
         if len(written) == 1:
@@ -267,19 +244,10 @@ def test_full_disk_ends_the_run_with_what_is_whole(folder, tmp_path, capsys, mon
     assert f'1 image: 1 file in {out}' in capsys.readouterr().out
 
 
-def test_ctrl_c_says_what_was_done(folder, tmp_path, capsys):
-    def fail(names):
-        if names == ['b']:
-            raise KeyboardInterrupt
-
-    out = tmp_path / 'out'
-    assert run(folder, out, Model(fail=fail)) == 130
+def test_ctrl_c_says_what_was_done(folder, out, capsys):
+    assert run(folder, out, Model(fail=raises(KeyboardInterrupt, 'b'))) == 130
     assert os.listdir(out) == ['a_relative.npy']
     assert f'1 image: 1 file in {out}' in capsys.readouterr().out
-
-
-def not_loaded():
-    raise AssertionError('the model was loaded')
 
 
 @pytest.mark.parametrize(
@@ -309,37 +277,33 @@ def test_wrong_command_is_refused_before_the_model_is_loaded(
     asked = dict(inputs=['in'], out='out') | wrong
     outputs = Outputs(Path(asked.pop('out')), ['npy'])
     with pytest.raises(InputError if message else AssertionError, match=message or 'was loaded'):
-        predict(outputs=outputs, load=not_loaded, **asked)
+        predict(outputs=outputs, load=Mock(side_effect=AssertionError('was loaded')), **asked)
     assert not message or sorted(tmp_path.rglob('*')) == before  # no folder either
 
 
 @pytest.mark.parametrize(
-    ('output', 'kind', 'align', 'message'),
+    ('output', 'options', 'message'),
     [
-        (None, 'npy', True, 'the model predicts no depth: there is nothing to align'),
-        (None, 'pfm', False, 'labels, which are not written as pfm'),
+        (None, dict(known_points='points.csv'), 'predicts no depth: there is nothing to align'),
+        (None, dict(kinds=('pfm',)), 'labels, which are not written as pfm'),
+        ('relative', dict(), 'do not need the camera: leave it out'),
     ],
 )
 def test_model_that_does_not_fit_is_refused_before_the_first_image(
-    folder, tmp_path, output, kind, align, message
+    folder, tmp_path, out, monkeypatch, output, options, message
 ):
-    csv = points(tmp_path / 'points.csv', '0,0,2', '5,4,1') if align else None
+    monkeypatch.chdir(tmp_path)
+    points(Path('points.csv'), '0,0,2', '5,4,1')
     model = Model(output)
+    if not options:
+        model.camera = Camera(field_of_view=60.0)
     with pytest.raises(InputError, match=message):
-        run(folder, tmp_path / 'out', model, kinds=(kind,), known_points=csv)
-    assert model.batches == [] and os.listdir(tmp_path / 'out') == []
+        run(folder, out, model, **options)
+    assert model.batches == [] and os.listdir('out') == []
 
 
 @pytest.mark.parametrize('kind', ['npy', 'ply'])
-def test_files_are_opened_for_their_exif_only_where_the_camera_is_needed(folder, tmp_path, kind):
+def test_files_are_opened_for_their_exif_only_where_the_camera_is_needed(folder, out, kind):
     model = Model('depth')
-    assert run(folder / 'a.png', tmp_path / 'out', model, kinds=(kind,)) == 0
+    assert run(folder / 'a.png', out, model, kinds=(kind,)) == 0
     assert model.sources == ([str(folder / 'a.png')] if kind == 'ply' else [])
-
-
-def test_camera_that_nothing_needs_is_refused(folder, tmp_path):
-    model = Model()
-    model.camera = Camera(field_of_view=60.0)
-    with pytest.raises(InputError, match='do not need the camera: leave it out'):
-        run(folder, tmp_path / 'out', model)
-    assert model.batches == []
