@@ -52,7 +52,7 @@ test: lint types unit ## Everything that must pass: ruff, mypy, pytest; 6 minute
 # and use the one that is tested.
 APP := $(VENV)/app/.installed
 $(APP): requirements/app.txt $(STAMP)
-	@{ $(PIP) install --editable '.[coreml,int8]' && \
+	@{ $(PIP) install --editable '.[coreml,executorch,int8]' && \
 	  $(PIP) install --no-deps --upgrade --target $(@D) -r $<; } $(LOGGED)
 	@touch $@
 

@@ -41,6 +41,9 @@ NOT_IN_METADATA = {
     'nvidia-nvtx': 'Apache-2.0',  # its text; the classifier says proprietary
     'onedl-mmengine': 'Apache-2.0',  # LICENSE, the whole text in the field
     'opencv-python-headless': 'Apache-2.0',  # as opencv-python, in the place of which it may stand
+    'parameterized': 'BSD-2-Clause',  # its text, called FreeBSD in the field
+    'tiktoken': 'MIT',  # its text, whole in the field
+    'torchao': 'BSD-3-Clause',  # its text
     'wheel': 'MIT',  # as the copy in setuptools/_vendor; for building alone
 }
 """Where a package's own fields say nothing, or not what its files say."""
