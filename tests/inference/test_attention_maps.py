@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -19,7 +20,6 @@ from mmdpt.inference.attention_maps import (
 )
 from mmdpt.models.backbones.vision_transformer_dpt import VisionTransformerDPT
 
-ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
 STEM = dict(type='ResNetV2', depths=(1, 1, 1), base_channels=32)
 BACKBONES = dict(
     vit=dict(img_size=64),
@@ -53,8 +53,8 @@ class Model(torch.nn.Module):
 def build(name):
     init_default_scope('mmdpt')
     torch.manual_seed(0)
-    settings = dict(out_indices=(0, 1, 2, 3))
-    backbone = VisionTransformerDPT(ARCH, **{**settings, **BACKBONES[name]}).eval()
+    settings = dict(out_indices=tiny.TAPS) | BACKBONES[name]
+    backbone = VisionTransformerDPT(tiny.LAYERS, **settings).eval()
     for parameter in backbone.parameters():  # far from even attention, and LoRA's updates not zero
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -124,25 +124,17 @@ def test_mean_over_heads_and_the_readout_token_asks_first():
     np.testing.assert_allclose(mean.patches.ravel(), weights[4:], rtol=1e-5)
 
 
-def test_by_default_the_corners_in_each_quarter():
-    found = read_attention(build('vit'), picture())
+def test_by_default_the_corners_in_each_quarter_and_nothing_is_left_on_the_model():
+    model = build('vit')
+    found = read_attention(model, picture())
     assert [[(one.query, one.layer) for one in row] for row in found] == [
         [(query, layer) for layer in (0, 1, 2, 3)] for query in ((0, 0), (69, 49))
     ]
-
-
-def test_nothing_is_left_on_the_model():
-    model = build('vit')
-    read_attention(model, picture())
     model.backbone.layers[1].register_forward_pre_hook(lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         read_attention(model, picture())
-    hooks = [
-        hook
-        for module in (*(layer.attn for layer in model.backbone.layers), model.backbone.patch_embed)
-        for hook in (*module._forward_hooks, *module._forward_pre_hooks)
-    ]
-    assert hooks == []
+    for module in (*(layer.attn for layer in model.backbone.layers), model.backbone.patch_embed):
+        assert not module._forward_hooks and not module._forward_pre_hooks
 
 
 @pytest.mark.parametrize(
@@ -200,7 +192,5 @@ def test_greatest_share_has_the_last_colour():
     """viridis ends in (253, 231, 37), three quarters of it over a quarter of the grey image."""
     image = np.full((36, 36, 3), 100, np.uint8)
     panel = attention_panel(image, [[attention([[0.0, 0.1]], (1.0, 2.0), 'readout')]])
-    right = panel[100, 364 + 340].tolist()
-    left = panel[100, 364 + 20].tolist()
-    assert right == [round(0.75 * c + 25) for c in (253, 231, 37)]
-    assert left == [round(0.75 * c + 25) for c in (68, 1, 84)]
+    for column, colour in ((340, (253, 231, 37)), (20, (68, 1, 84))):
+        assert panel[100, 364 + column].tolist() == [round(0.75 * c + 25) for c in colour]

@@ -61,8 +61,8 @@ def test_impossible_camera_is_refused_at_once(camera, message):
 
 def test_depth_is_proportional_to_the_focal_length_which_the_prediction_names(paths_of, tmp_path):
     def predict(picture, camera=None, *more):
-        options = ['model.decode_head.canonical_focal=300', 'model.decode_head.clamp=None', *more]
-        options[1] = 'model.decode_head.clamp=[None,None]'
+        options = ['canonical_focal=300', 'clamp=[None,None]', *more]
+        options = [f'model.decode_head.{option}' for option in options]
         return DPTInferencer(*paths_of('depth'), 'cpu', cfg_options=options, camera=camera)(picture)
 
     file = photograph(tmp_path / 'a.jpg', 50)
@@ -75,7 +75,6 @@ def test_depth_is_proportional_to_the_focal_length_which_the_prediction_names(pa
     assert exif.camera == pytest.approx((focal_from_exif(file),) * 2 + (31.5, 23.5))
     assert len(exif.to_pointcloud().points) == 64 * 48
     plain = photograph(tmp_path / 'b.jpg')
-    config = predict(plain, None, 'model.decode_head.focal=50')
-    assert config.focal == '50 px (config)'
+    assert predict(plain, None, 'focal=50').focal == '50 px (config)'
     with pytest.raises(InputError, match=r'needs the focal length .*--field-of-view'):
         predict(plain)

@@ -10,28 +10,24 @@ HEADER = 'column,row,depth\n'
 
 def write(tmp_path, text):
     path = tmp_path / 'points.csv'
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path.write_text(text, newline='')
     return path
-
-
-def test_pixels_and_metres(tmp_path):
-    points = read_known_points(write(tmp_path, HEADER + '3,5,1.25\n0,7.5,40\n'))
-    assert points.columns.tolist() == [3, 0]
-    assert points.rows.tolist() == [5, 7.5]
-    assert points.metres.tolist() == [1.25, 40]
 
 
 @pytest.mark.parametrize(
     'text',
-    ['column,row,depth\r\n3,5,1.25\r\n', '\ufeffColumn, Row, Depth\n\n3 , 5, 1.25\n\n'],
-    ids=['windows', 'spreadsheet'],
+    [
+        HEADER + '3,5,1.25\n0,7.5,40\n',
+        'column,row,depth\r\n3,5,1.25\r\n0,7.5,40\r\n',
+        '\ufeffColumn, Row, Depth\n\n3 , 5, 1.25\n\n0,7.5,40\n',
+    ],
+    ids=['plain', 'windows', 'spreadsheet'],
 )
-def test_variants_of_the_text(tmp_path, text):
-    assert [values.tolist() for values in read_known_points(write(tmp_path, text))] == [
-        [3],
-        [5],
-        [1.25],
-    ]
+def test_pixels_and_metres(tmp_path, text):
+    points = read_known_points(write(tmp_path, text))
+    assert points.columns.tolist() == [3, 0]
+    assert points.rows.tolist() == [5, 7.5]
+    assert points.metres.tolist() == [1.25, 40]
 
 
 @pytest.mark.parametrize(
@@ -56,19 +52,10 @@ def test_wrong_line_is_named(tmp_path, line, message):
         read_known_points(path)
 
 
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        *[
-            (f'{header}\n1,1,1\n', r'points\.csv: the first line must be column,row,depth')
-            for header in ('1,2,3', 'row,column,depth', 'column,row')
-        ],
-        ('', r'points\.csv: the first line must be column,row,depth'),
-        (HEADER, r'points\.csv holds no point below its header'),
-        (None, r'cannot read .*points\.csv: No such file'),
-        (b'\x89PNG\xff\xfe', r'points\.csv is no text: .*decode'),
-    ],
-)
-def test_wrong_file_is_named(tmp_path, text, message):
-    with pytest.raises(InputError, match=message):
-        read_known_points(tmp_path / 'points.csv' if text is None else write(tmp_path, text))
+def test_wrong_file_is_named(tmp_path):
+    for header in ('1,2,3', 'row,column,depth', 'column,row', ''):
+        path = write(tmp_path, header and f'{header}\n1,1,1\n')
+        with pytest.raises(InputError, match=r'points\.csv: the first line must be column,row,dep'):
+            read_known_points(path)
+    with pytest.raises(InputError, match=r'points\.csv holds no point below its header'):
+        read_known_points(write(tmp_path, HEADER))

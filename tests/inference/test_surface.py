@@ -135,6 +135,10 @@ def test_mesh_is_two_sheets_that_face_the_camera_with_the_picture_on_them(tmp_pa
     pixels = room.to_mesh().pixels
     drawn = room.image[pixels[:, 1], pixels[:, 0]].astype(int)
     assert np.abs(colours - drawn).max() < 12  # JPEG
+    assert len(room.to_mesh(edge_threshold=np.inf).vertices) == 30 * 20
+    # points on edges stay in clouds until a threshold is given
+    assert len(room.to_pointcloud().points) == 30 * 20
+    assert len(room.to_pointcloud(edge_threshold=0.02).points) == 26 * 20
 
 
 def test_a_smaller_mesh_has_the_same_shape_and_spans_no_edge(tmp_path):
@@ -158,13 +162,10 @@ def test_a_smaller_mesh_has_the_same_shape_and_spans_no_edge(tmp_path):
     assert len(trimesh.load_mesh(tmp_path / 'a.glb').vertices) == len(part.vertices)
     with pytest.raises(InputError, match='at least 4 vertices, got nan'):
         room.to_mesh(max_vertices=np.nan)
-
-
-def test_points_on_edges_stay_in_clouds_until_a_threshold_is_given():
-    room = prediction(DEPTH, camera=CAMERA)
-    assert len(room.to_pointcloud().points) == 30 * 20
-    assert len(room.to_pointcloud(edge_threshold=0.02).points) == 26 * 20
-    assert len(room.to_mesh(edge_threshold=np.inf).vertices) == 30 * 20
+    lonely = np.full((4, 4), np.nan)
+    lonely[::2, ::2] = 1
+    with pytest.raises(InputError, match='no three neighbours have a positive depth'):
+        Mesh.from_depth(lonely, np.zeros((4, 4, 3), np.uint8), CAMERA)
 
 
 def test_sky_of_a_mask_or_a_class_is_left_out(tmp_path):
@@ -177,16 +178,7 @@ def test_sky_of_a_mask_or_a_class_is_left_out(tmp_path):
         assert room.to_mesh().pixels[:, 1].min() == 10
         normals = room.normals()
         assert np.isnan(normals[:10]).all() and np.isfinite(normals[10:]).all()
-    for name in ('sky', 'normals'):
-        getattr(room if name == 'normals' else prediction(DEPTH, sky=sky), f'save_{name}')(
-            tmp_path / f'{name}.npy'
-        )
+    prediction(DEPTH, sky=sky).save_sky(tmp_path / 'sky.npy')
+    room.save_normals(tmp_path / 'normals.npy')
     np.testing.assert_array_equal(np.load(tmp_path / 'sky.npy'), sky)
     np.testing.assert_array_equal(np.load(tmp_path / 'normals.npy'), normals)
-
-
-def test_no_mesh_of_single_pixels():
-    lonely = np.full((4, 4), np.nan)
-    lonely[::2, ::2] = 1
-    with pytest.raises(InputError, match='no three neighbours have a positive depth'):
-        Mesh.from_depth(lonely, np.zeros((4, 4, 3), np.uint8), CAMERA)
