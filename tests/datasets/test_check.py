@@ -28,7 +28,6 @@ from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
 
-@DATASETS.register_module(force=True)
 class RawDepth(DepthDataset):
     """Depth files without a header."""
 
@@ -36,10 +35,8 @@ class RawDepth(DepthDataset):
         return [dict(info, depth_encoding='raw_float32') for info in super().load_data_list()]
 
 
-# clean data
-
-
-def test_clean_labels(root):
+def test_clean_labels_and_clean_depth(root):
+    """A quarter each of no depth, 1, 2 and 4 m."""
     reports = check(segmentation(root), segmentation(root, 'val'))
     assert not any(report.troubles for report in reports)
     rows = lines(reports)
@@ -49,10 +46,6 @@ def test_clean_labels(root):
     assert rows['labels not ignored'] == ['75.0%'] * 2
     assert 'median depth' not in rows
     assert 'note' not in format_report(reports)
-
-
-def test_clean_depth(root):
-    """A quarter each of no depth, 1, 2 and 4 m."""
     rows = lines(check(depth(root)))
     assert rows['paired with'] == ['depth 3']
     assert rows['median depth'] == ['2 m']
@@ -63,9 +56,8 @@ def test_clean_depth(root):
 
 
 def test_labels_and_depth_in_one_sample(root):
-    dataset = segmentation(
-        root, type=LabelsAndDepth, pipeline=[LOAD_IMAGE, LOAD_LABELS, LOAD_DEPTH, PACK]
-    )
+    steps = [LOAD_IMAGE, LOAD_LABELS, LOAD_DEPTH, PACK]
+    dataset = segmentation(root, type=LabelsAndDepth, pipeline=steps)
     rows = lines(check(dataset))
     assert rows['paired with'] == ['labels 3, depth 3']
     assert rows['labels seen'] == ['0..2'] and rows['median depth'] == ['2 m']
@@ -97,23 +89,12 @@ def test_files_beside_the_images_and_a_depth_file_of_two_are_notes(root):
     assert not reports[0].troubles
 
 
-# one thing wrong
-
-
 def array(values, shape=(60, 80), dtype=np.uint8):
     return np.resize(np.array(values, dtype), shape)
 
 
 def depths(values, shape=(60, 80)):
     return array(values, shape, np.uint16)
-
-
-def damage(path, content):
-    """Keep the first bytes of a file, or write other values."""
-    if isinstance(content, int):
-        path.write_bytes(path.read_bytes()[:content])
-    else:
-        write_map(path, content)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +112,11 @@ def damage(path, content):
     ids=range(8),
 )
 def test_one_bad_file_is_the_only_trouble(root, file, content, trouble):
-    damage(root / file, content)
+    """The first bytes of the file are kept, or other values are written."""
+    if isinstance(content, int):
+        (root / file).write_bytes((root / file).read_bytes()[:content])
+    else:
+        write_map(root / file, content)
     build = depth if file.startswith('depth') else segmentation
     assert re.match(trouble, ': '.join(only_trouble(build(root))))
 
@@ -159,9 +144,9 @@ def test_raw_depth_of_another_size_is_told_once(root):
     for name in NAMES:
         path = root / 'depth' / 'train' / f'{name}.png'
         path.write_bytes(np.full((60, 80), 2000, '<f4').tobytes())
-    assert not check(depth(root, type='RawDepth'))[0].troubles
+    assert not check(depth(root, type=RawDepth))[0].troubles
     path.write_bytes(np.full((30, 40), 2000, '<f4').tobytes())
-    kind, text = only_trouble(depth(root, type='RawDepth'))
+    kind, text = only_trouble(depth(root, type=RawDepth))
     assert kind == 'reading' and 'r.png: 4800 bytes for 80 x 60 numbers' in text
 
 
@@ -184,14 +169,6 @@ def test_test_images_of_several_sizes_are_no_batch(root):
         assert [trouble.kind for trouble in report.troubles] == kinds
 
 
-def test_image_in_train_and_val(root):
-    (root / 'images' / 'val' / 'p.jpg').symlink_to(root / 'images' / 'train' / 'p.jpg')
-    write_label(root, 'p', [0, 1, 2], split='val')
-    train, val = check(segmentation(root), segmentation(root, 'val'))
-    assert not train.troubles
-    assert val.troubles == [('leak', f'{root}/images/val/p.jpg is in train too')]
-
-
 def test_data_set_that_cannot_be_listed(root):
     (root / 'labels' / 'train' / 'q.png').unlink()
     train, val = check(segmentation(root), segmentation(root, 'val'))
@@ -201,24 +178,19 @@ def test_data_set_that_cannot_be_listed(root):
 
 
 @pytest.mark.parametrize(
-    ('steps', 'words'),
+    ('build', 'steps', 'kind', 'words'),
     [
         # 352 x 1216 px of images of 60 x 80
-        ([dict(type='KBCrop'), PACK], 'images/train/p.jpg: '),
-        ([], 'is PackSegInputs or PackDepthInputs the last?'),
+        (depth, [dict(type='KBCrop'), PACK], 'pipeline', 'images/train/p.jpg: '),
+        (depth, [], 'pipeline', 'is PackSegInputs or PackDepthInputs the last?'),
+        (segmentation, [PACK], 'reading', "p.jpg: LoadDepth raises KeyError: 'depth_map_path'"),
     ],
 )
-def test_pipeline_that_fails_after_loading(root, steps, words):
-    (report,) = check(depth(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH, *steps]))
-    assert [kind for kind, _ in report.troubles] == ['pipeline'] * 3
-    assert words in report.troubles[0].text
-
-
-def test_entry_without_what_the_pipeline_loads(root):
-    (report,) = check(segmentation(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH, PACK]))
-    readings = [text for kind, text in report.troubles if kind == 'reading']
-    assert len(readings) == 3
-    assert readings[0].endswith("p.jpg: LoadDepth raises KeyError: 'depth_map_path'")
+def test_pipeline_that_fails_in_or_after_loading(root, build, steps, kind, words):
+    (report,) = check(build(root, pipeline=[LOAD_IMAGE, LOAD_DEPTH, *steps]))
+    texts = [trouble.text for trouble in report.troubles if trouble.kind == kind]
+    assert len(texts) == 3 and words in texts[0]
+    assert build is segmentation or len(report.troubles) == 3
 
 
 def test_troubles_of_two_files_and_of_one_file_are_all_named(root):
@@ -229,17 +201,6 @@ def test_troubles_of_two_files_and_of_one_file_are_all_named(root):
     text = format_report([report])
     assert 'p.png is 40 x 30 px' in text and 'p.png holds [5]' in text and 'r.png' in text
     assert 'trouble: train: reading (1)' in text
-
-
-# which samples
-
-
-@pytest.mark.parametrize(
-    ('length', 'number', 'expected'),
-    [(101, 5, [0, 25, 50, 75, 100]), (3, 50, [0, 1, 2]), (10, 2, [0, 9]), (10, 1, [0])],
-)
-def test_sample_is_spread_from_first_to_last(length, number, expected):
-    assert spread(length, number) == expected
 
 
 def nested(root):
@@ -264,18 +225,22 @@ def test_nested_data_sets_are_read_and_their_troubles_told_once_each(root):
     assert kind == 'no valid pixel' and 'depth/val/y.png' in text
 
 
-def test_the_same_data_set_in_train_and_val_is_a_leak_however_nested(root):
+def test_an_image_in_train_and_val_is_a_leak_however_nested_or_linked(root):
     train, val = check(nested(root), depth(root, 'val'))
     assert (train.name, val.name) == ('train', 'val')
-    assert [text for _, text in val.troubles] == [
-        f'{root}/images/val/{name}.jpg is in train too' for name in 'xy'
-    ]
+    leaks = [('leak', f'{root}/images/val/{name}.jpg is in train too') for name in 'xyp']
+    assert val.troubles == leaks[:2]
     _, val = check(segmentation(root), segmentation(root))
     assert [kind for kind, _ in val.troubles] == ['leak'] * 3
+    (root / 'images' / 'val' / 'p.jpg').symlink_to(root / 'images' / 'train' / 'p.jpg')
+    write_label(root, 'p', [0, 1, 2], split='val')
+    train, val = check(segmentation(root), segmentation(root, 'val'))
+    assert not train.troubles and val.troubles == leaks[2:]
 
 
-def test_only_the_sample_is_read(root):
-    write_label(root, 'q', [9])
+def test_only_the_sample_is_read_spread_from_first_to_last(root):
+    assert spread(101, 5) == [0, 25, 50, 75, 100]
+    assert (spread(3, 50), spread(10, 2), spread(10, 1)) == ([0, 1, 2], [0, 9], [0])
     (report,) = check(segmentation(root, pipeline=[LOAD_IMAGE, PACK]), num_samples=2)
     assert [reading.path[-5:] for reading in report.readings] == ['p.jpg', 'r.jpg']
 
@@ -290,21 +255,10 @@ def test_identical_splits_are_checked_once_and_the_named_ones_alone(root):
     assert report.name == 'val'
 
 
-# guards
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        (dict(names=('test',)), 'the config has no data set for test'),
-        (dict(num_samples=0), 'samples must be at least 1, got 0'),
-    ],
-)
-def test_nothing_to_check(root, arguments, message):
-    with pytest.raises(InputError, match=message):
-        check(segmentation(root), **arguments)
-
-
-def test_data_set_that_is_not_of_mmengine():
+def test_nothing_to_check(root):
+    with pytest.raises(InputError, match='the config has no data set for test'):
+        check(segmentation(root), names=('test',))
+    with pytest.raises(InputError, match='samples must be at least 1, got 0'):
+        check(segmentation(root), num_samples=0)
     with pytest.raises(InputError, match='list is no BaseDataset of MMEngine'):
         entries([1, 2])

@@ -25,40 +25,39 @@ def test_values_are_guessed(values, reduced, advice):
     assert (guess is None) == (advice is None) and (advice or '') in (guess or '')
 
 
+def write_all(root, *values):
+    for name in NAMES:
+        write_label(root, name, values)
+
+
 def test_masks_of_0_and_255_are_a_trouble_until_they_are_mapped(root):
     metainfo = dict(classes=('background', 'road'), palette=[[0, 0, 0], [9, 9, 9]])
-    for name in NAMES:
-        write_label(root, name, [0, 255, 255, 255])
+    write_all(root, 0, 255, 255, 255)
     kind, text = only_trouble(segmentation(root, metainfo=metainfo))
     assert kind == 'values in the files'
     assert text.endswith('ignored: if it stands for road, set label_map={255: 1}')
     rows = lines(check(segmentation(root, metainfo=metainfo)))
     assert rows['values in the files'] == ['0 (25.0%), 255 (75.0%)']
-    for name in NAMES:  # another value is mapped, and 255 is not
-        write_label(root, name, [0, 128, 255])
+    write_all(root, 0, 128, 255)  # another value is mapped, and 255 is not
     kind, text = only_trouble(segmentation(root, metainfo=metainfo, ignore_labels=(128,)))
     assert text.startswith('the labels read hold 0, 255 alone')
-    for name in NAMES:
-        write_label(root, name, [1, 255])
+    write_all(root, 1, 255)
     kind, text = only_trouble(segmentation(root, metainfo=metainfo))
     assert text.endswith('if it stands for background, set label_map={255: 0}')
-    for name in NAMES:
-        write_label(root, name, [0, 255])
+    write_all(root, 0, 255)
     (report,) = check(segmentation(root, metainfo=metainfo, label_map={255: 1}))
     assert not report.troubles and lines([report])['labels seen'] == ['0..1']
 
 
 def test_wrong_values_are_one_trouble_with_advice(root):
-    for name in NAMES:
-        write_label(root, name, [1, 2, 3])
+    write_all(root, 1, 2, 3)
     (report,) = check(segmentation(root))
     assert {kind for kind, _ in report.troubles} == {'label values'}
     assert 'note: train: the labels read hold 1, 2, 3: if classes' in format_report([report])
 
 
 def test_class_that_is_nowhere_is_a_note(root):
-    for name in NAMES:
-        write_label(root, name, [0, 2])
+    write_all(root, 0, 2)
     reports = check(segmentation(root))
     note = 'note: train: 1 of 3 classes are not in the samples read:\n  1 b'
     assert note in format_report(reports)
@@ -68,8 +67,6 @@ def test_class_that_is_nowhere_is_a_note(root):
 
 def test_classes_of_a_data_set_that_does_not_tell_the_loader(root):
     write_label(root, 'q', [0, 3])
-    dataset = segmentation(
-        root, type='mmseg.BaseSegDataset', img_suffix='.jpg', seg_map_suffix='.png'
-    )
-    kind, text = only_trouble(dataset)
+    suffixes = dict(img_suffix='.jpg', seg_map_suffix='.png')
+    kind, text = only_trouble(segmentation(root, type='mmseg.BaseSegDataset', **suffixes))
     assert kind == 'label values' and 'q.png holds [3]' in text

@@ -2,21 +2,16 @@
 
 import sys
 import types
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from tiny_files import write_image, write_map
 
-from mmdpt.datasets.conversion import mix
+from mmdpt.datasets.conversion import mix, mix_layouts
 from mmdpt.datasets.conversion.mix import LIST_FILE, convert_mix
-from mmdpt.datasets.conversion.mix_layouts import (
-    LAYOUTS,
-    NO_RECIPE,
-    read_exr,
-    read_megadepth,
-    read_redweb,
-)
+from mmdpt.datasets.conversion.mix_layouts import LAYOUTS, NO_RECIPE
 from mmdpt.datasets.depth_list import DepthListDataset
 from mmdpt.datasets.transforms.loading import LoadDepth, LoadImageFromFile
 from mmdpt.errors import InputError
@@ -31,8 +26,9 @@ def small_sets(monkeypatch):
         monkeypatch.setitem(mix.LAYOUTS, name, replace(layout, at_least=1))
 
 
-def write_picture(path):
-    write_image(path, SIZE[::-1])
+def write_picture(*paths):
+    for path in paths:
+        write_image(path, SIZE[::-1])
 
 
 def ramp(dtype, start=1, step=1):
@@ -54,25 +50,19 @@ def rows(root):
 def fake_formats(monkeypatch):
     """Stand-ins for h5py and OpenEXR: files are NPY under other names."""
 
-    class Open:
-        def __init__(self, path, *_):
-            self.values = np.load(path)
+    @contextmanager
+    def open_h5(path, mode):
+        yield dict(depth=np.load(path))
 
-        def __enter__(self):
-            return self
+    @contextmanager
+    def open_exr(path):
+        values = np.load(path)
+        planes = values if values.ndim == 3 else [values]
+        channels = [types.SimpleNamespace(pixels=plane) for plane in planes]
+        yield types.SimpleNamespace(channels=lambda: dict(zip('RGB', channels, strict=False)))
 
-        def __exit__(self, *_):
-            pass
-
-        def __getitem__(self, key):
-            assert key == 'depth'
-            return self.values
-
-        def channels(self):
-            return {'G': types.SimpleNamespace(pixels=self.values)}
-
-    for name in ('h5py', 'OpenEXR'):
-        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(File=Open))
+    for name, file in (('h5py', open_h5), ('OpenEXR', open_exr)):
+        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(File=file))
 
 
 def save_as(path, values):
@@ -81,10 +71,10 @@ def save_as(path, values):
         np.save(file, values)
 
 
-def add_redweb(root, *names):
+def add_redweb(root, *names, values=None):
     for name in names:
         write_picture(root / 'Imgs' / f'{name}.jpg')
-        write_map(root / 'RDs' / f'{name}.png', ramp(np.uint8))
+        write_map(root / 'RDs' / f'{name}.png', ramp(np.uint8) if values is None else values)
 
 
 def test_hrwsi_is_disparity_with_a_mask(tmp_path):
@@ -107,8 +97,7 @@ def test_hrwsi_is_disparity_with_a_mask(tmp_path):
 def test_redweb_becomes_disparity_and_its_sky_invalid(tmp_path):
     values = ramp(np.uint8, start=0, step=11)
     values[3, 5] = 255
-    write_picture(tmp_path / 'Imgs' / '12_a.jpg')
-    write_map(tmp_path / 'RDs' / '12_a.png', values)
+    add_redweb(tmp_path, '12_a', values=values)
     assert convert_mix('ReDWeb', tmp_path).num_converted == 1
     assert rows(tmp_path)[1] == 'Imgs/12_a.jpg,converted/RDs/12_a.png,1'
     depth = depth_of(tmp_path)
@@ -122,8 +111,7 @@ def test_blendedmvs_leaves_the_masked_pictures_out(tmp_path):
     values = ramp(np.float32)
     values[0, 0] = 0
     for number in (0, 1):
-        write_picture(scene / 'blended_images' / f'{number:08d}.jpg')
-        write_picture(scene / 'blended_images' / f'{number:08d}_masked.jpg')
+        write_picture(*(scene / f'blended_images/{number:08d}{end}.jpg' for end in ('', '_masked')))
         write_map(scene / 'rendered_depth_maps' / f'{number:08d}.pfm', values)
     assert convert_mix('BlendedMVS', tmp_path).num_images == 2
     assert rows(tmp_path)[0] == 'image,depth,scale'
@@ -135,8 +123,7 @@ def test_tartanair_is_metres_with_intrinsics(tmp_path):
     values[0, 0] = 10000
     for level in ('Easy', 'Hard'):
         folder = tmp_path / 'office' / level / 'P003'
-        write_picture(folder / 'image_left' / '000007_left.png')
-        write_picture(folder / 'image_right' / '000007_right.png')
+        write_picture(*(folder / f'image_{side}/000007_{side}.png' for side in ('left', 'right')))
         write_map(folder / 'depth_left' / '000007_left_depth.npy', values)
     assert convert_mix('TartanAir', tmp_path).num_images == 2
     place = 'office/Easy/P003'
@@ -151,9 +138,9 @@ def test_apolloscape_marks_65535_invalid(tmp_path):
     values = ramp(np.uint16, start=2)
     values[0, 0] = 65535
     name = '171206_034559609_Camera_5'
-    write_picture(tmp_path / 'stereo_train_001' / 'camera_5' / f'{name}.jpg')
-    write_picture(tmp_path / 'stereo_train_001' / 'camera_6' / f'{name[:-1]}6.jpg')
-    write_map(tmp_path / 'stereo_train_001' / 'disparity' / f'{name}.png', values)
+    folder = tmp_path / 'stereo_train_001'
+    write_picture(folder / f'camera_5/{name}.jpg', folder / f'camera_6/{name[:-1]}6.jpg')
+    write_map(folder / 'disparity' / f'{name}.png', values)
     assert convert_mix('ApolloScape', tmp_path).num_images == 1
     assert rows(tmp_path)[0] == 'image,disparity,scale,invalid'
     depth = depth_of(tmp_path)
@@ -176,19 +163,16 @@ def test_megadepth_is_converted_without_the_ordinal_and_the_empty_maps(tmp_path,
 
 def test_irs_disparity_becomes_metres(tmp_path, fake_formats):
     folder = tmp_path / 'Home' / 'ArchvizKitchen'
-    write_picture(folder / 'l_377.png')
-    write_picture(folder / 'r_377.png')
+    write_picture(folder / 'l_377.png', folder / 'r_377.png')
     save_as(folder / 'd_377.exr', ramp(np.float32, step=2))
     convert_mix('IRS', tmp_path)
     assert rows(tmp_path)[1].endswith(
         '/l_377.png,converted/Home/ArchvizKitchen/d_377.npy,48,480 480 480 270'
     )
     np.testing.assert_allclose(depth_of(tmp_path)[0, :3], [48, 16, 9.6], rtol=1e-6)
-
-
-def test_half_floats_drop_what_they_cannot_hold(tmp_path, fake_formats):
+    # half floats drop what they cannot hold
     save_as(tmp_path / 'a.exr', np.array([[1e-6, 65504, 7e4, np.nan, np.inf]], np.float32))
-    assert read_exr(tmp_path / 'a.exr').tolist() == [[0, 65504, 0, 0, 0]]
+    assert mix_layouts.read_exr(tmp_path / 'a.exr').tolist() == [[0, 65504, 0, 0, 0]]
 
 
 def test_second_run_converts_only_what_is_gone(tmp_path):
@@ -232,14 +216,11 @@ def test_images_without_their_files_are_named(tmp_path, folder, what):
     assert not (tmp_path / LIST_FILE).exists()
 
 
-def test_fewer_images_than_the_set_has(tmp_path, monkeypatch):
+def test_set_of_too_few_images_or_ordinal_maps_alone(tmp_path, fake_formats, monkeypatch):
     monkeypatch.setitem(mix.LAYOUTS, 'ReDWeb', replace(LAYOUTS['ReDWeb'], at_least=3600))
     add_redweb(tmp_path, 'a')
     with pytest.raises(InputError, match=r'holds 1 images, ReDWeb has 3600: is the download whole'):
         convert_mix('ReDWeb', tmp_path)
-
-
-def test_set_of_ordinal_maps_alone(tmp_path, fake_formats):
     write_picture(tmp_path / '0001' / 'dense0' / 'imgs' / 'a.jpg')
     save_as(tmp_path / '0001' / 'dense0' / 'depths' / 'a.h5', -ramp(np.float32))
     with pytest.raises(InputError, match=r'none of the 1 images of MegaDepth .* has a depth map'):
@@ -266,31 +247,24 @@ def test_sets_that_cannot_be_converted_say_why(tmp_path, name, message):
         convert_mix(name, tmp_path / 'gone')
 
 
-@pytest.mark.parametrize(('module', 'read'), [('h5py', read_megadepth), ('OpenEXR', read_exr)])
-def test_missing_package_is_named_with_its_installation(monkeypatch, tmp_path, module, read):
+@pytest.mark.parametrize(
+    ('module', 'read'), [('h5py', mix_layouts.read_megadepth), ('OpenEXR', mix_layouts.read_exr)]
+)
+def test_missing_file_and_package_are_named(fake_formats, monkeypatch, tmp_path, module, read):
+    with pytest.raises(InputError, match=r'cannot read .*/gone'):
+        read(tmp_path / 'gone')
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=f'needs {module}: pip install {module}$'):
-        read(tmp_path / 'a')
-
-
-@pytest.mark.parametrize('read', [read_megadepth, read_exr])
-def test_file_that_cannot_be_read_is_named(fake_formats, tmp_path, read):
-    with pytest.raises(InputError, match=r'cannot read .*/gone'):
         read(tmp_path / 'gone')
 
 
-def test_exr_of_three_channels(fake_formats, monkeypatch, tmp_path):
-    save_as(tmp_path / 'n_1.exr', ramp(np.float32))
-    channels = dict.fromkeys('RGB', types.SimpleNamespace(pixels=np.ones(SIZE)))
-    monkeypatch.setattr(sys.modules['OpenEXR'].File, 'channels', lambda self: channels)
+def test_maps_of_three_channels_or_16_bits(fake_formats, tmp_path):
+    save_as(tmp_path / 'n_1.exr', np.ones((3, *SIZE)))
     with pytest.raises(InputError, match='has the channels R, G, B: expected one'):
-        read_exr(tmp_path / 'n_1.exr')
-
-
-def test_redweb_map_of_16_bits(tmp_path):
+        mix_layouts.read_exr(tmp_path / 'n_1.exr')
     write_map(tmp_path / 'a.png', ramp(np.uint16))
     with pytest.raises(InputError, match=r'a\.png holds uint16: expected 8 bits'):
-        read_redweb(tmp_path / 'a.png')
+        mix_layouts.read_redweb(tmp_path / 'a.png')
 
 
 def test_tool_exits_with_one_message(call_tool, capsys, tmp_path):

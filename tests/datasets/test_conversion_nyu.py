@@ -3,6 +3,7 @@
 import sys
 import types
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -57,22 +58,16 @@ def files(tmp_path, monkeypatch, content):
     return tmp_path / 'labeled.mat', tmp_path / 'splits.mat', tmp_path / 'nyu'
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
 def test_official_split_counts_from_one(files):
     calls = []
     summary = convert_nyu(*files, progress=lambda *call: calls.append(call))
     assert calls == [(done, 5) for done in range(1, 6)]
     assert (summary.num_train, summary.num_test, summary.num_written) == (3, 2, 5)
     root = files[2]
-    assert names(root / 'images' / 'train') == [
-        'bathroom_00002.jpg',
-        'living_room_00001.jpg',
-        'office_00004.jpg',
-    ]
-    assert names(root / 'annotations' / 'test') == ['bathroom_00000.png', 'office_00003.png']
+    train = {'bathroom_00002.jpg', 'living_room_00001.jpg', 'office_00004.jpg'}
+    assert {path.name for path in (root / 'images' / 'train').iterdir()} == train
+    test = {'bathroom_00000.png', 'office_00003.png'}
+    assert {path.name for path in (root / 'annotations' / 'test').iterdir()} == test
 
 
 def test_depth_is_upright_in_millimetres_and_read_by_the_data_set(files, content):
@@ -91,12 +86,9 @@ def test_depth_is_upright_in_millimetres_and_read_by_the_data_set(files, content
     np.testing.assert_allclose(written, expected, atol=1)
 
 
-def test_depth_is_cut_off_as_in_the_published_files():
+def test_depth_is_cut_off_and_the_image_bgr_with_a_black_frame_as_in_the_published_files():
     depth = np.array([[1.2346, 0.0, np.nan], [65.5359, 65.536, -1.0]], np.float32)
     assert encode_depth(depth).tolist() == [[1234, 65535], [0, 0], [0, 0]]
-
-
-def test_image_is_upright_bgr_with_a_black_frame():
     image = np.zeros((3, 640, 480), np.uint8)
     image[0] = 200
     image[2, 7, 9] = 90
@@ -108,7 +100,7 @@ def test_image_is_upright_bgr_with_a_black_frame():
     assert (encoded[7:474, 7:632, 2] == 200).all()
 
 
-def test_second_run_writes_only_what_is_gone(files):
+def test_second_run_writes_only_what_is_gone_unless_other_files_are_there(files):
     convert_nyu(*files)
     gone = files[2] / 'annotations' / 'train' / 'office_00004.png'
     before = gone.read_bytes()
@@ -118,12 +110,13 @@ def test_second_run_writes_only_what_is_gone(files):
     assert convert_nyu(*files).num_written == 1
     assert gone.read_bytes() == before
     assert kept.read_bytes() == b'kept'
+    (files[2] / 'images' / 'train' / 'other.jpg').write_bytes(b'')
+    with pytest.raises(InputError, match=r'images/train holds 4 files \*\.jpg, expected 3'):
+        convert_nyu(*files)
 
 
 def test_interrupted_run_leaves_no_half_file_under_a_final_name(files, monkeypatch):
-    def interrupt(source, destination):
-        raise KeyboardInterrupt
-
+    interrupt = Mock(side_effect=KeyboardInterrupt)
     with monkeypatch.context() as patch:
         patch.setattr('mmdpt.datasets.conversion.kept_files.os.replace', interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -133,35 +126,14 @@ def test_interrupted_run_leaves_no_half_file_under_a_final_name(files, monkeypat
     assert not list(files[2].rglob('*.tmp'))
 
 
-def test_folder_with_other_images(files):
-    convert_nyu(*files)
-    (files[2] / 'images' / 'train' / 'other.jpg').write_bytes(b'')
-    with pytest.raises(InputError, match=r'images/train holds 4 files \*\.jpg, expected 3'):
-        convert_nyu(*files)
-
-
-@pytest.mark.parametrize('module', ['h5py', 'scipy'])
-def test_missing_package_is_named_with_its_installation(files, monkeypatch, module):
-    monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setitem(sys.modules, f'{module}.io', None)
-    with pytest.raises(InputError, match=f'needs {module}: pip install {module}$'):
-        convert_nyu(*files)
-
-
-@pytest.mark.parametrize('place', [0, 1])
-def test_missing_file_is_named(files, place):
-    files[place].unlink()
-    with pytest.raises(InputError, match=rf'{files[place].name} does not exist; how to prepare'):
-        convert_nyu(*files)
-
-
 def swapped(key):
-    return lambda content: {key: content[key].swapaxes(-1, -2)}
+    return lambda content: content.update({key: content[key].swapaxes(-1, -2)})
 
 
-def shorter(content):
-    arrays = {key: content[key][:4] for key in ('images', 'rawDepths')}
-    return dict(arrays, sceneTypes=content['sceneTypes'][:, :4])
+def shorten(content):
+    for key in ('images', 'rawDepths'):
+        content[key] = content[key][:4]
+    content['sceneTypes'] = content['sceneTypes'][:, :4]
 
 
 @pytest.mark.parametrize(
@@ -169,22 +141,24 @@ def shorter(content):
     [
         (swapped('images'), r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)'),
         (swapped('rawDepths'), r'expected \(5, 3, 12, 10\) and \(5, 12, 10\)'),
-        (shorter, 'is not the split of .*: 5 numbers up to 5 for 4 images'),
+        (shorten, 'is not the split of .*: 5 numbers up to 5 for 4 images'),
+        (lambda content: content.pop('rawDepths'), r'labeled\.mat has no rawDepths: is it the lab'),
     ],
 )
 def test_labelled_file_with_one_thing_wrong(files, content, change, message):
-    content.update(change(content))
+    change(content)
     with pytest.raises(InputError, match=message):
         convert_nyu(*files)
 
 
-def test_labelled_file_that_is_none_or_lacks_an_array(files, content, monkeypatch):
-    del content['rawDepths']
-    with pytest.raises(InputError, match=r'labeled\.mat has no rawDepths: is it the labelled'):
-        convert_nyu(*files)
+def test_files_that_are_none_or_not_there(files, monkeypatch):
     monkeypatch.setattr(sys.modules['h5py'], 'File', lambda path, mode: Path('/gone').stat())
     with pytest.raises(InputError, match=r'cannot read .*labeled\.mat: .*No such file'):
         convert_nyu(*files)
+    for path in files[:2]:
+        path.unlink()
+        with pytest.raises(InputError, match=rf'{path.name} does not exist; how to prepare'):
+            convert_nyu(*files)
 
 
 @pytest.mark.parametrize(
@@ -222,8 +196,11 @@ def test_split_file_that_is_none(files, content):
         read_splits(files[1])
 
 
-def test_tool_exits_with_one_message(files, monkeypatch, capsys, call_tool):
+def test_missing_packages_are_named_with_their_installation(files, monkeypatch, capsys, call_tool):
     monkeypatch.setitem(sys.modules, 'h5py', None)
     assert call_tool('dataset_converters/nyu.py', *files) == 1
     message = 'error: reading nyu_depth_v2_labeled.mat needs h5py: pip install h5py'
     assert capsys.readouterr().err.strip() == message
+    monkeypatch.setitem(sys.modules, 'scipy.io', None)
+    with pytest.raises(InputError, match=r'needs scipy: pip install scipy$'):
+        convert_nyu(*files)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tiny_files import write_map
+from tiny_files import write_image, write_map
 
 from mmdpt.datasets.conversion.tum import LIST_FILE, associate, convert_tum
 from mmdpt.datasets.depth_list import DepthListDataset
@@ -18,10 +18,11 @@ def write_stamps(folder, kind, *stamps):
     folder.mkdir(exist_ok=True)
     (folder / f'{kind}.txt').write_text('\n'.join(['# color images', '# timestamp file', *lines]))
     for name in names:
-        values = (
-            np.full((4, 6), 5000, np.uint16) if kind == 'depth' else np.zeros((4, 6, 3), np.uint8)
-        )
-        write_map(folder / kind / f'{name}.png', values)
+        path = folder / kind / f'{name}.png'
+        if kind == 'depth':
+            write_map(path, [5000], (4, 6), np.uint16)
+        else:
+            write_image(path, (6, 4))
 
 
 @pytest.fixture
@@ -65,17 +66,17 @@ def test_association_equals_the_definition_on_random_times():
 def test_list_says_scale_and_intrinsics_and_a_second_run_leaves_it_alone(sequence):
     summary = convert_tum([sequence])
     assert (summary.num_pairs, summary.num_unpaired) == (3, 1)
+    more = '5000,520.90862 521.007327 325.141442 249.701764'
     assert (sequence / LIST_FILE).read_text().splitlines() == [
         'image,depth,scale,intrinsics',
-        'rgb/10.000000.png,depth/10.010000.png,5000,520.90862 521.007327 325.141442 249.701764',
-        'rgb/10.035000.png,depth/10.050000.png,5000,520.90862 521.007327 325.141442 249.701764',
-        'rgb/10.060000.png,depth/10.060000.png,5000,520.90862 521.007327 325.141442 249.701764',
+        f'rgb/10.000000.png,depth/10.010000.png,{more}',
+        f'rgb/10.035000.png,depth/10.050000.png,{more}',
+        f'rgb/10.060000.png,depth/10.060000.png,{more}',
     ]
     dataset = DepthListDataset(ann_file=str(sequence / LIST_FILE), pipeline=PIPELINE)
     assert len(dataset) == 3
     assert np.unique(dataset[0]['gt_depth_map']).tolist() == [1.0]
     assert dataset[0]['intrinsics'] == (520.90862, 521.007327, 325.141442, 249.701764)
-    convert_tum([sequence])
     before = (sequence / LIST_FILE).stat()
     convert_tum([sequence])
     after = (sequence / LIST_FILE).stat()

@@ -26,26 +26,12 @@ def sample(height=60, width=80, share=0.4, labels=False):
     image = np.zeros((height, width, 3), np.uint8)
     image[..., 0] = np.arange(width) % 256
     image[..., 1] = 255  # where the image is
-    results = dict(
-        img=image,
-        img_path='some/image.jpg',
-        img_shape=(height, width),
-        ori_shape=(height, width),
-        gt_depth_map=depth,
-        seg_fields=['gt_depth_map'],
-    )
+    results = dict(img=image, img_path='some/image.jpg', gt_depth_map=depth)
+    results.update(img_shape=depth.shape, ori_shape=depth.shape, seg_fields=['gt_depth_map'])
     if labels:
         results['gt_seg_map'] = generator.integers(0, 5, (height, width)).astype(np.uint8)
         results['seg_fields'] = ['gt_depth_map', 'gt_seg_map']
     return results
-
-
-def assert_only_moved(before, after):
-    """Every value after is a value before, or NaN; holes stay in about their share."""
-    valid = after[np.isfinite(after)]
-    assert valid.size
-    assert np.isin(valid, before[np.isfinite(before)]).all()
-    assert after.dtype == np.float32
 
 
 TRANSFORM_CASES = [
@@ -72,16 +58,15 @@ def test_no_value_is_made_up_and_no_hole_filled(config):
         np.random.seed(seed)
         before = sample()
         after = transform({**before})
-        assert_only_moved(before['gt_depth_map'], after['gt_depth_map'])
+        valid = after['gt_depth_map'][np.isfinite(after['gt_depth_map'])]
+        assert valid.size and np.isin(valid, before['gt_depth_map']).all()
+        assert after['gt_depth_map'].dtype == np.float32
         assert after['img'].shape[:2] == after['gt_depth_map'].shape == after['img_shape']
         # a moved hole is a hole: the map of holes, moved alike, has them at the same places
         np.random.seed(seed)
         holes = np.isnan(before['gt_depth_map']).astype(np.float32)
         moved = transform({**sample(), 'gt_depth_map': holes})['gt_depth_map']
         np.testing.assert_array_equal(np.isnan(after['gt_depth_map']), moved != 0)
-
-
-# resize
 
 
 @pytest.mark.parametrize(
@@ -122,18 +107,21 @@ def test_bounds_hold_where_the_scale_is_no_multiple(method):
 
 
 @pytest.mark.parametrize(
-    ('step', 'arguments'),
+    ('step', 'arguments', 'message'),
     [
-        (ResizeDepth, dict(method='nearest')),
-        (ResizeDepth, dict(scale=0)),
-        (ResizeDepth, dict(scale=(384, -1))),
-        (ResizeDepth, dict(multiple=0)),
-        (RandomCropDepth, dict(crop_size=32, min_valid=-0.1)),
-        (RandomCropDepth, dict(crop_size=32, min_valid=1.1)),
+        (ResizeDepth, dict(method='nearest'), "one of .*'minimal', .* got 'nearest'"),
+        (ResizeDepth, dict(scale=0), 'positive, got 0 and 32'),
+        (ResizeDepth, dict(scale=(384, -1)), r'positive, got \(384, -1\) and 32'),
+        (ResizeDepth, dict(multiple=0), 'positive, got 384 and 0'),
+        (RandomCropDepth, dict(crop_size=32, min_valid=-0.1), r'in 0\.\.1, got -0\.1'),
+        (RandomCropDepth, dict(crop_size=32, min_valid=1.1), r'in 0\.\.1, got 1\.1'),
+        (RandomZoomDepth, dict(scale=(0, 1)), r'two positive factors in order, got \(0, 1\)'),
+        (RandomZoomDepth, dict(scale=(-1, 1)), 'two positive factors in order'),
+        (RandomZoomDepth, dict(scale=(1.5, 1.2)), 'two positive factors in order'),
     ],
 )
-def test_setting_that_makes_no_sense(step, arguments):
-    with pytest.raises(ValueError, match='must be'):
+def test_setting_that_makes_no_sense(step, arguments, message):
+    with pytest.raises(ValueError, match=f'must be {message}'):
         step(**arguments)
 
 
@@ -170,9 +158,6 @@ def test_ground_truth_stays_at_the_original_size_in_test_pipelines():
     assert meta['img_shape'] == (32, 32)
 
 
-# crops
-
-
 @pytest.mark.parametrize(
     ('crop', 'size', 'rows', 'columns', 'original'),
     [
@@ -193,7 +178,6 @@ def test_fixed_crops(crop, size, rows, columns, original):
     ('crop', 'size', 'message'),
     [
         (KBCrop, (351, 1242), 'crop kb needs at least 352'),
-        (KBCrop, (375, 1215), 'crop kb needs at least 352'),
         (NYUCrop, (480, 639), 'NYUCrop is for 480 x 640'),
     ],
 )
@@ -203,29 +187,21 @@ def test_crop_of_another_image(crop, size, message):
 
 
 def test_crop_takes_depth_and_image_at_the_same_place():
-    before = sample(share=0)
-    after = RandomCropDepth((20, 30))({**before})
+    after = RandomCropDepth((20, 30))(sample(share=0))
     columns = (after['gt_depth_map'].astype(int) - 1) % 80
     np.testing.assert_array_equal(columns, after['img'][..., 0])
 
 
-def test_crop_prefers_depth():
-    """Only the lower right quarter has depth, as far from the sky as LiDAR's."""
+def test_crop_prefers_depth_and_ends_where_there_is_none():
+    """Only the columns on the right have depth, as far from the sky as LiDAR's."""
+    results = sample(share=0)
+    results['gt_depth_map'][:, :50] = np.nan
     for seed in range(5):
         np.random.seed(seed)
-        results = sample(share=0)
-        results['gt_depth_map'][:, :50] = np.nan
-        depth = RandomCropDepth((60, 40), min_valid=0.25)(results)['gt_depth_map']
+        depth = RandomCropDepth((60, 40), min_valid=0.25)({**results})['gt_depth_map']
         assert np.isfinite(depth).mean() >= 0.25
-
-
-def test_crop_of_a_map_without_depth_ends():
-    results = sample()
     results['gt_depth_map'][:] = np.nan
     assert RandomCropDepth((20, 30), min_valid=1)(results)['img'].shape == (20, 30, 3)
-
-
-# rotation
 
 
 def test_rotation_leaves_no_depth_where_there_was_no_image():
@@ -243,9 +219,8 @@ def test_rotation_turns_depth_with_the_image_at_its_probability():
     inside = np.isfinite(depth) & (results['img'][..., 1] == 255)
     columns = (depth[inside].astype(int) - 1) % 80
     assert np.abs(columns - results['img'][..., 0][inside]).max() <= 1
-    before = sample()
-    after = RandomRotateDepth(prob=0.0, degree=20)({**before})
-    np.testing.assert_array_equal(after['gt_depth_map'], before['gt_depth_map'])
+    still = RandomRotateDepth(prob=0.0, degree=20)(sample())
+    np.testing.assert_array_equal(still['gt_depth_map'], sample()['gt_depth_map'])
 
 
 def test_packed_depth_owns_its_memory():
@@ -259,15 +234,11 @@ def test_packed_depth_owns_its_memory():
     assert packed.metainfo['focal'] == 500
 
 
-def small(height=6, width=8):
-    depth = np.arange(height * width, dtype=np.float32).reshape(height, width) + 1
-    depth[0, 0] = np.nan
-    return dict(
-        img=np.nan_to_num(np.stack([depth * 2] * 3, axis=-1)).astype(np.uint8),
-        gt_depth_map=depth,
-        gt_seg_map=np.full((height, width), 7, np.uint8),
-        seg_fields=['gt_depth_map', 'gt_seg_map'],
-    )
+def small():
+    results = sample(6, 8, share=0, labels=True)
+    results['gt_depth_map'][0, 0] = np.nan
+    results['gt_seg_map'][:] = 7
+    return results
 
 
 def zoom(factor):
@@ -297,12 +268,6 @@ def test_every_map_that_is_there_gets_the_size_of_the_image():
 
 def test_factors_are_drawn_between_the_bounds():
     np.random.seed(0)
-    widths = {RandomZoomDepth((1.0, 1.5))(small(60, 80))['img'].shape[1] for _ in range(200)}
+    widths = {RandomZoomDepth((1.0, 1.5))(sample())['img'].shape[1] for _ in range(200)}
     assert min(widths) < 85 and max(widths) > 115
     assert all(80 <= width <= 120 for width in widths)
-
-
-@pytest.mark.parametrize('scale', [(0, 1), (-1, 1), (1.5, 1.2)])
-def test_factors_that_make_no_sense_are_refused(scale):
-    with pytest.raises(ValueError, match='two positive factors in order'):
-        RandomZoomDepth(scale)

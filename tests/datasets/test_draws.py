@@ -32,19 +32,6 @@ class Parts:
         return 11
 
 
-class Plain:
-    """A sampler without skip and set_epoch."""
-
-    def __init__(self, *indices):
-        self.indices = indices
-
-    def __iter__(self):
-        return iter(self.indices)
-
-    def __len__(self):
-        return len(self.indices)
-
-
 def shuffled_epochs():
     return DefaultSampler(Parts(), shuffle=True, seed=4)
 
@@ -53,7 +40,7 @@ SAMPLERS = [
     shuffled_epochs,
     lambda: InfiniteSampler(Parts(), seed=4),
     lambda: BalancedSampler(Parts(), seed=4),
-    lambda: SequentialSampler(Parts()),
+    lambda: SequentialSampler(Parts()),  # without skip and set_epoch
 ]
 
 
@@ -74,20 +61,16 @@ def test_draw_is_its_index_and_travels_to_a_worker_with_its_position():
         assert (sent, sent.position, type(sent)) == (7, 40, Draw)
 
 
-def test_positions_of_the_ranks_interleave(monkeypatch):
-    draws = [first(on_rank(monkeypatch, rank, 3, Plain(5, 6)), 4) for rank in range(3)]
-    assert draws[0] == [(5, 0), (6, 3), (5, 6), (6, 9)]
-    assert draws[2] == [(5, 2), (6, 5), (5, 8), (6, 11)]
-
-
 @pytest.mark.parametrize('make', SAMPLERS)
 @pytest.mark.parametrize('start', [1, 10, 11, 12, 37])
 def test_draws_are_the_samplers_and_a_later_start_goes_on_as_an_uninterrupted_run(
     make, start, monkeypatch
 ):
-    whole = first(on_rank(monkeypatch, 1, 2, make()), start + 30)
-    assert whole[:11] == list(zip(itertools.islice(make(), 11), range(1, 22, 2), strict=True))
-    assert first(on_rank(monkeypatch, 1, 2, make(), start), 30) == whole[start:]
+    for rank in (0, 2):  # of three, whose positions interleave
+        whole = first(on_rank(monkeypatch, rank, 3, make()), start + 30)
+        places = range(rank, 33, 3)
+        assert whole[:11] == list(zip(itertools.islice(make(), 11), places, strict=True))
+        assert first(on_rank(monkeypatch, rank, 3, make(), start), 30) == whole[start:]
 
 
 def test_sampler_that_ends_is_shuffled_anew_whatever_epoch_is_set_from_outside():
@@ -99,11 +82,9 @@ def test_sampler_that_ends_is_shuffled_anew_whatever_epoch_is_set_from_outside()
     expected = first(sampler, 20)
     sampler.set_epoch(3)
     assert len(sampler) == 11 and first(sampler, 20) == expected
-
-
-def test_sampler_without_samples_is_no_endless_loop():
-    with pytest.raises(InputError, match='Plain draws no sample to train on'):
-        next(iter(PositionSampler(Plain())))
+    # without samples it is no endless loop
+    with pytest.raises(InputError, match='SequentialSampler draws no sample to train on'):
+        next(iter(PositionSampler(SequentialSampler(()))))
 
 
 def test_batches_of_another_batch_sampler_start_later():
@@ -113,23 +94,17 @@ def test_batches_of_another_batch_sampler_start_later():
 
     assert batches(2) == batches(0)[2:]
     assert batches(2)[0][0].position == 8
-    assert len(LaterBatches(BatchSampler(Plain(1, 2, 3, 4), 2, drop_last=True))) == 2
-
-
-# random numbers of a place
+    assert len(LaterBatches(BatchSampler(range(4), 2, drop_last=True))) == 2
 
 
 def numbers():
     return random.random(), np.random.random(), torch.rand(()).item()
 
 
-def test_number_of_a_place_is_the_same_in_every_process_and_release():
+def test_numbers_of_places_are_the_same_in_every_release_all_different_and_fill_64_bits():
     """Recorded: a training resumed by another process must find the numbers of the first."""
     assert derived_number(0, 'sample', 0, 0) == 9400433873879944418
     assert derived_number(2**31 - 1, 'iteration', 3, 10**9) == 16345110449475078521
-
-
-def test_numbers_of_places_are_all_different_and_fill_64_bits():
     places = [(seed, position, k) for seed in (0, 1) for position in range(500) for k in (0, 1)]
     derived = [
         derived_number(seed, stream, *rest)
@@ -143,21 +118,15 @@ def test_numbers_of_places_are_all_different_and_fill_64_bits():
 
 
 @pytest.mark.parametrize('seed', [seed_sample, seed_iteration])
-def test_all_three_libraries_forget_what_was_drawn_and_each_stream_has_its_own(seed):
+def test_all_three_libraries_draw_by_stream_seed_position_and_attempt_alone(seed):
     seed(5, 6, 7)
     expected = numbers()
     for other in (seed_iteration, seed_sample, seed):
         other(5, 6, 7)
         assert (numbers() == expected) == (other is seed)
-
-
-@pytest.mark.parametrize('seed', [seed_sample, seed_iteration])
-@pytest.mark.parametrize('place', [(6, 6, 7), (5, 7, 7), (5, 6, 8)])
-def test_another_seed_position_or_attempt_draws_others(seed, place):
-    seed(5, 6, 7)
-    expected = numbers()
-    seed(*place)
-    assert all(a != b for a, b in zip(numbers(), expected, strict=True))
+    for place in ((6, 6, 7), (5, 7, 7), (5, 6, 8)):
+        seed(*place)
+        assert all(a != b for a, b in zip(numbers(), expected, strict=True))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')

@@ -69,9 +69,13 @@ def vectors(*angles):
 def test_errors_by_hand():
     """10, 20 and 90 degrees in two images, one pixel without truth."""
     metric = NormalsMetric()
-    for pred, target in (((10, 20), (0, 0)), ((90, 5), (0, None))):
+
+    def process(pred, target):
         maps = dict(pred_normals_map=vectors(*pred), gt_normals_map=vectors(*target))
         metric.process({}, [{key: dict(data=value) for key, value in maps.items()}])
+
+    process((10, 20), (0, 0))
+    process((90, 5), (0, None))
     scores = metric.compute_metrics(metric.results)
     assert scores['angle'] == pytest.approx(40)
     assert scores['angle_rmse'] == pytest.approx(np.sqrt((100 + 400 + 8100) / 3))
@@ -79,9 +83,8 @@ def test_errors_by_hand():
     assert shares == pytest.approx([100 / 3, 200 / 3, 200 / 3])
     with pytest.raises(InputError, match='no normals to compare with'):
         metric.process({}, [dict(pred_normals_map=dict(data=vectors(1)), img_path='a.png')])
-    maps = dict(pred_normals_map=vectors(1), gt_normals_map=vectors(1, 2))
     with pytest.raises(InputError, match='differ in size'):
-        metric.process({}, [{key: dict(data=value) for key, value in maps.items()}])
+        process((1,), (1, 2))
 
 
 def test_the_loss_is_that_of_the_pixels_with_a_target():
@@ -99,14 +102,12 @@ def test_padding_does_not_train():
     head = NormalsDPTHead(loss_decode=dict(type='mmdpt.CosineLoss'), **HEAD)
     taps = [(torch.randn(2, 8, 3, 4), torch.randn(2, 8)) for _ in range(4)]
     samples = [SegDataSample(metainfo=dict(img_shape=(48, 64))) for _ in range(2)]
-    for sample, width in zip(samples, (64, 40), strict=True):
+    cosines = []
+    pred = head.predict(taps, [sample.metainfo for sample in samples], None)
+    for row, sample, width in zip(pred, samples, (64, 40), strict=True):
         target = torch.nn.functional.normalize(torch.randn(3, 48, width), dim=0)
         sample.gt_normals_map = PixelData(data=target)
-    pred = head.predict(taps, [sample.metainfo for sample in samples], None)
-    cosines = [
-        (row[..., : target.shape[-1]] * target).sum(0).flatten()
-        for row, target in zip(pred, (s.gt_normals_map.data for s in samples), strict=True)
-    ]
+        cosines.append((row[..., :width] * target).sum(0).flatten())
     expected = 1 - torch.cat(cosines).mean()
     torch.testing.assert_close(head.loss(taps, samples, None)['loss_cosine'], expected)
     del samples[1].gt_normals_map

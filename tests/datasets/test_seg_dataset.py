@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mmseg.datasets import BaseSegDataset
 from PIL import Image
 from tiny_files import CLASSES, write_image, write_map
 
@@ -11,13 +12,9 @@ from mmdpt.datasets.label_values import as_classes, as_file_values
 from mmdpt.errors import InputError
 from mmdpt.registry import DATASETS
 
-SETTINGS = dict(
-    data_prefix=dict(img_path='images', seg_map_path='labels'),
-    metainfo=CLASSES,
-    pipeline=[
-        dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')
-    ],
-)
+STEPS = [dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs')]
+PREFIX = dict(img_path='images', seg_map_path='labels')
+SETTINGS = dict(data_prefix=PREFIX, metainfo=CLASSES, pipeline=STEPS)
 
 
 @pytest.fixture
@@ -45,10 +42,7 @@ def labels(dataset, index=0):
     ('change', 'message'),
     [
         (dict(data_root='gone'), r'data root gone does not exist.*docs/datasets\.md'),
-        (
-            dict(data_prefix=dict(img_path='images', seg_map_path='nowhere')),
-            r'seg_map_path .*/nowhere does not exist',
-        ),
+        (dict(data_prefix=dict(seg_map_path='nowhere')), r'seg_map_path .*/nowhere does not exist'),
         (dict(ann_file='train.txt'), r'list file .*train\.txt does not exist'),
         (dict(img_suffix='.tiff'), r'no image \*\.tiff in .*images'),
         (dict(metainfo=dict(classes=[str(k) for k in range(256)])), 'has 256 classes: .* 1 to 255'),
@@ -76,8 +70,6 @@ def test_images_without_label_are_all_named_of_a_list_too(root):
 
 
 def test_list_file_equals_mmsegs(root):
-    from mmseg.datasets import BaseSegDataset
-
     (root / 'train.txt').write_text('r\np\n')
     settings = dict(img_suffix='.jpg', seg_map_suffix='.png', reduce_zero_label=True)
     ours = build(root, ann_file='train.txt', **settings)
@@ -146,7 +138,7 @@ def test_images_alone(root, prefix):
 
 
 def test_step_that_would_lower_labels_otherwise_than_the_data_set_is_refused(root):
-    steps = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', reduce_zero_label=True)]
+    steps = [STEPS[0], dict(STEPS[1], reduce_zero_label=True)]
     with pytest.raises(InputError, match='reduce_zero_label=True, and its data set False'):
         build(root, pipeline=steps)[0]
     assert build(root, pipeline=steps, reduce_zero_label=True)[0]['gt_seg_map'].max() == 255
@@ -158,8 +150,11 @@ def test_step_that_would_lower_labels_otherwise_than_the_data_set_is_refused(roo
         (dict(values=[0, 3, 7]), {}, r'labels/p\.png holds \[3, 7\]: expected 0\.\.2 .* 255'),
         (
             dict(values=[0, 1, 3, 4]),
-            dict(reduce_zero_label=True),
-            r'p\.png holds \[4\]: expected 1\.\.3 .* 0 or 255',
+            *(dict(reduce_zero_label=True), r'p\.png holds \[4\]: expected 1\.\.3 .* 0 or 255'),
+        ),
+        (
+            dict(values=[0, 150, 151]),
+            *(dict(kind=ADE20KDataset, metainfo=None), r'holds \[151\]: expected 1\.\.150'),
         ),
         # 256 read as 8 bits would be class 0
         (dict(values=[0, 1, 256], dtype=np.uint16), {}, r'holds \[256\]'),
@@ -167,11 +162,7 @@ def test_step_that_would_lower_labels_otherwise_than_the_data_set_is_refused(roo
         (dict(values=[9, 7]), dict(label_map={9: 4, 7: 1}), r'holds \[9\]'),
         (dict(values=[0], shape=(6, 8, 3)), {}, r'p\.png has 3 channels: expected one'),
         (dict(values=[0], shape=(6, 8, 4)), {}, r'p\.png has 4 channels: expected one'),
-        (
-            dict(values=[0], shape=(5, 8)),
-            {},
-            r'labels/p\.png is 8 x 5 px, its image .*p\.jpg 8 x 6 px',
-        ),
+        (dict(values=[0], shape=(5, 8)), {}, r'/p\.png is 8 x 5 px, its image .*p\.jpg 8 x 6 px'),
     ],
 )
 def test_label_with_one_thing_wrong(root, values, options, message):
@@ -197,57 +188,32 @@ def test_broken_file_is_named(root, what, file, kept):
         build(root)[0]
 
 
-def test_ade20k_classes_are_checked(root):
-    write_label(root / 'labels' / 'p.png', [0, 150, 151])
-    with pytest.raises(InputError, match=r'holds \[151\]: expected 1\.\.150'):
-        build(root, ADE20KDataset, metainfo=None)[0]
+def labelled(root, **options):
+    return dict(SETTINGS, type='SegDataset', data_root=str(root)) | options
 
 
-PREFIX = dict(img_path='images', seg_map_path='labels')
-
-
-def labelled(pair, **options):
-    steps = [
-        dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'PackDepthInputs')
-    ]
-    return dict(
-        type='SegDataset',
-        **{**dict(data_root=str(pair), data_prefix=PREFIX, metainfo=CLASSES), **options},
-        pipeline=steps,
-    )
-
-
-@pytest.fixture
-def pair(tmp_path):
-    write_image(tmp_path / 'images' / 'a.jpg')
-    write_map(tmp_path / 'labels' / 'a.png', [1], (6, 8), np.uint8)
-    write_map(tmp_path / 'depth' / 'a.png', [2000], (6, 8), np.uint16)
-    (tmp_path / 'list.csv').write_text('image,depth,scale\nimages/a.jpg,depth/a.png,1000\n')
-    return tmp_path
-
-
-def test_labels_and_depth(pair):
+def test_labels_and_depth_are_joined_and_different_classes_refused(root):
+    write_label(root / 'labels' / 'p.png', [1])
+    write_map(root / 'depth' / 'p.png', [2000], (6, 8), np.uint16)
+    (root / 'list.csv').write_text('image,depth,scale\nimages/p.jpg,depth/p.png,1000\n')
     steps = [dict(type=name) for name in ('LoadImageFromFile', 'LoadDepth', 'PackDepthInputs')]
-    depth = dict(type='DepthListDataset', ann_file=str(pair / 'list.csv'), pipeline=steps)
+    depth = dict(type='DepthListDataset', ann_file=str(root / 'list.csv'), pipeline=steps)
     repeated = dict(type='RepeatDataset', times=2, dataset=depth)
-    parts = [repeated, labelled(pair), labelled(pair, reduce_zero_label=True)]
+    parts = [repeated, labelled(root), labelled(root, reduce_zero_label=True)]
     built = DATASETS.build(dict(type='ConcatDataset', datasets=parts))
     assert built.metainfo['classes'] == CLASSES['classes']
-    samples = [built[k]['data_samples'] for k in range(4)]
+    samples = [built[k]['data_samples'] for k in (0, 1, 2, 5)]
     assert ['gt_sem_seg' in sample for sample in samples] == [False, False, True, True]
     assert samples[0].gt_depth_map.data.unique() == 2
     assert [int(sample.gt_sem_seg.data.unique()) for sample in samples[2:]] == [1, 0]
-
-
-def test_different_classes_are_refused(pair):
-    others = labelled(pair, metainfo=dict(classes=('a', 'c', 'b'), palette=CLASSES['palette']))
+    others = labelled(root, metainfo=dict(classes=('a', 'c', 'b'), palette=CLASSES['palette']))
     with pytest.raises(InputError, match=r'datasets\[0\] and datasets\[1\] are joined, .* differ'):
-        DATASETS.build(dict(type='ConcatDataset', datasets=[labelled(pair), others]))
+        DATASETS.build(dict(type='ConcatDataset', datasets=[labelled(root), others]))
 
 
-def test_every_part_gets_the_pipeline_of_an_augmented_test(pair):
-    part = labelled(pair)
-    joined = dict(datasets=[part, dict(type='RepeatDataset', dataset=labelled(pair))])
+def test_every_part_gets_the_pipeline_of_an_augmented_test(root):
+    part = labelled(root)
+    joined = dict(datasets=[part, dict(type='RepeatDataset', dataset=labelled(root))])
     replace_pipelines(joined, ['steps'])
     assert part['pipeline'] == ['steps'] and 'pipeline' not in joined
     assert joined['datasets'][1]['dataset']['pipeline'] == ['steps']

@@ -48,15 +48,12 @@ def broken(path):
     return InputError(f'cannot read image {path}: it is empty')
 
 
-# random numbers
-
-
 def test_sample_depends_on_seed_and_position_alone():
     samples = TrainingSamples(Files(), seed=3)
     expected, _ = read(samples, 4, 100)
     read(samples, 5, 7)
-    assert read(samples, 4, 100)[0] == expected
-    assert read(TrainingSamples(Files(), seed=3), 4, 100)[0] == expected
+    for same in (samples, TrainingSamples(Files(), seed=3)):
+        assert read(same, 4, 100)[0] == expected
     for other in (read(samples, 4, 101)[0], read(TrainingSamples(Files(), seed=4), 4, 100)[0]):
         assert all(a != b for a, b in zip(other, expected, strict=True))
 
@@ -88,9 +85,6 @@ def test_workers_read_what_the_main_process_reads(policy):
     assert samples_of(2, start=4) == expected[4:]
 
 
-# stop
-
-
 @pytest.mark.parametrize(
     ('error', 'message'),
     [
@@ -116,9 +110,6 @@ def test_other_error_keeps_its_cause_and_gets_the_file_or_number():
 
     with pytest.raises(InputError, match=r'^sample 2: broken$'):
         TrainingSamples(Numbers(), seed=0).read(Draw(2, 0))
-
-
-# skip
 
 
 def skipping(dataset, seed=0, **kwargs):
@@ -152,19 +143,13 @@ def test_substitute_depends_on_the_seed_and_is_of_the_same_part_of_a_concatenati
     assert paths == {f'b/{number}.png' for number in range(20) if number != 7}
 
 
-def test_nothing_but_bad_samples_stops_after_some():
+def test_nothing_but_bad_samples_stops_after_some_and_an_unknown_policy_at_once():
     bad = {number: broken(f'f/{number}.png') for number in range(10)}
     samples = skipping(Files(bad=bad))
     with pytest.raises(InputError, match=rf'^{MAX_ATTEMPTS} bad samples in a row, the last: cann'):
         samples.read(Draw(0, 0))
-
-
-def test_unknown_policy_is_named():
     with pytest.raises(InputError, match=r"one of \['stop', 'skip'\], got 'ignore'"):
         TrainingSamples(Files(), 0, 'ignore')
-
-
-# the data set
 
 
 def test_data_set_stays_itself_and_reads_plain_indices_as_ever():
@@ -178,9 +163,6 @@ def test_data_set_stays_itself_and_reads_plain_indices_as_ever():
         assert len(copied) in (5, 10)
     dataset.datasets[1].pipeline = lambda info: info  # a hook switches it
     assert samples.read(Draw(3, 0))['img_path'] == 'b/1.png'
-
-
-# what is being read
 
 
 def test_nothing_is_being_read_between_samples():
