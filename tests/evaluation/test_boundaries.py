@@ -121,7 +121,7 @@ def test_the_metric_gives_them_over_the_evaluated_pixels_with_intervals():
         ('kb-garg', (352, 1216), (143, 349), (43, 1172)),
     ],
 )
-def test_exact_at_reference_sizes(name, size, rows, columns):
+def test_crops_are_exact_at_reference_sizes(name, size, rows, columns):
     assert crop_slices(name, *size) == (slice(*rows), slice(*columns))
 
 
@@ -136,6 +136,6 @@ def test_exact_at_reference_sizes(name, size, rows, columns):
         ('eigen', (375, 1), 'eigen leaves nothing of 375 x 1 pixels'),
     ],
 )
-def test_undefined(name, size, message):
+def test_crop_that_is_not_defined(name, size, message):
     with pytest.raises(ValueError, match=message):
         crop_slices(name, *size)

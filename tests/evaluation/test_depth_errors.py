@@ -8,12 +8,9 @@ from mmseg.evaluation import DepthMetric as MMSegDepthMetric
 from mmdpt.evaluation.depth_alignment import align_depth, fit_median_scale, fit_scale_and_shift
 from mmdpt.evaluation.depth_errors import ERRORS, depth_errors
 
-
-@pytest.fixture
-def depths():
-    generator = np.random.default_rng(0)
-    target = generator.uniform(0.5, 9, 200)
-    return target * generator.uniform(0.6, 1.6, 200), target
+RANDOM = np.random.default_rng(0)
+TARGET = RANDOM.uniform(0.5, 9, 200)
+PRED = TARGET * RANDOM.uniform(0.6, 1.6, 200)
 
 
 def test_by_hand():
@@ -39,25 +36,18 @@ def test_by_hand():
 
 
 @pytest.mark.parity
-def test_equal_to_mmseg(depths):
-    pred, target = depths
-    expected = MMSegDepthMetric._calc_all_metrics(torch.from_numpy(target), torch.from_numpy(pred))
+def test_equal_to_mmseg():
+    expected = MMSegDepthMetric._calc_all_metrics(torch.from_numpy(TARGET), torch.from_numpy(PRED))
     expected['silog_mmseg'] = expected.pop('silog')
-    errors = depth_errors(pred, target)
+    errors = depth_errors(PRED, TARGET)
     assert {name: errors[name] for name in expected} == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ('pred', 'target', 'message'),
-    [
-        ([1.0, 2.0], [1.0], r'\(2,\) and \(1,\)'),
-        ([[1.0]], [[1.0]], r'\(1, 1\)'),
-        ([], [], r'M > 0'),
-    ],
-)
-def test_wrong_input(pred, target, message):
-    with pytest.raises(ValueError, match=message):
-        depth_errors(np.array(pred), np.array(target))
+def test_wrong_input():
+    wrong = [(2, 1, r'\(2,\) and \(1,\)'), ((1, 1), (1, 1), r'\(1, 1\)'), (0, 0, 'M > 0')]
+    for pred, target, message in wrong:  # their shapes
+        with pytest.raises(ValueError, match=message):
+            depth_errors(np.ones(pred), np.ones(target))
 
 
 def test_fits_of_constants_and_zeros():
@@ -78,8 +68,8 @@ def test_fits_of_constants_and_zeros():
         ('lstsq', 'depth', lambda depth: 7 * depth),
     ],
 )
-def test_alignment_recovers_depth_whatever_invalid_pixels_hold(depths, alignment, output, predict):
-    target = depths[1][:195].reshape(13, 15)  # an odd number, so that 1 / median is a median
+def test_alignment_recovers_depth_whatever_invalid_pixels_hold(alignment, output, predict):
+    target = TARGET[:195].reshape(13, 15).copy()  # odd, so that 1 / median is a median
     pred = predict(target)
     valid = np.ones_like(target, bool)
     valid[:2] = False
@@ -100,10 +90,9 @@ def test_depth_and_fitted_disparity_are_clamped_to_the_range():
     target = 1 / np.array([[0.01, 0.5, 0.99]])
     valid = np.ones_like(target, bool)
     pred = np.array([[0.0, 1, 2]])
+    fit = dict(alignment='lstsq', output='relative')
     for max_depth, farthest in ((1000, 100), (72, 72)):
-        depth = align_depth(
-            pred, target, valid, alignment='lstsq', output='relative', max_depth=max_depth
-        )
+        depth = align_depth(pred, target, valid, **fit, max_depth=max_depth)
         np.testing.assert_allclose(depth, [[farthest, 2, 1 / 0.99]])
 
 

@@ -14,9 +14,7 @@ from mmdpt.evaluation.iou_metric import IoUMetric
 def test_areas_are_those_of_mmseg(num_classes, ignore_index, strange):
     """Also of values that are no class, in labels and predictions: read from files, say."""
     torch.manual_seed(0)
-    maps = dict(
-        pred=torch.randint(0, num_classes, (40, 50)), label=torch.randint(0, num_classes, (40, 50))
-    )
+    maps = {name: torch.randint(0, num_classes, (40, 50)) for name in ('pred', 'label')}
     maps['label'][:5] = ignore_index
     for name, values in strange.items():
         maps[name][10:14, 3] = torch.tensor(values) + (num_classes - 7) * (torch.tensor(values) > 6)
@@ -50,10 +48,8 @@ def test_metrics_are_those_of_mmseg(metrics):
         metric = kind(iou_metrics=metrics)
         metric.dataset_meta = dict(classes=('a', 'b', 'c'))
         for _ in range(3):
-            maps = {
-                name: dict(data=torch.randint(0, 3, (1, 8, 9)))
-                for name in ('pred_sem_seg', 'gt_sem_seg')
-            }
+            names = ('pred_sem_seg', 'gt_sem_seg')
+            maps = {name: dict(data=torch.randint(0, 3, (1, 8, 9))) for name in names}
             metric.process({}, [maps])
         results.append(metric.evaluate(3))
     ours, theirs = results

@@ -26,7 +26,7 @@ def whdr(*samples, **arguments):
     return metric.evaluate(len(samples))['whdr']
 
 
-def test_the_relation_is_between_depths():
+def test_the_relation_is_between_depths_and_the_mean_over_all_pairs():
     """Larger disparity is closer: depth at (1, 2) > depth at (0, 0)."""
     assert whdr(sample((FARTHER, CLOSER, '>'))) == 0
     assert whdr(sample((CLOSER, FARTHER, '<'))) == 0
@@ -34,9 +34,6 @@ def test_the_relation_is_between_depths():
     assert whdr(sample((CLOSER, FARTHER, '>'))) == 100
     assert whdr(sample((FARTHER, CLOSER, '>'), pred=1 / DISPARITY[None]), output='depth') == 0
     assert whdr(sample((FARTHER, CLOSER, '<'), pred=1 / DISPARITY), output='depth') == 100
-
-
-def test_mean_over_pairs_of_all_images_that_have_some():
     right, wrong = (FARTHER, CLOSER, '>'), (FARTHER, CLOSER, '<')
     assert whdr(sample(right), sample(right, wrong), sample(wrong), sample(right)) == 40
     named = dict(img_path='empty.thumb', pred_depth_map=dict(data=DISPARITY))
@@ -55,12 +52,9 @@ def test_mean_over_pairs_of_all_images_that_have_some():
         ((FARTHER, CLOSER, '<'), DISPARITY[None, None], r'got \(1, 1, 2, 3\)'),
     ],
 )
-def test_wrong_input_names_the_image(pair, pred, message):
+def test_wrong_input_names_the_image_and_an_unknown_output_is_refused(pair, pred, message):
     with pytest.raises(InputError, match=f'diw/17.thumb: .*{message}'):
         whdr(sample(pair, pred=pred, name='diw/17.thumb'))
-
-
-def test_unknown_output():
     with pytest.raises(ValueError, match="got 'metric'"):
         WHDRMetric(output='metric')
 
@@ -76,21 +70,16 @@ def fit(*pairs):
     return metric.evaluate(len(pairs))
 
 
-def test_the_scales_and_shifts_of_images_are_averaged():
+def test_scales_and_shifts_by_median_and_mean_absolute_deviation_are_averaged():
     """0.02 x - 0.1 and 0.04 x + 0.3; invalid depth, and what the network did not see, count not."""
     first, second = (1 / DEPTH + 0.1) / 0.02, (1 / DEPTH - 0.3) / 0.04
     holes, unseen = DEPTH.copy(), second.copy()
     holes[0, 0], first[0, 0], unseen[0, 1] = np.nan, 1e6, np.nan
     assert fit((first, holes), (unseen, DEPTH)) == pytest.approx(dict(scale=0.03, shift=0.1))
-
-
-def test_an_image_is_aligned_by_median_and_mean_absolute_deviation():
-    """Of 1, 2, 9 the median is 2, the mean deviation 8 / 3; of 1, 1/2, 1/4 they are 1/2 and 1/4."""
+    # of 1, 2, 9 the median is 2, the mean deviation 8 / 3; of 1, 1/2, 1/4 they are 1/2 and 1/4
     found = fit((np.array([[1.0, 2, 9]]), DEPTH[:1]))
     assert found == pytest.approx(dict(scale=3 / 32, shift=1 / 2 - 2 * 3 / 32))
-
-
-def test_an_image_that_cannot_be_aligned_is_left_out():
+    # an image that cannot be aligned is left out
     constant, nothing = (np.ones_like(DEPTH), DEPTH), (DEPTH, DEPTH * np.nan)
     assert fit(constant, nothing, (1 / DEPTH, DEPTH)) == pytest.approx(dict(scale=1, shift=0))
     with pytest.raises(InputError, match='none of 2 images has depth that the prediction can be'):

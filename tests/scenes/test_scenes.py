@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -181,22 +182,20 @@ def test_a_texture_is_in_range_repeatable_and_smooth_from_afar(kind):
 
 def test_every_class_is_in_the_first_images_of_both_splits_with_a_fair_share():
     for split in ('training', 'validation'):
-        counts = sum(
-            np.bincount(
-                render_sample(0, split, k, (32, 24))[1].labels.ravel(), minlength=len(CLASSES) + 1
-            )
-            for k in range(40)
-        )
-        shares = counts / counts.sum()
+        labels = [render_sample(0, split, k, (32, 24))[1].labels for k in range(40)]
+        shares = np.bincount(np.ravel(labels), minlength=len(CLASSES) + 1) / np.size(labels)
         assert shares[0] == 0 and shares.max() < 0.25
         assert shares[1:].min() > 0.01, dict(zip(CLASSES, shares[1:], strict=True))
 
 
-def test_one_and_two_processes_write_the_same_bytes(written, tmp_path):
+def test_one_and_two_processes_write_the_same_bytes_and_a_second_call_nothing(written, tmp_path):
     done = []
     write_scenes(tmp_path, 4, 2, SIZE, seed=3, workers=2, progress=lambda *n: done.append(n))
     assert contents(tmp_path) == contents(written)
     assert done == [(n, 6) for n in range(1, 7)]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')}
+    assert not write_scenes(tmp_path, 4, 2, SIZE, seed=3, workers=1).written
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')} == before
 
 
 def test_an_image_does_not_depend_on_how_many_there_are_but_on_the_seed(written, tmp_path):
@@ -210,11 +209,6 @@ def test_an_image_does_not_depend_on_how_many_there_are_but_on_the_seed(written,
     assert (train.depth != val.depth).any()
 
 
-def test_depth_files_are_millimetres_with_zero_for_none():
-    depth = np.array([[1.2344, 0.0006, 65.5351, 65.6, np.nan]], dtype=np.float32)
-    assert encode_depth(depth).tolist() == [[1234, 1, 65535, 0, 0]]
-
-
 def test_files_hold_what_was_rendered(written):
     def read(name):
         return cv2.imread(str(written / name), cv2.IMREAD_UNCHANGED)
@@ -226,10 +220,8 @@ def test_files_hold_what_was_rendered(written):
             nyu_name = f'{nyu}/{view.place}_{number:04d}_{k + 1:05d}'
             image = read(f'images/{name}.jpg')[..., ::-1].astype(float)
             assert np.abs(image - rendering.image).mean() < 6
-            labels, stored = (
-                read(f'annotations/{name}.png'),
-                read(f'nyu/annotations/{nyu_name}.png'),
-            )
+            labels = read(f'annotations/{name}.png')
+            stored = read(f'nyu/annotations/{nyu_name}.png')
             assert labels.dtype == np.uint8 and stored.dtype == np.uint16
             np.testing.assert_array_equal(labels, rendering.labels)
             invalid = ~(rendering.depth < 65.5355)
@@ -240,16 +232,17 @@ def test_files_hold_what_was_rendered(written):
     focal = pytest.approx(32 / math.tan(math.radians(30)))
     numbers = json.loads((written / 'intrinsics.json').read_text())
     assert numbers == dict(fx=focal, fy=focal, cx=31.5, cy=23.5)
+    # depth is in millimetres with zero for none
+    depth = np.array([[1.2344, 0.0006, 65.5351, 65.6, np.nan]], dtype=np.float32)
+    assert encode_depth(depth).tolist() == [[1234, 1, 65535, 0, 0]]
 
 
 def test_mmseg_nyu_dataset_reads_the_nyu_layout(written):
+    load_depth = dict(type='mmseg.LoadDepthAnnotation', depth_rescale_factor=1e-3)
     dataset = NYUDataset(
         data_root=str(written / 'nyu'),
         data_prefix=dict(img_path='images/train', depth_map_path='annotations/train'),
-        pipeline=[
-            dict(type='mmseg.LoadImageFromFile'),
-            dict(type='mmseg.LoadDepthAnnotation', depth_rescale_factor=1e-3),
-        ],
+        pipeline=[dict(type='mmseg.LoadImageFromFile'), load_depth],
     )
     assert len(dataset) == 4
     categories = [dataset.get_data_info(k)['category_id'] for k in range(4)]
@@ -257,12 +250,6 @@ def test_mmseg_nyu_dataset_reads_the_nyu_layout(written):
     assert categories == [playroom, playroom, -1, -1]
     depth = render_sample(3, 'training', 0, SIZE)[1].depth
     np.testing.assert_allclose(dataset[0]['gt_depth_map'], depth, atol=6e-4)
-
-
-def test_a_second_call_returns_at_once_and_touches_nothing(written):
-    before = {path: path.stat().st_mtime_ns for path in written.rglob('*')}
-    assert not write_scenes(written, 4, 2, SIZE, seed=3, workers=1).written
-    assert {path: path.stat().st_mtime_ns for path in written.rglob('*')} == before
 
 
 @pytest.mark.parametrize('damage', ['another data set', 'no marker', 'half a marker', 'file gone'])
@@ -284,9 +271,7 @@ def test_another_or_half_written_data_set_is_written_again(damage, written, tmp_
 
 @pytest.mark.parametrize('workers', [1, 2])
 def test_an_interrupted_run_leaves_no_marker(workers, tmp_path):
-    def interrupt(done, total):
-        raise KeyboardInterrupt
-
+    interrupt = Mock(side_effect=KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         write_scenes(tmp_path, 4, 1, SIZE, workers=workers, progress=interrupt)
     assert not (tmp_path / MARKER).exists()
@@ -302,20 +287,13 @@ def test_files_of_another_data_set_are_refused_and_kept(tmp_path):
     assert not (tmp_path / 'annotations').exists()
 
 
-@pytest.mark.parametrize(
-    ('name', 'wrong'),
-    [
-        *[('num_train', 0), ('num_val', -1), ('seed', -1), ('workers', 0)],
-        *[('size', (0, 9)), ('size', (9, -1))],
-    ],
-)
-def test_a_bad_argument_is_named(name, wrong, tmp_path):
-    with pytest.raises(ValueError, match=name):
-        write_scenes(tmp_path / 'new', **{'num_train': 1, 'num_val': 1, 'size': SIZE, name: wrong})
-    assert not (tmp_path / 'new').exists()
-
-
-def test_an_unknown_class_or_texture_is_named():
+def test_a_bad_argument_class_or_texture_is_named(tmp_path):
+    counts = dict(num_train=0, num_val=-1, seed=-1, workers=0)
+    for name, wrong in (*counts.items(), ('size', (0, 9)), ('size', (9, -1))):
+        arguments = dict(num_train=1, num_val=1, size=SIZE) | {name: wrong}
+        with pytest.raises(ValueError, match=name):
+            write_scenes(tmp_path / 'new', **arguments)
+        assert not (tmp_path / 'new').exists()
     with pytest.raises(ValueError, match='zebra'):
         Body('zebra', Sphere((0, 2, 0), 0.5), GREY)
     with pytest.raises(ValueError, match='velvet'):
