@@ -1,7 +1,15 @@
-"""Tiny models of released families: transformers' and ours, without common weights."""
+"""Released families at any size: transformers' models, and ours, narrow."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from tiny_dpt import ARCH, CHANNELS, CLASSES, DIMS, TAPS, WIDTHS, changed
 from transformers import (
     BeitConfig,
+    BitConfig,
     CHMv2Config,
     CHMv2ForDepthEstimation,
     Dinov2Config,
@@ -13,222 +21,279 @@ from transformers import (
     Tipsv2DptForDepthEstimation,
     Tipsv2DptForNormalEstimation,
     Tipsv2DptForSemanticSegmentation,
+    Tipsv2DptImageProcessor,
 )
 from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
 
-from mmdpt.models import (
-    DepthDPTHead,
-    DPTHead,
-    NormalsDPTHead,
-    TimmDPTBackbone,
-    VisionTransformerDPT,
-)
-
-DIMS, WIDTHS, TAPS, CHANNELS = 48, (16, 32, 48, 64), (0, 1, 3, 4), 256
-ARCH = dict(embed_dims=DIMS, num_layers=5, num_heads=3, feedforward_channels=4 * DIMS)
-THEIR_ARCH = dict(
-    hidden_size=DIMS,
-    num_hidden_layers=5,
-    num_attention_heads=3,
-    out_indices=[tap + 1 for tap in TAPS],
-)
-OF_TIMM = dict(embed_dim=DIMS, depth=5, num_heads=3)
+VIT = {
+    'tiny': (48, 5, 3),
+    'small': (384, 12, 6),
+    'base': (768, 12, 12),
+    'large': (1024, 24, 16),
+}
+"""Width, blocks, heads."""
+TAPS_OF = {5: TAPS, 12: (2, 5, 8, 11), 24: (5, 11, 17, 23)}
+"""By the number of blocks."""
+STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
 
 
-def dinov2(swiglu=False):
-    """facebook/dpt-dinov2-*: raw taps with class token, a projection before the output."""
-    backbone = Dinov2Config(
-        **THEIR_ARCH,
-        image_size=70,
-        patch_size=14,
-        use_swiglu_ffn=swiglu,
-        apply_layernorm=False,
-        reshape_hidden_states=False,
+def vit(size, taps=None):
+    """Give the sizes of a plain encoder, in transformers' words; its taps by number of block."""
+    width, blocks, heads = VIT[size]
+    return dict(
+        hidden_size=width,
+        num_hidden_layers=blocks,
+        num_attention_heads=heads,
+        out_indices=[tap + 1 for tap in taps or TAPS_OF[blocks]],
     )
-    theirs = DPTForDepthEstimation(
-        DPTConfig(
-            backbone_config=backbone,
-            neck_hidden_sizes=list(WIDTHS),
-            readout_type='project',
-            add_projection=True,
-            use_bias_in_fusion_residual=False,
-            is_hybrid=False,
-        )
-    )
-    ours = dict(
-        backbone=VisionTransformerDPT(
-            ARCH,
-            img_size=70,
-            patch_size=14,
-            out_indices=TAPS,
-            interpolate_mode='bicubic',
-            layer_scale_init_value=1.0,
-            layer_cfgs=dict(ffn_type='swiglu_fused') if swiglu else {},
-        ),
-        decode_head=DepthDPTHead(
-            embed_dims=DIMS,
-            reassemble_channels=WIDTHS,
-            patch_size=14,
-            conv_bias=False,
-            resized='skip',
-            project=True,
-        ),
-    )
-    return theirs, ours
 
 
-def beit():
-    """Intel/dpt-beit-*: relative positions of any grid."""
-    backbone = BeitConfig(
-        **THEIR_ARCH,
-        intermediate_size=4 * DIMS,
-        image_size=80,
-        patch_size=16,
+def widths_of(size):
+    return [VIT[size][0] // share for share in (8, 4, 2, 1)]
+
+
+def dpt(cls=DPTForDepthEstimation, is_hybrid=False, **settings):
+    return cls(DPTConfig(is_hybrid=is_hybrid, **settings))
+
+
+def plain(size='large', widths=(256, 512, 1024, 1024), **settings):
+    """isl-org's dpt_large-*."""
+    sizes = vit(size)
+    sizes |= dict(
+        backbone_out_indices=[index - 1 for index in sizes.pop('out_indices')],
+        intermediate_size=4 * VIT[size][0],
         layer_norm_eps=1e-6,
-        layer_scale_init_value=0.1,
-        use_absolute_position_embeddings=False,
-        use_mask_token=False,
-        use_relative_position_bias=True,
-        reshape_hidden_states=False,
+        neck_hidden_sizes=list(widths),
     )
-    theirs = DPTForDepthEstimation(
-        DPTConfig(
-            backbone_config=backbone,
-            neck_hidden_sizes=list(WIDTHS),
-            fusion_hidden_size=32,
-            readout_type='project',
-            is_hybrid=False,
-        )
-    )
-    encoder = TimmDPTBackbone(
-        'beit_base_patch16_384',
-        out_indices=TAPS,
-        img_size=80,
-        model_args=OF_TIMM,
-    )
-    head = dict(encoder.head_cfg, reassemble_channels=WIDTHS)
-    return theirs, dict(
-        backbone=encoder, decode_head=DepthDPTHead(channels=32, resized='skip', **head)
-    )
+    return dpt(**(sizes | settings))
 
 
-def swin2():
-    """Intel/dpt-swinv2-*: maps of four strides, with windows pretrained at another size."""
-    dims, depths, heads = 24, (2, 2, 4, 2), (1, 2, 3, 6)
-    backbone = Swinv2Config(
-        image_size=64,
-        patch_size=4,
-        embed_dim=dims,
-        depths=list(depths),
-        num_heads=list(heads),
-        window_size=8,
-        pretrained_window_sizes=[6, 6, 6, 3],
-        out_features=['stage1', 'stage2', 'stage3', 'stage4'],
-    )
-    theirs = DPTForDepthEstimation(
-        DPTConfig(
-            backbone_config=backbone,
-            neck_hidden_sizes=[dims * 2**stage for stage in range(4)],
-            fusion_hidden_size=32,
-            is_hybrid=False,
-        )
-    )
-    encoder = TimmDPTBackbone(
-        'swinv2_large_window12to24_192to384',
-        img_size=64,
-        model_args=dict(
-            embed_dim=dims,
-            depths=depths,
-            num_heads=heads,
-            window_size=8,
-            pretrained_window_sizes=(6, 6, 6, 3),
+def hybrid(size='base', base=64, depths=(3, 4, 9), taps=(8, 11), widths=(768, 768), **settings):
+    """isl-org's dpt_hybrid-*."""
+    stages = [4 * base, 8 * base, 16 * base]
+    return plain(
+        size,
+        (*stages[:2], *widths),
+        is_hybrid=True,
+        backbone_config=BitConfig(
+            embedding_size=base,
+            hidden_sizes=stages,
+            depths=list(depths),
+            layer_type='bottleneck',
+            global_padding='same',
+            embedding_dynamic_padding=True,
+            out_features=STAGES[:3],
         ),
+        backbone_featmap_shape=[1, stages[-1], 24, 24],
+        backbone_out_indices=[0, 1, *taps],
+        reassemble_factors=[1, 1, 1, 0.5],
+        **settings,
     )
-    head = DepthDPTHead(channels=32, resized='skip', **encoder.head_cfg)
-    return theirs, dict(backbone=encoder, decode_head=head)
 
 
-def chmv2():
+def dinov2(size, taps=None, image_size=518, swiglu=False):
+    """facebook/dpt-dinov2-*: raw taps with class token, a projection before the output."""
+    return dpt(
+        backbone_config=Dinov2Config(
+            **vit(size, taps),
+            image_size=image_size,
+            patch_size=14,
+            use_swiglu_ffn=swiglu,
+            apply_layernorm=False,
+            reshape_hidden_states=False,
+        ),
+        neck_hidden_sizes=widths_of(size),
+        add_projection=True,
+        use_bias_in_fusion_residual=False,
+    )
+
+
+def beit(size, image_size, widths, **settings):
+    """Intel/dpt-beit-*: relative positions of any grid."""
+    return dpt(
+        backbone_config=BeitConfig(
+            **vit(size),
+            intermediate_size=4 * VIT[size][0],
+            image_size=image_size,
+            layer_norm_eps=1e-6,
+            layer_scale_init_value=0.1,
+            use_absolute_position_embeddings=False,
+            use_mask_token=False,
+            use_relative_position_bias=True,
+            reshape_hidden_states=False,
+        ),
+        neck_hidden_sizes=list(widths),
+        **settings,
+    )
+
+
+def swin2(width, heads, depth=18, channels=256, **settings):
+    """Intel/dpt-swinv2-*: maps of four strides, with windows pretrained at another size."""
+    return dpt(
+        backbone_config=Swinv2Config(
+            embed_dim=width,
+            depths=[2, 2, depth, 2],
+            num_heads=[heads * 2**stage for stage in range(4)],
+            out_features=STAGES,
+            **settings,
+        ),
+        neck_hidden_sizes=[width * 2**stage for stage in range(4)],
+        fusion_hidden_size=channels,
+    )
+
+
+def tips(size, kind=Tipsv2DptForDepthEstimation, image_size=448, num_labels=150, **settings):
+    """google/tipsv2-*-dpt: two class tokens; bins without upsampling, or classes, or normals."""
+    return kind(
+        Tipsv2DptConfig(
+            backbone_config=Tipsv2VisionConfig(
+                **vit(size),
+                image_size=image_size,
+                patch_size=14,
+                apply_layernorm=True,
+                reshape_hidden_states=False,
+            ),
+            neck_hidden_sizes=widths_of(size),
+            num_labels=num_labels,
+            **settings,
+        )
+    )
+
+
+def chmv2(size='large', **settings):
     """facebook/dinov3-vitl16-chmv2-dpt-head: DINOv3, bins from logarithmic to linear."""
     backbone = DINOv3ViTConfig(
-        **THEIR_ARCH,
-        intermediate_size=4 * DIMS,
-        patch_size=16,
+        **vit(size),
+        intermediate_size=4 * VIT[size][0],
         num_register_tokens=4,
         key_bias=False,
-        layer_norm_eps=1e-5,
         apply_layernorm=True,
         reshape_hidden_states=True,
         return_class_token=True,
     )
-    theirs = CHMv2ForDepthEstimation(
-        CHMv2Config(
-            backbone_config=backbone,
+    return CHMv2ForDepthEstimation(CHMv2Config(backbone_config=backbone, **settings))
+
+
+class Narrow(NamedTuple):
+    """A narrow family: transformers' model, a release, what its config changes, patch [px]."""
+
+    build: Callable
+    release: str
+    backbone: dict
+    head: dict
+    patch: int
+
+    def ours(self):
+        """Build our model by the release's config."""
+        settings = {'data_preprocessor.mean': [127.5] * 3, 'data_preprocessor.std': [51.0] * 3}
+        settings |= {f'backbone.{key}': value for key, value in self.backbone.items()}
+        settings |= {f'decode_head.{key}': value for key, value in self.head.items()}
+        return changed(self.release, settings)
+
+
+_VIT = dict(arch=dict(_delete_=True, **ARCH), img_size=70, out_indices=TAPS)
+_TIMM = dict(model_args=dict(embed_dim=DIMS, depth=5, num_heads=3), out_indices=TAPS)
+_WINDOWS = dict(window_size=8, pretrained_window_sizes=(6, 6, 6, 3))
+_SWIN2 = dict(_WINDOWS, embed_dim=24, depths=(2, 2, 4, 2), num_heads=(1, 2, 4, 8))
+_SKIP = dict(channels=CHANNELS, resized='skip')
+_HEAD = dict(embed_dims=DIMS, reassemble_channels=widths_of('tiny'), channels=CHANNELS)
+_DINOV2 = (
+    dict(_VIT, interpolate_mode='bicubic'),
+    dict(_HEAD, channels=256, min_depth=None, clamp=(None, None)),
+)
+_CHMV2 = {**_SKIP, 'hidden_channels': 24, 'reassemble_channels': WIDTHS, 'bins.number': 16}
+_tips = partial(tips, 'tiny', image_size=70, fusion_hidden_size=CHANNELS)
+NARROW = {
+    'DINOv2': Narrow(
+        partial(dinov2, 'tiny', image_size=70), 'dpt-dinov2-small-nyu', *_DINOV2, patch=14
+    ),
+    'DINOv2 with SwiGLU': Narrow(
+        partial(dinov2, 'tiny', image_size=70, swiglu=True),
+        'dpt-dinov2-giant-nyu',
+        *_DINOV2,
+        patch=14,
+    ),
+    'BEiT': Narrow(
+        partial(beit, 'tiny', 80, WIDTHS, fusion_hidden_size=CHANNELS),
+        'midas-beit-base-384',
+        dict(_TIMM, img_size=80),
+        dict(_SKIP, reassemble_channels=WIDTHS),
+        patch=16,
+    ),
+    'Swin2': Narrow(
+        partial(swin2, 24, 1, 4, CHANNELS, image_size=64, **_WINDOWS),
+        'midas-swin2-large-384',
+        dict(img_size=64, model_args=_SWIN2),
+        _SKIP,
+        patch=32,
+    ),
+    'CHMv2': Narrow(
+        partial(
+            chmv2,
+            'tiny',
             post_process_channels=list(WIDTHS),
-            fusion_hidden_size=32,
+            fusion_hidden_size=CHANNELS,
             head_hidden_size=24,
             number_output_channels=16,
-        )
-    )
-    encoder = TimmDPTBackbone(
-        'vit_small_patch16_dinov3_qkvb',
-        out_indices=TAPS,
-        norm_taps=True,
-        model_args=OF_TIMM,
-    )
-    head = DepthDPTHead(
-        output='depth',
-        channels=32,
-        hidden_channels=24,
-        resized='skip',
-        bins=dict(low=0.008, high=96, number=16, spacing='mixed-log', epsilon=1e-8),
-        **dict(encoder.head_cfg, reassemble_channels=WIDTHS),
-    )
-    return theirs, dict(backbone=encoder, decode_head=head)
+        ),
+        'chmv2-large',
+        _TIMM,
+        _CHMV2,
+        patch=16,
+    ),
+    'TIPSv2': Narrow(
+        partial(_tips, num_depth_bins=16),
+        'dpt-tipsv2-base-nyu',
+        _VIT,
+        {**_HEAD, 'bins.number': 16},
+        patch=14,
+    ),
+    'TIPSv2, classes': Narrow(
+        partial(_tips, kind=Tipsv2DptForSemanticSegmentation, num_labels=CLASSES),
+        'dpt-tipsv2-base-ade20k',
+        _VIT,
+        dict(_HEAD, num_classes=CLASSES),
+        patch=14,
+    ),
+    'TIPSv2, normals': Narrow(
+        partial(_tips, kind=Tipsv2DptForNormalEstimation),
+        'dpt-tipsv2-base-nyu-normals',
+        _VIT,
+        _HEAD,
+        patch=14,
+    ),
+}
 
 
-def tips(task='depth'):
-    """google/tipsv2-*-dpt: two class tokens; bins without upsampling, or classes, or normals."""
-    backbone = Tipsv2VisionConfig(
-        **THEIR_ARCH,
-        image_size=70,
-        patch_size=14,
-        apply_layernorm=True,
-        reshape_hidden_states=False,
-    )
-    config = Tipsv2DptConfig(
-        backbone_config=backbone,
-        neck_hidden_sizes=list(WIDTHS),
-        fusion_hidden_size=32,
-        num_depth_bins=16,
-        num_labels=7,
-    )
-    head = dict(
-        embed_dims=DIMS,
-        reassemble_channels=WIDTHS,
-        readout_type='project-tanh',
-        patch_size=14,
-        channels=32,
-        conv_bias=False,
-        resized='skip',
-    )
-    if task == 'depth':
-        theirs = Tipsv2DptForDepthEstimation(config)
-        bins = dict(low=0.001, high=10, number=16, epsilon=0.001)
-        ours = DepthDPTHead(output='depth', project=True, hidden_channels=None, bins=bins, **head)
-    elif task == 'normals':
-        theirs, ours = Tipsv2DptForNormalEstimation(config), NormalsDPTHead(**head)
+def maps_of(model, image):
+    """Run encoder and neck of transformers' DPT; its own forward takes an image to be square."""
+    settings = dict(interpolate_pos_encoding=True) if model.config.is_hybrid else {}
+    embedded = model.dpt.embeddings(image, **settings)
+    tokens, maps = embedded.last_hidden_states, list(embedded.intermediate_activations or ())
+    blocks = model.config.backbone_out_indices[len(maps) :]
+    for index, layer in enumerate(model.dpt.encoder.layer):
+        tokens = layer(tokens)
+        maps += [tokens] if index in blocks else []
+    return maps, model.neck(maps, image.shape[-2] // 16, image.shape[-1] // 16)
+
+
+def predict(theirs, image):
+    """Give their depth or logits at the image's size, or their normals with our axes."""
+    if hasattr(theirs, 'dpt'):
+        raw = theirs.head(maps_of(theirs, image)[1])
     else:
-        theirs = Tipsv2DptForSemanticSegmentation(config)
-        ours = DPTHead(num_classes=7, act_cfg=None, align_corners=False, **head)
-    encoder = VisionTransformerDPT(
-        ARCH,
-        img_size=70,
-        patch_size=14,
-        out_indices=TAPS,
-        norm_taps=True,
-        interpolate_mode='bilinear-antialias',
-        num_register_tokens=1,
-        layer_scale_init_value=1.0,
-    )
-    return theirs, dict(backbone=encoder, decode_head=ours)
+        output = theirs(image)
+        if 'normals' in output:
+            size = [image.shape[2:]] * len(image)
+            found = Tipsv2DptImageProcessor().post_process_normal_estimation(output, size)
+            return -F.normalize(torch.stack([each['normals'] for each in found]), dim=1)
+        raw = output['logits'] if 'logits' in output else output['predicted_depth']
+    return F.interpolate(raw if raw.ndim == 4 else raw[:, None], image.shape[2:], mode='bilinear')
+
+
+def predict_ours(model, image):
+    """Give the depth that training compares, logits or normals at the image's size."""
+    head, taps = model.decode_head, model.backbone(image)
+    if hasattr(head, 'predictor'):
+        return head(taps)
+    return head.predict(taps, [dict(img_shape=image.shape[2:])], model.test_cfg)

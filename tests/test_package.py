@@ -27,10 +27,7 @@ def run(*command, cwd: Path) -> str:
 
 def build(source: Path, out: Path, *options: str) -> Path:
     """Build with the installed setuptools, offline, and return the wheel."""
-    run(
-        *(sys.executable, '-m', 'build', '--no-isolation', '--outdir', out, *options),
-        cwd=source,
-    )
+    run(sys.executable, '-m', 'build', '--no-isolation', '--outdir', out, *options, cwd=source)
     (wheel,) = out.glob('mmdpt-*.whl')
     return wheel
 
@@ -74,30 +71,22 @@ def members(wheel: Path) -> dict[str, zipfile.ZipInfo]:
         return {info.filename: info for info in archive.infolist()}
 
 
-def test_wheel_carries_every_config_and_tool(wheel, source):
-    expected = {
-        f'mmdpt/.mim/{path.relative_to(source)}'
-        for folder in ('configs', 'tools')
-        for path in (source / folder).rglob('*')
-        if path.is_file()
-    } | {'mmdpt/.mim/model-index.yml'}
-    found = members(wheel)
-    assert {name for name in found if name.startswith('mmdpt/.mim/')} == expected
-    assert 'mmdpt/.mim/tools/train.py' in found
-    for name, info in found.items():
-        assert not name.endswith('.sh') or info.external_attr >> 16 & 0o111, f'{name} cannot run'
-    assert any(name.startswith('mmdpt/.mim/configs/dpt/dpt_') for name in found)
-
-
-def test_wheel_carries_the_package_with_its_types(wheel, source):
-    expected = {
+def test_wheel_carries_the_package_with_its_types_and_every_config_and_tool(wheel, source):
+    shipped = [file for part in ('configs', 'tools') for file in (source / part).rglob('*')]
+    shipped = {f'mmdpt/.mim/{path.relative_to(source)}' for path in shipped if path.is_file()}
+    assert 'mmdpt/.mim/tools/train.py' in shipped
+    assert any(name.startswith('mmdpt/.mim/configs/dpt/dpt_') for name in shipped)
+    package = {
         str(path.relative_to(source))
         for path in (source / 'mmdpt').rglob('*')
         if path.suffix == '.py' or path.name == 'py.typed'
     }
-    packaged = {name for name in members(wheel) if name.startswith('mmdpt/')}
-    assert {name for name in packaged if not name.startswith('mmdpt/.mim/')} == expected
-    assert not [name for name in members(wheel) if '__pycache__' in name or 'tests/' in name]
+    found = members(wheel)
+    expected = shipped | package | {'mmdpt/.mim/model-index.yml'}
+    assert {name for name in found if name.startswith('mmdpt/')} == expected
+    assert not [name for name in found if '__pycache__' in name or 'tests/' in name]
+    for name, info in found.items():
+        assert not name.endswith('.sh') or info.external_attr >> 16 & 0o111, f'{name} cannot run'
 
 
 def test_wheel_from_the_sdist_is_the_same(wheel, source, tmp_path):
@@ -123,10 +112,7 @@ print(mmdpt.__file__, init_model('mine.py').decode_head.num_classes)
 
 
 def test_installed_command_lists_the_tools_and_runs_one(fresh_python, tmp_path):
-    command = fresh_python.with_name('mmdpt')
-    if not command.exists():  # pip --target puts scripts beside the packages
-        purelib = 'import sysconfig; print(sysconfig.get_path("purelib"))'
-        command = Path(run(fresh_python, '-c', purelib, cwd=tmp_path).strip()) / 'bin' / 'mmdpt'
+    (command,) = fresh_python.parents[1].rglob('bin/mmdpt')  # beside the packages, for --target
     listed = run(fresh_python, command, cwd=tmp_path)
     assert '  convert-checkpoint ' in listed and '  dataset-converters/nyu ' in listed
     printed = run(fresh_python, command, 'print_config', 'dpt_vit-ti16_scenes', cwd=tmp_path)

@@ -4,21 +4,18 @@ from functools import cache
 
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 from timm.models.vision_transformer import VisionTransformer
 
 from mmdpt.checkpoints import compare, to_foreign, to_ours
 from mmdpt.checkpoints.reading.download import cached_path
 from mmdpt.checkpoints.reading.releases import RELEASES, Release, list_models
 from mmdpt.config import load_config
-from mmdpt.config.machine import use_batch_norm_without_cuda
 from mmdpt.datasets import ScenesDataset
 from mmdpt.errors import InputError
 from mmdpt.inference import model as api
 from mmdpt.inference.model import build_model, init_model
 from mmdpt.models import VisionTransformerDPT
 from mmdpt.models.segmentors.depth_estimator import DepthEstimator
-from mmdpt.registry import MODELS
 
 CONFIG = 'dpt_vit-ti16_scenes-depth'
 PARAMETERS = {  # of the code base's own model, dead ones included
@@ -41,12 +38,8 @@ DEPTHS = {'': None, '-hypersim': 20.0, '-vkitti': 80.0}
 @cache
 def without_memory(name):
     """Build a release's model with shapes alone."""
-    cfg = load_config(RELEASES[name].config, RELEASES[name].options)
-    cfg.model.backbone.init_cfg = None
-    use_batch_norm_without_cuda(cfg)
-    init_default_scope(cfg.default_scope)
     with torch.device('meta'):
-        return MODELS.build(cfg.model)
+        return build_model(name)
 
 
 def source_of(name):
@@ -83,13 +76,6 @@ def test_the_model_has_the_published_number_of_parameters(name):
         assert sum(theirs[key].numel() for key in report.filled) == 2_207_208
 
 
-@pytest.mark.parametrize('name', list_models())
-def test_a_released_model_predicts_what_its_own_code_predicts(name):
-    """To the sky: a data set's range is its metric's; DINOv2's own code clamps."""
-    clamp = getattr(without_memory(name).decode_head, 'clamp', (None, None))
-    assert 'dinov2' in name or clamp == (None, None)
-
-
 @pytest.mark.parametrize('size', ['small', 'base', 'large'])
 @pytest.mark.parametrize('data', ['hypersim', 'vkitti'])
 def test_metric_training_starts_from_the_relative_encoder(size, data):
@@ -116,8 +102,7 @@ def test_settings_are_those_of_the_release():
     mmseg = without_memory('mmseg-dpt-base-ade20k')
     assert mmseg.backbone.layers[0].ln1.eps == 1e-5 and not mmseg.decode_head.align_corners
     assert mmseg.backbone.interpolate_mode == 'bicubic' and mmseg.backbone.img_size == (224, 224)
-    release = RELEASES['mmseg-dpt-base-ade20k']
-    preprocessor = load_config(release.config, release.options).model.data_preprocessor
+    preprocessor = mmseg.cfg.model.data_preprocessor
     assert preprocessor.mean == [123.675, 116.28, 103.53]
     assert preprocessor.std == [58.395, 57.12, 57.375]
 
@@ -143,8 +128,10 @@ RESIZING = {  # of the depth to the image: mode, align_corners
 
 
 @pytest.mark.parametrize('name', list_models())
-def test_position_embedding_and_depth_are_interpolated_as_by_the_reference(name):
+def test_a_released_model_interpolates_and_clamps_as_its_own_code(name):
+    """A data set's range is its metric's, so only DINOv2's own code clamps."""
     model = without_memory(name)
+    assert 'dinov2' in name or getattr(model.decode_head, 'clamp', (None, None)) == (None, None)
     if isinstance(model.backbone, VisionTransformerDPT):
         assert model.backbone.interpolate_mode == POSITIONS[source_of(name)]
     if isinstance(model, DepthEstimator):
@@ -165,8 +152,7 @@ ADE20K = {  # number from 1, name in objectInfo150.txt, colour in isl-org/DPT's 
 
 @pytest.mark.parametrize('name', [name for name in list_models() if 'ade20k' in name])
 def test_releases_of_ade20k_have_its_classes_and_colours(name):
-    with torch.device('meta'):
-        meta = build_model(name).dataset_meta
+    meta = without_memory(name).dataset_meta
     assert len(meta['classes']) == len(meta['palette']) == len(set(meta['classes'])) == 150
     for number, (title, colour) in ADE20K.items():
         assert (meta['classes'][number - 1], meta['palette'][number - 1]) == (title, colour)
@@ -176,8 +162,7 @@ def test_the_classes_are_in_the_order_of_the_data_set(data_root):
     """Its own list names each class with synonyms."""
     listed = data_root / 'ade20k_sample' / 'ADEChallengeData2016' / 'objectInfo150.txt'
     lines = listed.read_text().splitlines()[1:]
-    with torch.device('meta'):
-        classes = build_model('dpt-hybrid-ade20k').dataset_meta['classes']
+    classes = without_memory('dpt-hybrid-ade20k').dataset_meta['classes']
     for name, line in zip(classes, lines, strict=True):
         assert name.strip() in line.split('\t')[4]
 
@@ -254,15 +239,10 @@ def test_a_config_takes_a_foreign_file_and_hears_what_it_must_say(released, tmp_
     assert len(said) == 1
 
 
-def test_a_foreign_file_that_does_not_fit_is_refused(released, tmp_path):
-    state, _ = released
-    path = tmp_path / 'own.pt'
-    put(state, path)
+def test_a_foreign_file_that_does_not_fit_and_an_encoder_alone_are_refused(released, tmp_path):
+    put(released[0], tmp_path / 'own.pt')
     with pytest.raises(InputError, match=r'own\.pt does not fit the model \(EncoderDecoder\)'):
-        init_model('dpt_vit-ti16_scenes', str(path))
-
-
-def test_an_encoder_alone_is_refused(tmp_path):
+        init_model('dpt_vit-ti16_scenes', str(tmp_path / 'own.pt'))
     torch.save(VisionTransformer(depth=1).state_dict(), tmp_path / 'vit.pth')
     with pytest.raises(InputError, match=r'vit\.pth holds an encoder alone'):
         init_model(CONFIG, str(tmp_path / 'vit.pth'))

@@ -9,15 +9,12 @@ Only widths and the grid of the position embedding are not theirs. See record_is
 parameters and images it takes; ``data/depth_anything_3.npz`` holds outputs and names with shapes.
 """
 
-import json
 import runpy
 import sys
 import types
-import zlib
 from pathlib import Path
 from unittest.mock import MagicMock
 
-import numpy as np
 import torch
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_isl_org.py')))
@@ -57,10 +54,8 @@ def build(checkout):
         dinov2.DinoV2('vitl', list(TAPS), cat_token=False),
         DPT(DIMS, output_dim=1, features=CHANNELS, out_channels=WIDTHS),
     )
-    state = net.state_dict()
-    net.load_state_dict(
-        {key: fill(f'model.{key}', tuple(value.shape)) for key, value in state.items()}
-    )
+    named = lambda key, shape: fill(f'model.{key}', shape)  # noqa: E731
+    net.load_state_dict(REFERENCE['filled'](REFERENCE['shapes_of'](net), named))
     return net.eval()
 
 
@@ -74,14 +69,9 @@ def main(checkout):
             output.depth.shape == (1, 1, *size) and output.depth.std() > 0 and 0.05 < share < 0.95
         )
         outputs[str(size)] = output.depth[0, :, ::STRIDE, ::STRIDE].numpy()
-    about = dict(
-        source=['ByteDance-Seed/Depth-Anything-3', REFERENCE['commit'](checkout)],
-        torch=torch.__version__,
-        numpy=np.__version__,
-        shapes={f'model.{key}': list(value.shape) for key, value in net.state_dict().items()},
-    )
-    text = np.frombuffer(zlib.compress(json.dumps(about).encode(), 9), np.uint8)
-    np.savez_compressed(OUTPUTS, about=text, **outputs)
+    source = ['ByteDance-Seed/Depth-Anything-3', REFERENCE['commit'](checkout)]
+    shapes = {f'model.{key}': shape for key, shape in REFERENCE['shapes_of'](net).items()}
+    REFERENCE['save'](OUTPUTS, outputs, source=source, shapes=shapes)
 
 
 if __name__ == '__main__':

@@ -9,7 +9,6 @@ Only widths are not theirs. See record_isl_org.py, whose parameters it takes; th
 their grid. ``data/dinov3_dpt.npz`` holds depth, and names with shapes.
 """
 
-import json
 import runpy
 import sys
 import zlib
@@ -69,8 +68,8 @@ def main(checkout):
             post_process_channels=list(WIDTHS),
             **settings,
         ).eval()
-        shapes[name] = {key: list(value.shape) for key, value in head.state_dict().items()}
-        head.load_state_dict({key: fill(key, tuple(shape)) for key, shape in shapes[name].items()})
+        shapes[name] = REFERENCE['shapes_of'](head)
+        head.load_state_dict(REFERENCE['filled'](shapes[name], fill))
         for grid in GRIDS:
             with torch.no_grad():
                 depth = to_depth(head(taps(grid)))
@@ -78,14 +77,8 @@ def main(checkout):
             depth = F.interpolate(depth, size, mode='bilinear')[0, 0, ::STRIDE, ::STRIDE]
             assert depth.std() > 0.01 * depth.mean()
             outputs[f'{name} {grid}'] = depth.numpy()
-    about = dict(
-        source=['facebookresearch/dinov3', REFERENCE['commit'](checkout)],
-        torch=torch.__version__,
-        numpy=np.__version__,
-        shapes=shapes,
-    )
-    text = np.frombuffer(zlib.compress(json.dumps(about).encode(), 9), np.uint8)
-    np.savez_compressed(OUTPUTS, about=text, **outputs)
+    source = ['facebookresearch/dinov3', REFERENCE['commit'](checkout)]
+    REFERENCE['save'](OUTPUTS, outputs, source=source, shapes=shapes)
 
 
 if __name__ == '__main__':

@@ -75,6 +75,30 @@ def fill(key, shape):
     return torch.from_numpy(noise.astype(np.float32))
 
 
+def filled(shapes, fill=fill):
+    """Give a state dict of these shapes."""
+    return {key: fill(key, tuple(shape)) for key, shape in shapes.items()}
+
+
+def shapes_of(model):
+    return {key: list(value.shape) for key, value in model.state_dict().items()}
+
+
+def save(path, outputs, **about):
+    """Write outputs, and what they are of."""
+    path.parent.mkdir(exist_ok=True)
+    about |= dict(torch=torch.__version__, numpy=np.__version__)
+    text = np.frombuffer(zlib.compress(json.dumps(about).encode(), 9), np.uint8)
+    np.savez_compressed(path, about=text, **outputs)
+
+
+def load(path):
+    """Give what ``save`` wrote: outputs, and what they are of."""
+    with np.load(path) as file:
+        about = json.loads(zlib.decompress(file['about'].tobytes()))
+        return {name: torch.from_numpy(file[name]) for name in file if name != 'about'}, about
+
+
 def image(size):
     """Give the one image of a size, (1, 3, H, W) in [-1, 1]."""
     random = np.random.RandomState(zlib.crc32(repr(size).encode()))
@@ -127,8 +151,7 @@ def build(checkout, backbone, settings):
     blocks._make_scratch = lambda _, *args, **kwargs: make_scratch(widths, *args, **kwargs)
     cls = models.DPTSegmentationModel if 'num_classes' in settings else models.DPTDepthModel
     model = cls(backbone=backbone, features=CHANNELS, **settings)
-    state = model.state_dict()
-    model.load_state_dict({key: fill(key, tuple(value.shape)) for key, value in state.items()})
+    model.load_state_dict(filled(shapes_of(model)))
     return model.eval()
 
 
@@ -146,22 +169,14 @@ def main(checkout, scriptable, timm_folder):
     outputs, shapes = {}, {}
     for name, run in runs.items():
         model = build(*run)
-        shapes[name] = {key: list(value.shape) for key, value in model.state_dict().items()}
+        shapes[name] = shapes_of(model)
         for size in SIZES:
             with torch.no_grad():
                 output = model(image(size))
             assert output.shape[-2:] == size and output.std() > 0
             outputs[f'{name} {size}'] = output[..., ::STRIDE, ::STRIDE].numpy()
-    about = dict(
-        source=['isl-org/DPT', commit(checkout), commit(scriptable)],
-        timm=timm.__version__,
-        torch=torch.__version__,
-        numpy=np.__version__,
-        shapes=shapes,
-    )
-    OUTPUTS.parent.mkdir(exist_ok=True)
-    text = np.frombuffer(zlib.compress(json.dumps(about).encode(), 9), np.uint8)
-    np.savez_compressed(OUTPUTS, about=text, **outputs)
+    source = ['isl-org/DPT', commit(checkout), commit(scriptable)]
+    save(OUTPUTS, outputs, source=source, timm=timm.__version__, shapes=shapes)
 
 
 if __name__ == '__main__':

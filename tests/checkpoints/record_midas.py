@@ -12,15 +12,12 @@ record_isl_org.py, whose parameters and images it takes; ``data/midas_{swin,next
 the outputs, and names with shapes.
 """
 
-import json
 import re
 import runpy
 import sys
 import types
-import zlib
 from pathlib import Path
 
-import numpy as np
 import torch
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_isl_org.py')))
@@ -71,24 +68,18 @@ def main(checkout, timm_folder):
 def record(model, kind, checkout, timm_version):
     state = model.state_dict()
     kept = ('relative_position_index', 'attn_mask')  # which timm computes
-    shapes = {k: list(v.shape) for k, v in state.items() if not k.endswith(kept)}
-    filled = {key: fill(key, tuple(shape)) for key, shape in shapes.items()}
-    model.load_state_dict({**state, **filled})
+    shapes = {k: v for k, v in REFERENCE['shapes_of'](model).items() if not k.endswith(kept)}
+    model.load_state_dict(state | REFERENCE['filled'](shapes, fill))
     with torch.no_grad():
         output = model(REFERENCE['image'](SIZES[kind]))
     assert output.shape == (1, *SIZES[kind]) and output.std() > 0.01 * output.mean()
-    about = dict(
-        source=['isl-org/MiDaS', REFERENCE['commit'](checkout)],
-        timm=timm_version,
-        torch=torch.__version__,
-        numpy=np.__version__,
-        shapes=shapes,
-    )
+    source = ['isl-org/MiDaS', REFERENCE['commit'](checkout)]
+    about = dict(source=source, timm=timm_version, shapes=shapes)
     if kind == 'next_vit':
         encoder = Path(checkout, 'midas', 'external', 'next_vit')
         about['encoder'] = ['isl-org/Next-ViT', REFERENCE['commit'](encoder)]
-    text = np.frombuffer(zlib.compress(json.dumps(about).encode(), 9), np.uint8)
-    np.savez_compressed(outputs(kind), about=text, depth=output[0, ::STRIDE, ::STRIDE].numpy())
+    depth = output[0, ::STRIDE, ::STRIDE].numpy()
+    REFERENCE['save'](outputs(kind), dict(depth=depth), **about)
 
 
 if __name__ == '__main__':

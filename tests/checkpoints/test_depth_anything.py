@@ -1,93 +1,49 @@
 """Depth Anything's and DINOv2's own files, and those of older transformers."""
 
+import runpy
+from pathlib import Path
+
 import pytest
 import timm
 import tiny
 import torch
+from families import vit
+from tiny_dpt import narrow
 from transformers import Dinov2Backbone, Dinov2Config
 
-from mmdpt.checkpoints import compare, to_ours
+from mmdpt.checkpoints import to_ours
 from mmdpt.errors import InputError
 
-DIMS, LAYERS, CHANNELS = 48, 5, 32
-WIDTHS = (16, 32, 48, 64)
+REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_depth_anything_3.py')))
+COARSEST = 'depth_head.scratch.refinenet4.resConfUnit'
 
 
-def affine(name, *shape):
-    return {f'{name}.weight': shape, f'{name}.bias': shape[:1]}
+@pytest.fixture
+def own(depth_anything_3):
+    """V1's and V2's names (Depth-Anything-V2@a561b84, dpt.py and dinov2.py), and random weights.
+
+    Beside those of 3 they have a token for masked patches and one more unit, but no sky.
+    """
+    state = {'pretrained.mask_token': torch.randn(1, REFERENCE['DIMS'])}
+    for key, value in depth_anything_3[0].items():
+        key = key.replace('model.backbone.', '').replace('model.head.', 'depth_head.')
+        if 'sky' not in key:
+            state[key] = torch.randn_like(value)
+        if key.startswith(f'{COARSEST}2'):
+            state[key.replace(f'{COARSEST}2', f'{COARSEST}1')] = torch.randn_like(value)
+    return state
 
 
-def encoder_shapes(prefix, swiglu=False, registers=0):
-    """Keys and shapes by reading Depth-Anything-V2's dinov2.py and dinov2_layers/."""
-    shapes = {
-        f'{prefix}cls_token': (1, 1, DIMS),
-        f'{prefix}pos_embed': (1, 37, DIMS),
-        f'{prefix}mask_token': (1, DIMS),
-        **affine(f'{prefix}patch_embed.proj', DIMS, 3, 16, 16),
-        **affine(f'{prefix}norm', DIMS),
-    }
-    if registers:
-        shapes[f'{prefix}register_tokens'] = (1, registers, DIMS)
-    for n in range(LAYERS):
-        block = f'{prefix}blocks.{n}'
-        shapes |= {
-            **affine(f'{block}.norm1', DIMS),
-            **affine(f'{block}.attn.qkv', 3 * DIMS, DIMS),
-            **affine(f'{block}.attn.proj', DIMS, DIMS),
-            f'{block}.ls1.gamma': (DIMS,),
-            **affine(f'{block}.norm2', DIMS),
-            f'{block}.ls2.gamma': (DIMS,),
-        }
-        if swiglu:
-            shapes |= affine(f'{block}.mlp.w12', 256, DIMS) | affine(f'{block}.mlp.w3', DIMS, 128)
-        else:
-            shapes |= affine(f'{block}.mlp.fc1', 4 * DIMS, DIMS)
-            shapes |= affine(f'{block}.mlp.fc2', DIMS, 4 * DIMS)
-    return shapes
+def build(**settings):
+    return narrow('depth-anything-v2-large', REFERENCE, 24, REFERENCE['WIDTHS'], settings)
 
 
-def depth_anything_shapes():
-    """Keys and shapes by reading Depth-Anything-V2's dpt.py and util/blocks.py."""
-    shapes = encoder_shapes('pretrained.')
-    head = 'depth_head'
-    for k, (width, side) in enumerate(zip(WIDTHS, (4, 2, None, 3), strict=True)):
-        shapes |= affine(f'{head}.projects.{k}', width, DIMS, 1, 1)
-        if side:
-            shapes |= affine(f'{head}.resize_layers.{k}', width, width, side, side)
-        shapes[f'{head}.scratch.layer{k + 1}_rn.weight'] = (CHANNELS, width, 3, 3)
-        refine = f'{head}.scratch.refinenet{k + 1}'
-        shapes |= affine(f'{refine}.out_conv', CHANNELS, CHANNELS, 1, 1)
-        for unit in (1, 2):
-            for conv in (1, 2):
-                name = f'{refine}.resConfUnit{unit}.conv{conv}'
-                shapes |= affine(name, CHANNELS, CHANNELS, 3, 3)
-    shapes |= affine(f'{head}.scratch.output_conv1', CHANNELS // 2, CHANNELS, 3, 3)
-    shapes |= affine(f'{head}.scratch.output_conv2.0', 32, CHANNELS // 2, 3, 3)
-    shapes |= affine(f'{head}.scratch.output_conv2.2', 1, 32, 1, 1)
-    return shapes
-
-
-def random_state(shapes):
-    torch.manual_seed(0)
-    return {key: torch.randn(shape) for key, shape in shapes.items()}
-
-
-def dinov2_backbone(**kwargs):
-    return dict(norm_taps=True, layer_scale_init_value=1.0, **kwargs)
-
-
-def test_its_own_keys_fill_our_model(build_model):
-    theirs = random_state(depth_anything_shapes())
-    converted, report = to_ours(theirs)
+def test_its_own_keys_fill_our_model(own):
+    converted, report = to_ours(own)
     assert (report.source, report.task) == ('depth-anything', 'depth')
-    model = build_model('depth', backbone=dinov2_backbone(), head=dict(readout_type='ignore'))
-    mismatch = compare(model, converted)
-    assert mismatch.fills and not mismatch.unexpected
-    unit = 'depth_head.scratch.refinenet4.resConfUnit1.'
-    assert set(report.dropped) == {
-        'pretrained.mask_token',
-        *(key for key in theirs if key.startswith(unit)),
-    }
+    build().load_state_dict(converted)
+    unit = {key for key in own if key.startswith(f'{COARSEST}1')}
+    assert len(unit) == 4 and report.dropped.keys() == unit | {'pretrained.mask_token'}
     for our_key, their_key in (
         ('backbone.ln1.weight', 'pretrained.norm.weight'),
         ('backbone.layers.3.ffn.gamma2.weight', 'pretrained.blocks.3.ls2.gamma'),
@@ -97,51 +53,58 @@ def test_its_own_keys_fill_our_model(build_model):
             'depth_head.scratch.refinenet1.out_conv.weight',
         ),
     ):
-        assert torch.equal(converted[our_key], theirs[their_key]), our_key
+        assert torch.equal(converted[our_key], own[their_key]), our_key
+
+
+@pytest.fixture
+def encoder(own):
+    """DINOv2's own file."""
+    name = 'pretrained.'
+    return {key.removeprefix(name): value for key, value in own.items() if key.startswith(name)}
 
 
 @pytest.mark.parametrize(('swiglu', 'registers'), [(False, 0), (False, 4), (True, 0), (True, 4)])
-def test_dinov2_own_keys_fill_our_backbone(build_model, swiglu, registers):
-    theirs = random_state(encoder_shapes('', swiglu, registers))
-    converted, report = to_ours(theirs)
-    assert report.task == 'backbone' and set(report.dropped) == {'mask_token'}
-    settings = dinov2_backbone(
-        num_register_tokens=registers,
-        layer_cfgs=dict(ffn_type='swiglu_fused') if swiglu else {},
-    )
-    backbone = build_model('depth', backbone=settings)['backbone']
+def test_dinov2_own_keys_fill_our_backbone(encoder, swiglu, registers):
+    dims, settings = REFERENCE['DIMS'], {'backbone.num_register_tokens': registers}
+    if registers:
+        encoder['register_tokens'] = torch.randn(1, registers, dims)
+    if swiglu:  # of 128 hidden channels two thirds, to a multiple of 8
+        settings['backbone.layer_cfgs'] = dict(ffn_type='swiglu_fused')
+        encoder = {key: value for key, value in encoder.items() if '.mlp.' not in key}
+        for name, shape in (('w12', (2 * 88, dims)), ('w3', (dims, 88))):
+            for block in range(24):
+                encoder[f'blocks.{block}.mlp.{name}.weight'] = torch.randn(shape)
+                encoder[f'blocks.{block}.mlp.{name}.bias'] = torch.randn(shape[0])
+    converted, report = to_ours(encoder)
+    assert report.task == 'backbone' and report.dropped.keys() == {'mask_token'}
     weights = {key.removeprefix('backbone.'): value for key, value in converted.items()}
-    mismatch = compare(backbone, weights)
-    assert mismatch.fills and not mismatch.unexpected
+    build(**settings).backbone.load_state_dict(weights)
 
 
-def test_a_lacking_feed_forward_is_named():
-    state = random_state(encoder_shapes(''))
-    state = {key: value for key, value in state.items() if '.mlp.' not in key}
-    with pytest.raises(InputError, match=r'20 missing: blocks\.0\.mlp\.fc1\.weight'):
+def test_a_lacking_feed_forward_is_named(encoder):
+    state = {key: value for key, value in encoder.items() if '.mlp.' not in key}
+    with pytest.raises(InputError, match=r'96 missing: blocks\.0\.mlp\.fc1\.weight'):
         to_ours(state)
 
 
 @pytest.mark.parametrize('swiglu', [False, True])
 def test_older_names_of_transformers_are_read(swiglu):
     """facebook/dinov2-* and the Depth Anything files were written before transformers 5."""
-    config = Dinov2Config(
-        hidden_size=DIMS,
-        num_hidden_layers=2,
-        num_attention_heads=3,
-        image_size=70,
-        patch_size=14,
-        use_swiglu_ffn=swiglu,
-    )
+    config = Dinov2Config(**vit('tiny'), image_size=70, patch_size=14, use_swiglu_ffn=swiglu)
     state = tiny.draw_weights(Dinov2Backbone(config)).state_dict()
     older = {}
     for key, value in state.items():
-        for new, old in zip('qkvo', ('query', 'key', 'value', None), strict=True):
-            place = 'output.dense' if old is None else f'attention.{old}'
-            key = key.replace(f'attention.{new}_proj', f'attention.{place}')
-        older[key.replace('mlp.down_proj', 'mlp.weights_out')] = value
+        for new, old in (
+            ('attention.q_proj', 'attention.attention.query'),
+            ('attention.k_proj', 'attention.attention.key'),
+            ('attention.v_proj', 'attention.attention.value'),
+            ('attention.o_proj', 'attention.output.dense'),
+            ('mlp.down_proj', 'mlp.weights_out'),
+        ):
+            key = key.replace(new, old)
+        older[key] = value
     if swiglu:
-        for n in range(2):
+        for n in range(5):
             for leaf in ('weight', 'bias'):
                 mlp = f'encoder.layer.{n}.mlp'
                 pieces = [older.pop(f'{mlp}.{name}.{leaf}') for name in ('gate_proj', 'up_proj')]
@@ -154,7 +117,7 @@ def test_older_names_of_transformers_are_read(swiglu):
 
 def test_timm_registers_are_refused():
     model = timm.create_model(
-        'vit_small_patch14_reg4_dinov2', img_size=70, embed_dim=DIMS, depth=2, num_heads=3
+        'vit_small_patch14_reg4_dinov2', img_size=70, embed_dim=48, depth=2, num_heads=3
     )
     with pytest.raises(InputError, match='adds no position to the class token'):
         to_ours(model.state_dict())

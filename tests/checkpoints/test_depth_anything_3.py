@@ -1,85 +1,56 @@
 """Depth Anything 3's files become ours without remainder and give its own network's depth."""
 
 import copy
-import json
 import runpy
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from tiny_dpt import narrow
 
 from mmdpt.checkpoints import to_foreign, to_ours
-from mmdpt.checkpoints.reading.releases import RELEASES
-from mmdpt.config import load_config
 from mmdpt.errors import InputError
 from mmdpt.export.module import ExportableModel
 from mmdpt.inference.backends import run_instead
-from mmdpt.registry import MODELS
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_depth_anything_3.py')))
+ISL_ORG = REFERENCE['REFERENCE']
 MONO, METRIC = (f'depth-anything-3-{kind}-large' for kind in ('mono', 'metric'))
 
 
-@pytest.fixture(scope='module')
-def record():
-    """Shapes by key, and outputs by size."""
-    with np.load(REFERENCE['OUTPUTS']) as file:
-        about = json.loads(zlib.decompress(file['about'].tobytes()))
-        return about['shapes'], {name: file[name] for name in file if name != 'about'}
-
-
-def build(name, record, **changed):
+def build(name, weights, **changed):
     """Build a release's config, narrow, with the recorded run's weights."""
-    release = RELEASES[name]
-    cfg = load_config(release.config, release.options)
-    init_default_scope(cfg.default_scope)
-    backbone, head = cfg.model.backbone, cfg.model.decode_head
-    dims = REFERENCE['DIMS']
-    backbone.arch = dict(
-        embed_dims=dims,
-        num_layers=24,
-        num_heads=REFERENCE['HEADS'],
-        feedforward_channels=4 * dims,
-    )
-    backbone.img_size, backbone.init_cfg = REFERENCE['SIDE'], None
-    head.embed_dims, head.reassemble_channels = dims, REFERENCE['WIDTHS']
-    head.channels = REFERENCE['CHANNELS']
-    cfg.merge_from_dict({f'model.{option}': value for option, value in changed.items()})
-    model = MODELS.build(cfg.model).eval()
-    theirs = {key: REFERENCE['fill'](key, tuple(shape)) for key, shape in record[0].items()}
-    converted, report = to_ours(theirs)
+    model = narrow(name, REFERENCE, 24, REFERENCE['WIDTHS'], changed)
+    converted, report = to_ours(weights)
     assert (report.source, report.dropped) == ('depth-anything', {})
     model.load_state_dict(converted)
     back, _ = to_foreign(converted, 'depth-anything')
-    assert back.keys() == theirs.keys()
-    assert all(torch.equal(back[key], theirs[key]) for key in theirs)
+    assert back.keys() == weights.keys()
+    assert all(torch.equal(back[key], weights[key]) for key in weights)
     return model
 
 
-def deviation(model, record):
+def deviation(model, depth_anything_3):
     """Give the greatest deviation of depth, relative to the greatest depth, of all sizes."""
     errors, stride = [], REFERENCE['STRIDE']
     for size in REFERENCE['SIZES']:
         with torch.no_grad():
-            image = REFERENCE['REFERENCE']['image'](size)
+            image = ISL_ORG['image'](size)
             depth = model.decode_head(model.backbone(image))[0, :, ::stride, ::stride]
         if model.decode_head.output == 'relative':
             depth = 1 / depth
-        expected = torch.from_numpy(record[1][str(size)])
+        expected = depth_anything_3[1][str(size)]
         errors.append(((depth - expected).abs().max() / expected.max()).item())
     return max(errors)
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize('name', [MONO, METRIC])
-def test_depth_equals_its_own(record, name):
+def test_depth_equals_its_own(depth_anything_3, name):
     """The sky, too: a fifth to a half of the recorded pixels."""
-    assert deviation(build(name, record), record) <= 1e-5
+    assert deviation(build(name, depth_anything_3[0]), depth_anything_3) <= 1e-5
 
 
 @pytest.mark.parity
@@ -92,8 +63,8 @@ def test_depth_equals_its_own(record, name):
         ('decode_head.median_depth', 1.001),
     ],
 )
-def test_the_record_tells_a_change_apart(record, option, value):
-    assert deviation(build(METRIC, record, **{option: value}), record) > 1e-4
+def test_the_record_tells_a_change_apart(depth_anything_3, option, value):
+    assert deviation(build(METRIC, depth_anything_3[0], **{option: value}), depth_anything_3) > 1e-4
 
 
 @pytest.mark.parametrize(
@@ -106,12 +77,12 @@ def test_the_record_tells_a_change_apart(record, option, value):
     ],
     ids=['listed', 'resized', 'intrinsics', 'set'],
 )
-def test_metres_are_of_the_camera_s_focal_length(record, meta, focal):
+def test_metres_are_of_the_camera_s_focal_length(depth_anything_3, meta, focal):
     """Its README and utils/alignment.py: output x focal / 300; in training the target's inverse."""
-    model = build(METRIC, record, **{'decode_head.focal': 600.0})
+    model = build(METRIC, depth_anything_3[0], **{'decode_head.focal': 600.0})
     head, size = model.decode_head, (70, 98)
     with torch.no_grad():
-        taps = model.backbone(REFERENCE['REFERENCE']['image'](size))
+        taps = model.backbone(ISL_ORG['image'](size))
         depth = head.predict(taps, [dict(meta, img_shape=size)], None)[:, :1]  # without sky
         torch.testing.assert_close(depth, head(taps) * focal / 300)
         sample = SegDataSample(metainfo=meta, gt_depth_map=PixelData(data=head.train()(taps)[0]))
@@ -128,10 +99,10 @@ class MeanRatio(torch.nn.Module):
         return (pred / target).mean()
 
 
-def test_the_sky_comes_with_the_depth(record):
+def test_the_sky_comes_with_the_depth(depth_anything_3):
     """Whole, by windows and in exports."""
-    model, (height, width) = build(MONO, record), (70, 98)
-    image = REFERENCE['REFERENCE']['image']((height, width))
+    model, (height, width) = build(MONO, depth_anything_3[0]), (70, 98)
+    image = ISL_ORG['image']((height, width))
     meta = dict(img_shape=(height, width), ori_shape=(140, 196))
     with torch.no_grad():
         outputs = model.inference(image, [meta])
@@ -150,15 +121,15 @@ def test_the_sky_comes_with_the_depth(record):
     assert agreement.float().mean() > 0.9
 
 
-def test_an_image_without_focal_length_is_named(record):
-    head = build(METRIC, record).decode_head  # the release's, which has no default
+def test_an_image_without_focal_length_is_named(depth_anything_3):
+    head = build(METRIC, depth_anything_3[0]).decode_head  # the release's, which has no default
     meta = dict(img_path='a.jpg', img_shape=(70, 70))
     with pytest.raises(InputError, match=r'a\.jpg: depth in metres needs the focal length'):
         head.predict([torch.zeros(1, 32, 5, 5)] * 4, [meta], None)
 
 
-def test_an_exported_metric_model_still_takes_each_picture_s_focal_length(record):
-    model, image = build(METRIC, record), REFERENCE['REFERENCE']['image']((70, 98))
+def test_an_exported_metric_model_still_takes_each_picture_s_focal_length(depth_anything_3):
+    model, image = build(METRIC, depth_anything_3[0]), ISL_ORG['image']((70, 98))
     metas = [dict(img_shape=(70, 98), focal=450.0, scale_factor=(0.5, 0.7))]
     with torch.no_grad():
         expected, exported = model.encode_decode(image, metas), ExportableModel(model)
@@ -166,8 +137,8 @@ def test_an_exported_metric_model_still_takes_each_picture_s_focal_length(record
         torch.testing.assert_close(other.encode_decode(image, metas), expected)
 
 
-def test_the_sky_does_not_train(record):
-    model = build(MONO, record).train()
+def test_the_sky_does_not_train(depth_anything_3):
+    model = build(MONO, depth_anything_3[0]).train()
     depth = model.decode_head(model.backbone(torch.zeros(1, 3, 70, 70)))
     depth.sum().backward()
     without = [n for n, p in model.named_parameters() if p.grad is None]

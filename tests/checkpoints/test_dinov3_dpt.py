@@ -1,11 +1,8 @@
 """DINOv3's own depth heads become ours and give their depth; a head alone gets its encoder."""
 
-import json
 import runpy
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny
 import torch
@@ -31,13 +28,9 @@ NARROW = dict(
 @pytest.fixture(scope='module')
 def record():
     """Weights by head, and depth by head and grid."""
-    with np.load(REFERENCE['OUTPUTS']) as file:
-        about = json.loads(zlib.decompress(file['about'].tobytes()))
-        weights = {
-            name: {key: REFERENCE['fill'](key, tuple(shape)) for key, shape in shapes.items()}
-            for name, shapes in about['shapes'].items()
-        }
-        return weights, {name: torch.from_numpy(file[name]) for name in file if name != 'about'}
+    outputs, about = REFERENCE['REFERENCE']['load'](REFERENCE['OUTPUTS'])
+    filled, fill = REFERENCE['REFERENCE']['filled'], REFERENCE['fill']
+    return {name: filled(shapes, fill) for name, shapes in about['shapes'].items()}, outputs
 
 
 def deviation(name, record, **changed):

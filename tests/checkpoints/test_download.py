@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -21,24 +22,9 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
 ADDRESS = f'https://models.test/v1/dpt-{DIGEST}.pt'
 
 
-class Server(http.server.ThreadingHTTPServer):
+class Handler(http.server.BaseHTTPRequestHandler):
     """Serves CONTENT, noting the ranges asked for; ``cut`` bytes of it where that is set."""
 
-    def __init__(self):
-        super().__init__(('127.0.0.1', 0), Handler)
-        self.ranges, self.cut, self.resumes = [], None, True
-
-    def open(self, request):
-        """Stand in for the internet."""
-        local = request.full_url.replace('https://models.test', f'http://127.0.0.1:{self.port}')
-        return urlopen(Request(local, headers=dict(request.header_items())))
-
-    @property
-    def port(self):
-        return self.server_address[1]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         """What huggingface_hub asks for before it downloads."""
         gated = '/gated/' in self.path and not self.headers.get('Authorization')
@@ -68,9 +54,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def open_instead(root, request):
+    """Stand in for the internet."""
+    local = request.full_url.replace('https://models.test', root)
+    return urlopen(Request(local, headers=dict(request.header_items())))
+
+
 @pytest.fixture
 def server():
-    with Server() as server:
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
+        server.ranges, server.cut, server.resumes = [], None, True
+        server.root = f'http://127.0.0.1:{server.server_address[1]}'
+        server.open = partial(open_instead, server.root)
         thread = threading.Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.01))
         thread.start()
         yield server
@@ -203,8 +198,8 @@ def hub(server, monkeypatch, tmp_path):
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
-    monkeypatch.setattr(constants, 'ENDPOINT', f'http://127.0.0.1:{server.port}')
-    address = f'http://127.0.0.1:{server.port}/{{repo_id}}/resolve/{{revision}}/{{filename}}'
+    monkeypatch.setattr(constants, 'ENDPOINT', server.root)
+    address = f'{server.root}/{{repo_id}}/resolve/{{revision}}/{{filename}}'
     monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE', address)
     return server
 
@@ -236,17 +231,13 @@ def test_a_file_put_at_its_place_by_hand_goes_before_hugging_face(hub):
 
 def test_without_hugging_face_the_error_says_where_to_put_the_file(hub, monkeypatch):
     address = 'https://huggingface.co/a/b/resolve/main/vit.pth'
-    message = (
-        f'cannot download {address} .*: fetch it elsewhere and put it at {cached_path(address)}'
-    )
+    message = f'.*: fetch it elsewhere and put it at {cached_path(address)}'
     monkeypatch.setattr(downloads, 'GREATEST_DOWNLOAD', len(CONTENT) - 1)
-    with pytest.raises(
-        InputError, match=message.replace('.*', '.it has more than the 10239 bytes.*')
-    ):
+    with pytest.raises(InputError, match=f'it has more than the 10239 bytes{message}'):
         download(address, pytest.fail)
     hub.shutdown()
     hub.server_close()
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=f'cannot download {address} {message}'):
         download(address, pytest.fail)
 
 
@@ -263,9 +254,7 @@ def test_a_gated_file_needs_the_users_token(hub, monkeypatch):
     'address',
     [
         'http://a.test/b.pt',
-        's3://a/b.pt',
         'https://a.test/',
-        'https:///b.pt',
         'https://a.test/%2e%2e/b',
         'https://a.test/%2e%2e%5cb',
         'https://a.test/b%00.pt',

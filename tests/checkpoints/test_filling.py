@@ -6,6 +6,7 @@ import pytest
 import tiny
 import torch
 import torch.nn as nn
+from tiny_dpt import build
 
 from mmdpt.checkpoints.filling import ParametersUnset, fill
 from mmdpt.models import VisionTransformerDPT
@@ -36,14 +37,14 @@ def assert_same(model: nn.Module, expected: nn.Module):
 
 @pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('size', [96, 64])
-def test_models_are_those_that_load_state_dict_gives(build_model, kind, size):
+def test_models_are_those_that_load_state_dict_gives(kind, size):
     """At size 64 the position embedding of the file is resized."""
     task, settings = KINDS[kind]
-    state_dict = build_model(task, **settings).state_dict()
-    expected = build_model(task, img_size=size, **settings)
+    state_dict = build(task, **settings).state_dict()
+    expected = build(task, img_size=size, **settings)
     expected.load_state_dict(state_dict)
     with ParametersUnset():
-        model = build_model(task, img_size=size, **settings)
+        model = build(task, img_size=size, **settings)
     fill(
         tiny.draw_weights(model, seed=5), {key: value.clone() for key, value in state_dict.items()}
     )
@@ -101,7 +102,7 @@ def test_other_threads_draw_their_values():
     assert drawn[0] > 0.1  # of a uniform distribution in -1/sqrt(8)..1/sqrt(8): 0.204
 
 
-def test_a_tensor_with_its_own_memory_becomes_the_parameters():
+def test_a_tensor_with_its_own_memory_becomes_the_parameters_and_trains():
     model, weight = nn.Linear(2, 2, bias=False), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     parameter = model.weight
     state_dict = dict(weight=weight)
@@ -109,6 +110,9 @@ def test_a_tensor_with_its_own_memory_becomes_the_parameters():
     assert model.weight is parameter and parameter.data_ptr() == weight.data_ptr()
     assert parameter.tolist() == [[1, 2], [3, 4]] and parameter.requires_grad
     assert not state_dict
+    model(torch.tensor([[3.0, 4.0]])).sum().backward()
+    torch.optim.SGD(model.parameters(), lr=1).step()
+    assert model.weight.tolist() == [[-2, -2], [0, 0]]
 
 
 COPIED = {
@@ -132,9 +136,12 @@ def test_a_tensor_that_is_laid_out_otherwise_is_copied(kind):
     assert model.weight.data_ptr() != COPIED[kind].data_ptr()
 
 
+def two_layers():
+    return nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+
+
 def test_one_tensor_of_two_parameters_and_one_number_of_all_take_memory_for_each():
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
-    shared = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    model, shared = two_layers(), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     fill(model, {'0.weight': shared, '1.weight': shared})
     model[0].weight.data.zero_()
     assert model[1].weight.tolist() == [[1, 2], [3, 4]]
@@ -145,7 +152,7 @@ def test_one_tensor_of_two_parameters_and_one_number_of_all_take_memory_for_each
 
 
 def test_parameters_that_are_one_stay_one():
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    model = two_layers()
     model[1].weight = model[0].weight
     values = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     fill(model, {'0.weight': torch.zeros(2, 2), '1.weight': values})
@@ -176,11 +183,3 @@ def test_what_the_file_or_the_model_alone_has_is_left():
 def test_another_shape_is_refused():
     with pytest.raises(RuntimeError, match='size mismatch for weight'):
         fill(nn.Linear(2, 2), dict(weight=torch.ones(3, 2)))
-
-
-def test_a_filled_model_trains():
-    model = nn.Linear(2, 1, bias=False)
-    fill(model, dict(weight=torch.tensor([[1.0, 2.0]])))
-    model(torch.tensor([[3.0, 4.0]])).sum().backward()
-    torch.optim.SGD(model.parameters(), lr=1).step()
-    assert model.weight.tolist() == [[-2, -2]]

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.registry import init_default_scope
 from mmseg.models.backbones import VisionTransformer as MMSegVisionTransformer
 from timm.layers import resample_abs_pos_embed
 from transformers import Dinov2Config, Dinov2WithRegistersConfig
@@ -19,12 +18,10 @@ from transformers.models.dinov2_with_registers.modeling_dinov2_with_registers im
 )
 from transformers.models.dpt.modeling_dpt import DPTViTEmbeddings, DPTViTHybridEmbeddings
 
+from mmdpt.apis import build_model
 from mmdpt.checkpoints.detect import LAYOUTS
 from mmdpt.checkpoints.layouts import depth_anything, dinov2, mmseg, smp, timm, transformers
-from mmdpt.config import check_config, load_config
-from mmdpt.config.machine import use_batch_norm_without_cuda
 from mmdpt.models.backbones.vit_blocks import INTERPOLATIONS, resize_position_embedding
-from mmdpt.registry import MODELS
 
 SIDE, PATCH, DIMS = 6, 14, 24
 CONFIG = dict(hidden_size=DIMS, image_size=SIDE * PATCH, patch_size=PATCH)
@@ -127,9 +124,5 @@ def test_the_options_of_a_report_can_be_pasted(layout):
         options = shlex.split(line)
         assert all(re.fullmatch(r'model(\.\w+)+=\S+', option) for option in options)
         data = 'ade20k' if layout.task == 'segmentation' else 'mix6'
-        cfg = load_config(config.format(data), options)
-        check_config(cfg)
-        init_default_scope(cfg.default_scope)
-        use_batch_norm_without_cuda(cfg)
         with torch.device('meta'):
-            MODELS.build(cfg.model)
+            build_model(config.format(data), options)

@@ -4,6 +4,7 @@ import re
 import threading
 
 import pytest
+import tiny
 import torch
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -20,11 +21,9 @@ from mmdpt.checkpoints.reading.zoos import zoo_address
 from mmdpt.errors import InputError
 from mmdpt.models import DepthDPTHead, VisionTransformerDPT
 
-ARCH = dict(embed_dims=24, num_layers=4, num_heads=2, feedforward_channels=48)
-
 
 def build(**arch):
-    return VisionTransformerDPT({**ARCH, **arch}, img_size=64, out_indices=(0, 1, 2, 3))
+    return VisionTransformerDPT({**tiny.LAYERS, **arch}, img_size=64, out_indices=(0, 1, 2, 3))
 
 
 def save(path, model, prefix='backbone.'):
@@ -33,33 +32,39 @@ def save(path, model, prefix='backbone.'):
     return str(path)
 
 
-def test_weights_below_the_prefix_are_loaded(tmp_path):
+@pytest.mark.parametrize('released', [False, True])
+def test_weights_below_the_prefix_or_the_encoder_of_a_released_model_are_loaded(tmp_path, released):
     source, model = build(), build()
-    PretrainedInit(save(tmp_path / 'vit.pth', source), prefix='backbone.')(model)
-    for key, value in source.state_dict().items():
-        torch.testing.assert_close(model.state_dict()[key], value, rtol=0, atol=0)
+    path = save(tmp_path / 'vit.pth', source)
+    if released:
+        head = DepthDPTHead(embed_dims=24, reassemble_channels=(8, 8, 8, 8), channels=8)
+        whole = nn.ModuleDict(dict(backbone=source, decode_head=head))
+        torch.save(to_foreign(whole.state_dict(), 'isl-org')[0], path)
+    PretrainedInit(path, prefix='backbone.')(model)
+    tiny.assert_same(model, source)
 
 
 def test_deeper_file_fills_a_model_that_ends_at_the_last_tap(tmp_path):
-    source = VisionTransformerDPT(
-        {**ARCH, 'num_layers': 6}, img_size=64, out_indices=(0, 1, 2, 5), norm_taps=True
-    )
+    arch = tiny.LAYERS | dict(num_layers=6)
+    source = VisionTransformerDPT(arch, img_size=64, out_indices=(0, 1, 2, 5), norm_taps=True)
     model = build()
     PretrainedInit(save(tmp_path / 'vit.pth', source), prefix='backbone.')(model)
     torch.testing.assert_close(model.layers[3].ln1.weight, source.layers[3].ln1.weight)
 
 
-def test_missing_file_says_how_to_go_on(tmp_path):
-    with pytest.raises(InputError, match=r'gone\.pth.*init_cfg\.checkpoint=PATH.*init_cfg=None'):
-        PretrainedInit(str(tmp_path / 'gone.pth'))(build())
-
-
-def test_unreachable_address_says_how_to_go_on(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ('place', 'message'),
+    [
+        ('gone.pth', r'gone\.pth'),
+        ('https://127.0.0.1:9/vit.pth', r'127\.0\.0\.1:9/vit\.pth.*cannot download'),
+    ],
+)
+def test_a_missing_file_and_an_unreachable_address_say_how_to_go_on(
+    monkeypatch, tmp_path, place, message
+):
     monkeypatch.setenv('MMDPT_HOME', str(tmp_path))
-    address = 'https://127.0.0.1:9/vit.pth'
-    message = r'127\.0\.0\.1:9/vit\.pth.*cannot download.*init_cfg\.checkpoint=PATH'
-    with pytest.raises(InputError, match=message):
-        PretrainedInit(address)(build())
+    with pytest.raises(InputError, match=rf'{message}.*init_cfg\.checkpoint=PATH.*init_cfg=None'):
+        PretrainedInit(place)(build())
 
 
 def test_other_width_and_another_layout_are_refused(tmp_path):
@@ -83,17 +88,6 @@ def test_the_encoder_of_timm_is_loaded(tmp_path):
             ours, theirs = model.layers[n].attn.qkv, source.blocks[n].attn.qkv
             assert torch.equal(ours.weight, theirs.weight)
         assert torch.equal(model.cls_token, source.cls_token)
-
-
-def test_the_encoder_of_a_released_model_is_loaded(tmp_path):
-    source = build()
-    head = DepthDPTHead(embed_dims=24, reassemble_channels=(8, 8, 8, 8), channels=8)
-    whole = torch.nn.ModuleDict(dict(backbone=source, decode_head=head))
-    torch.save(to_foreign(whole.state_dict(), 'isl-org')[0], tmp_path / 'dpt.pt')
-    model = build()
-    PretrainedInit(str(tmp_path / 'dpt.pt'))(model)
-    for key, value in source.state_dict().items():
-        assert torch.equal(model.state_dict()[key], value), key
 
 
 def test_each_kind_of_mismatch_is_named():
@@ -205,25 +199,40 @@ def test_it_stays_ours_until_the_last_of_several_blocks_ends():
     assert is_mmengines()
 
 
+TIMM = 'huggingface.co/timm'
+
+
 @pytest.mark.parametrize(
     ('name', 'file'),
     [
         ('torchvision://resnet50', r'download\.pytorch\.org/models/resnet50-\w+\.pth'),
-        ('open-mmlab://resnet50_v1c', r'resnet50_v1c-\w+\.pth'),
-        ('mmcls://resnet50_v1d', r'resnetv1d50_\w+-\w+\.pth'),
+        ('open-mmlab://resnet50_v1c', r'.*resnet50_v1c-\w+\.pth'),
+        ('mmcls://resnet50_v1d', r'.*resnetv1d50_\w+-\w+\.pth'),
+        (
+            'timm://vit_base_patch16_dinov3_qkvb.lvd1689m',
+            rf'{TIMM}/vit_base_patch16_dinov3_qkvb\.lvd1689m/resolve/main/model\.safetensors',
+        ),
+        (
+            'timm://convnext_base',
+            rf'{TIMM}/convnext_base\.fb_in22k_ft_in1k/resolve/main/model\.safetensors',
+        ),
     ],
 )
-def test_names_of_mmengines_zoos_are_addresses(name, file):
-    address = zoo_address(name)
-    assert address.startswith('https://')
-    assert re.search(file, address)
+def test_names_of_zoos_are_addresses(name, file):
+    assert re.fullmatch(f'https://{file}', zoo_address(name))
 
 
-def test_a_name_of_no_zoo_is_refused():
-    with pytest.raises(
-        InputError, match="mmcls://resnet49: MMEngine knows no address of 'resnet49'"
-    ):
-        zoo_address('mmcls://resnet49')
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('mmcls://resnet49', "mmcls://resnet49: MMEngine knows no address of 'resnet49'"),
+        ('timm://test_vit_relpos', "publishes no weights of 'test_vit_relpos'"),
+        ('timm://nonsense', "publishes no weights of 'nonsense'"),
+    ],
+)
+def test_a_name_of_no_zoo_is_refused(name, message):
+    with pytest.raises(InputError, match=message):
+        zoo_address(name)
 
 
 def test_of_a_classifier_the_backbone_is_read(tmp_path, monkeypatch):

@@ -1,11 +1,8 @@
 """MiDaS 3.1 on Swin-L and Next-ViT-L become ours without remainder and give their disparity."""
 
-import json
 import runpy
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,6 +11,7 @@ from mmdpt.checkpoints.filling import ParametersUnset
 from mmdpt.models import DepthDPTHead, TimmDPTBackbone
 
 REFERENCE = runpy.run_path(str(Path(__file__).with_name('record_midas.py')))
+ISL_ORG = REFERENCE['REFERENCE']
 SWIN = dict(REFERENCE['ENCODER'])
 ENCODERS = dict(
     swin=dict(
@@ -28,10 +26,9 @@ ENCODERS = dict(
 @pytest.mark.parity
 @pytest.mark.parametrize('kind', ENCODERS)
 def test_disparity_equals_its_own(kind):
-    with np.load(REFERENCE['outputs'](kind)) as file:
-        shapes = json.loads(zlib.decompress(file['about'].tobytes()))['shapes']
-        expected = torch.from_numpy(file['depth'])
-    theirs = {key: REFERENCE['fill'](key, tuple(shape)) for key, shape in shapes.items()}
+    outputs, about = ISL_ORG['load'](REFERENCE['outputs'](kind))
+    expected, shapes = outputs['depth'], about['shapes']
+    theirs = ISL_ORG['filled'](shapes, REFERENCE['fill'])
     with ParametersUnset():
         encoder = TimmDPTBackbone(**ENCODERS[kind])
     head = DepthDPTHead(channels=REFERENCE['CHANNELS'], **encoder.head_cfg)
@@ -42,7 +39,7 @@ def test_disparity_equals_its_own(kind):
     back, _ = to_foreign(ours.state_dict(), 'isl-org')
     assert {key: list(value.shape) for key, value in back.items()} == shapes
     assert all(torch.equal(back[key], theirs[key]) for key in theirs if key not in report.dropped)
-    stride, image = REFERENCE['STRIDE'], REFERENCE['REFERENCE']['image'](REFERENCE['SIZES'][kind])
+    stride, image = REFERENCE['STRIDE'], ISL_ORG['image'](REFERENCE['SIZES'][kind])
     with torch.no_grad():
         disparity = head(encoder(image))[0, 0, ::stride, ::stride]
     assert (disparity - expected).abs().max() <= 1e-5 * expected.max()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from tiny_dpt import build
 from transformers import (
     AutoImageProcessor,
     DepthAnythingForDepthEstimation,
@@ -39,23 +40,18 @@ KINDS = {
 }
 
 
-@pytest.fixture
-def build(build_model):
+def whole(**settings):
     """Build a whole tiny model of ours."""
-
-    def build(**settings):
-        model = build_model(**settings)
-        model['data_preprocessor'] = DepthDataPreProcessor(
-            mean=[127.5, 127.5, 127.5], std=[127.5, 100.0, 127.5], bgr_to_rgb=True
-        )
-        for name, module in model.items():
-            setattr(model, name, module)
-        if settings['task'] == 'depth':  # so that the ReLU passes something
-            model.decode_head.predictor.conv3.weight.data.abs_()
-        model.dataset_meta = dict(classes=NAMES)
-        return model
-
-    return build
+    model = build(**settings)
+    model['data_preprocessor'] = DepthDataPreProcessor(
+        mean=[127.5, 127.5, 127.5], std=[127.5, 100.0, 127.5], bgr_to_rgb=True
+    )
+    for name, module in model.items():
+        setattr(model, name, module)
+    if settings['task'] == 'depth':  # so that the ReLU passes something
+        model.decode_head.predictor.conv3.weight.data.abs_()
+    model.dataset_meta = dict(classes=NAMES)
+    return model
 
 
 def load(folder, model):
@@ -83,44 +79,37 @@ def assert_same_numbers(model, folder, size):
 
 @pytest.mark.parity
 @pytest.mark.parametrize('kind', KINDS)
-def test_the_folder_gives_the_same_numbers(tmp_path, build, kind):
+def test_the_folder_gives_the_same_numbers_and_comes_back_bit_by_bit(tmp_path, kind):
     """By transformers' own forward, which takes a DPT's image to be square.
 
     Depth Anything's grids of 9 x 9, 5 x 8 and 11 x 4 patches: odd sides halve to the larger half.
     """
-    model = build(**KINDS[kind])
-    assert write_folder(model, model.state_dict(), tmp_path).settings == ''
+    model = whole(**KINDS[kind])
+    weights = model.state_dict()
+    assert write_folder(model, weights, tmp_path).settings == ''
+    back, report = to_ours(read_checkpoint(tmp_path / 'model.safetensors').state_dict)
+    assert report.source == 'huggingface' and back.keys() == weights.keys()
+    assert all(torch.equal(back[key], weights[key]) for key in back)
     sizes = [(70, 70), (126, 126), (70, 112), (154, 56)] if 'Anything' in kind else [(96, 96)]
     for size in sizes:
         assert_same_numbers(model, tmp_path, size)
 
 
 @pytest.mark.parity
-def test_the_offset_of_its_own_code_is_lost_off_the_pretraining_size(tmp_path, build):
+def test_the_offset_of_its_own_code_is_lost_off_the_pretraining_size(tmp_path):
     backbone = ENCODER | dict(interpolate_mode='bicubic-offset')
-    model = build(**ANYTHING | dict(backbone=backbone))
+    model = whole(**ANYTHING | dict(backbone=backbone))
     report = write_folder(model, model.state_dict(), tmp_path)
     assert 'without the 0.1 offset' in str(report)
     assert_same_numbers(model, tmp_path, (70, 70))
 
 
-@pytest.mark.parametrize('kind', KINDS)
-def test_the_round_trip_is_bitwise_equal(tmp_path, build, kind):
-    model = build(**KINDS[kind])
-    weights = model.state_dict()
-    write_folder(model, weights, tmp_path)
-    back, report = to_ours(read_checkpoint(tmp_path / 'model.safetensors').state_dict)
-    assert report.source == 'huggingface'
-    assert back.keys() == weights.keys()
-    assert all(torch.equal(back[key], weights[key]) for key in back)
-
-
 @pytest.mark.parametrize(
     ('kind', 'size'), [('segmentation', (96, 96)), ('Depth Anything', (70, 140))]
 )
-def test_the_folder_says_classes_and_preprocessing(tmp_path, build, kind, size):
+def test_the_folder_says_classes_and_preprocessing(tmp_path, kind, size):
     """Depth Anything's keeps the ratio: 120 to 70 px, so 240 to 140, 10 patches of 14."""
-    model = build(**KINDS[kind])
+    model = whole(**KINDS[kind])
     write_folder(model, model.state_dict(), tmp_path)
     if kind == 'segmentation':
         assert load(tmp_path, model).config.id2label == dict(enumerate(NAMES))
@@ -132,8 +121,8 @@ def test_the_folder_says_classes_and_preprocessing(tmp_path, build, kind, size):
     torch.testing.assert_close(pixels['pixel_values'][0, :, 0, 0], expected)
 
 
-def test_a_model_without_auxiliary_output_has_none_there(tmp_path, build):
-    model = build(task='segmentation', auxiliary=False)
+def test_a_model_without_auxiliary_output_has_none_there(tmp_path):
+    model = whole(task='segmentation', auxiliary=False)
     write_folder(model, model.state_dict(), tmp_path)
     assert load(tmp_path, model).auxiliary_head is None
 
@@ -173,34 +162,32 @@ DPT, SEGMENTATION = KINDS['depth'], KINDS['segmentation']
         (ANYTHING, {}, dict(output='depth', max_depth=6.5), 'decode_head.max_depth=6.5'),
     ],
 )
-def test_what_transformers_does_not_compute_is_refused(
-    tmp_path, build, kind, backbone, head, message
-):
+def test_what_transformers_does_not_compute_is_refused(tmp_path, kind, backbone, head, message):
     parts = dict(backbone=backbone, head=head)
     parts = {name: {**kind.get(name, {}), **changes} for name, changes in parts.items()}
-    model = build(**kind | parts)
+    model = whole(**kind | parts)
     with pytest.raises(InputError, match=f'has no .*{message}'):
         write_folder(model, model.state_dict(), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_clamp_is_reported_as_lost(tmp_path, build):
-    model = build(task='depth', head=dict(output='depth', clamp=(1e-3, 10.0)))
+def test_a_clamp_is_reported_as_lost(tmp_path):
+    model = whole(task='depth', head=dict(output='depth', clamp=(1e-3, 10.0)))
     report = write_folder(model, model.state_dict(), tmp_path)
     assert 'clamp the depth to 0.001..10.0 yourself' in str(report)
     assert json.loads((tmp_path / 'config.json').read_text())['model_type'] == 'dpt'
 
 
-def test_dead_parameters_are_filled_neutrally(build_model):
-    theirs, report = to_foreign(build_model('depth').state_dict(), 'huggingface')
+def test_dead_parameters_are_filled_neutrally():
+    theirs, report = to_foreign(build('depth').state_dict(), 'huggingface')
     assert torch.equal(theirs['dpt.layernorm.weight'], torch.ones(48))
     key = 'neck.fusion_stage.layers.0.residual_layer1.convolution2.weight'
     assert torch.equal(theirs[key], torch.zeros(32, 32, 3, 3))
     assert {'dpt.layernorm.weight', key} <= report.filled.keys()
 
 
-def test_an_encoder_that_transformers_has_not_is_refused(tmp_path, build):
-    model = build(**DPT)
+def test_an_encoder_that_transformers_has_not_is_refused(tmp_path):
+    model = whole(**DPT)
     name, args = tiny.TIMM['convnext']
     model.backbone = TimmDPTBackbone(name, model_args=args)
     with pytest.raises(InputError, match='has no backbone ConvNeXt'):

@@ -9,25 +9,11 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
+from families import beit, chmv2, dinov2, hybrid, plain, predict, predict_ours, swin2, tips
 from mmengine.registry import init_default_scope
 from mmseg.models.decode_heads.dpt_head import DPTHead
 from torch import nn
-from transformers import (
-    BeitConfig,
-    BitConfig,
-    CHMv2Config,
-    CHMv2ForDepthEstimation,
-    Dinov2Config,
-    DINOv3ViTConfig,
-    DPTConfig,
-    DPTForDepthEstimation,
-    Swinv2Config,
-    Tipsv2DptConfig,
-    Tipsv2DptForDepthEstimation,
-    Tipsv2DptForNormalEstimation,
-    Tipsv2DptForSemanticSegmentation,
-)
-from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
+from transformers import Tipsv2DptForNormalEstimation, Tipsv2DptForSemanticSegmentation
 
 from mmdpt.checkpoints import to_ours
 from mmdpt.checkpoints.convert import task_of
@@ -37,103 +23,6 @@ from mmdpt.inference.model import build_model
 from mmdpt.registry import MODELS
 
 pytestmark = [pytest.mark.parity, pytest.mark.nightly]
-
-VIT = {'small': (384, 12, 6), 'base': (768, 12, 12), 'large': (1024, 24, 16)}
-"""Width, blocks, heads."""
-STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
-TAPS_OF_12, TAPS_OF_24 = (2, 5, 8, 11), (5, 11, 17, 23)
-
-
-def vit(size, taps=None):
-    """Give the sizes of a plain encoder, in transformers' words; its taps by number of block."""
-    width, blocks, heads = VIT[size]
-    return dict(
-        hidden_size=width,
-        num_hidden_layers=blocks,
-        num_attention_heads=heads,
-        out_indices=[tap + 1 for tap in taps or (TAPS_OF_12 if blocks == 12 else TAPS_OF_24)],
-    )
-
-
-def dpt(**settings):
-    return DPTForDepthEstimation(DPTConfig(**dict(dict(is_hybrid=False), **settings)))
-
-
-def plain():
-    return dpt(
-        layer_norm_eps=1e-6,
-        backbone_out_indices=TAPS_OF_24,
-        intermediate_size=4096,
-        **{key: value for key, value in vit('large').items() if key != 'out_indices'},
-        neck_hidden_sizes=[256, 512, 1024, 1024],
-    )
-
-
-def hybrid():
-    return dpt(
-        layer_norm_eps=1e-6,
-        is_hybrid=True,
-        backbone_config=BitConfig(
-            depths=[3, 4, 9],
-            hidden_sizes=[256, 512, 1024],
-            layer_type='bottleneck',
-            global_padding='same',
-            embedding_dynamic_padding=True,
-            out_features=STAGES[:3],
-        ),
-        backbone_featmap_shape=[1, 1024, 24, 24],
-        backbone_out_indices=[0, 1, 8, 11],
-        neck_hidden_sizes=[256, 512, 768, 768],
-        reassemble_factors=[1, 1, 1, 0.5],
-    )
-
-
-def dinov2(size, taps=None):
-    width = VIT[size][0]
-    return dpt(
-        backbone_config=Dinov2Config(
-            **vit(size, taps),
-            image_size=518,
-            patch_size=14,
-            apply_layernorm=False,
-            reshape_hidden_states=False,
-        ),
-        neck_hidden_sizes=[width // 8, width // 4, width // 2, width],
-        add_projection=True,
-        use_bias_in_fusion_residual=False,
-    )
-
-
-def beit(size, image_size, widths):
-    return dpt(
-        backbone_config=BeitConfig(
-            **vit(size),
-            intermediate_size=4 * VIT[size][0],
-            image_size=image_size,
-            layer_norm_eps=1e-6,
-            layer_scale_init_value=0.1,
-            use_absolute_position_embeddings=False,
-            use_mask_token=False,
-            use_relative_position_bias=True,
-            reshape_hidden_states=False,
-        ),
-        neck_hidden_sizes=widths,
-    )
-
-
-def swin2(width, heads, depth=18, **settings):
-    return dpt(
-        backbone_config=Swinv2Config(
-            embed_dim=width,
-            depths=[2, 2, depth, 2],
-            num_heads=[heads * 2**stage for stage in range(4)],
-            out_features=STAGES,
-            **settings,
-        ),
-        neck_hidden_sizes=[width * 2**stage for stage in range(4)],
-    )
-
-
 WIDE_WINDOWS = dict(image_size=384, window_size=24, pretrained_window_sizes=[12, 12, 12, 6])
 
 
@@ -158,32 +47,7 @@ class Swin(nn.Module):
 
     def forward(self, image):
         maps = [feature.permute(0, 3, 1, 2) for feature in self.encoder(image)]
-        return self.decoder.head(self.decoder.neck(maps))
-
-
-def tips(size, kind=Tipsv2DptForDepthEstimation):
-    width = VIT[size][0]
-    encoder = dict(image_size=448, patch_size=14, apply_layernorm=True, reshape_hidden_states=False)
-    return kind(
-        Tipsv2DptConfig(
-            backbone_config=Tipsv2VisionConfig(**vit(size), **encoder),
-            neck_hidden_sizes=[width // 8, width // 4, width // 2, width],
-            num_labels=150,
-        )
-    )
-
-
-def chmv2():
-    encoder = DINOv3ViTConfig(
-        **vit('large'),
-        intermediate_size=4096,
-        num_register_tokens=4,
-        key_bias=False,
-        apply_layernorm=True,
-        reshape_hidden_states=True,
-        return_class_token=True,
-    )
-    return CHMv2ForDepthEstimation(CHMv2Config(backbone_config=encoder))
+        return dict(predicted_depth=self.decoder.head(self.decoder.neck(maps)))
 
 
 class Row(NamedTuple):
@@ -252,23 +116,6 @@ def draw(*shape, seed=1):
     return torch.rand(1, *shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def predict(theirs, image, maps_of):
-    """Give their depth, or logits, at the image's size."""
-    if isinstance(theirs, Swin):
-        output = theirs(image)
-    elif hasattr(theirs, 'dpt'):
-        output = theirs.head(maps_of(theirs, image)[1])  # its own forward takes images as square
-    else:
-        output = theirs(image)
-        if 'normals' in output:  # with the opposite axes
-            output = F.interpolate(-F.normalize(output.normals), image.shape[2:], mode='bilinear')
-            return F.normalize(output)
-        output = output.logits if 'logits' in output else output.predicted_depth
-    if output.ndim == 3:
-        output = output[:, None]
-    return F.interpolate(output, image.shape[2:], mode='bilinear')
-
-
 def assert_equal(name, output, expected):
     spread, size = expected.max() - expected.min(), tuple(expected.shape[2:])
     error = ((output - expected).abs().max() / torch.min(spread, expected.abs().max())).item()
@@ -278,20 +125,16 @@ def assert_equal(name, output, expected):
 
 @pytest.mark.parametrize('row', ROWS, ids=lambda row: row.name)
 @torch.no_grad()
-def test_a_released_config_equals_its_reference(row, maps_of):
+def test_a_released_config_equals_its_reference(row):
     """Square and not; where the windows allow, with an odd number of patches a side."""
     with ParametersUnset():
         theirs, ours = row.build(), build_model(row.name, row.options).eval()
-    state, head = draw_weights(theirs).state_dict(), ours.decode_head
-    task = task_of(ours.state_dict())
+    state, task = draw_weights(theirs).state_dict(), task_of(ours.state_dict())
     ours.load_state_dict(theirs.ours() if row.build is Swin else to_ours(state, task=task)[0])
     print(f'{row.name}: {sum(p.numel() for p in ours.parameters()) / 1e6:.1f} M')
     for size in row.sizes:
         image = draw(3, *size)
-        taps = ours.backbone(image)
-        one = [dict(img_shape=size)]
-        output = head(taps) if task == 'depth' else head.predict(taps, one, ours.test_cfg)
-        assert_equal(row.name, output, predict(theirs, image, maps_of))
+        assert_equal(row.name, predict_ours(ours, image), predict(theirs, image))
 
 
 @torch.no_grad()

@@ -1,76 +1,46 @@
 """What released families predict equals transformers' with the same weights, on any grid."""
 
 import copy
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny
 import torch
-import torch.nn.functional as F
-from families import beit, chmv2, dinov2, swin2, tips
-from transformers import AutoImageProcessor, DPTForDepthEstimation, Tipsv2DptImageProcessor
+from families import NARROW, predict, predict_ours
+from transformers import AutoImageProcessor, DPTForDepthEstimation
 
 from mmdpt.checkpoints import to_foreign, to_ours
 from mmdpt.checkpoints.convert import task_of
 from mmdpt.checkpoints.layouts.transformers_folder import write_folder
 from mmdpt.checkpoints.pretrained_init import PretrainedInit
-from mmdpt.models import DepthDataPreProcessor
 
 pytestmark = pytest.mark.parity
-FAMILIES = {
-    'DINOv2': (dinov2, 14),
-    'DINOv2 with SwiGLU': (lambda: dinov2(swiglu=True), 14),
-    'BEiT': (beit, 16),
-    'Swin2': (swin2, 32),
-    'CHMv2': (chmv2, 16),
-    'TIPSv2': (tips, 14),
-    'TIPSv2, classes': (lambda: tips('segmentation'), 14),
-    'TIPSv2, normals': (lambda: tips('normals'), 14),
-}
 GRIDS = [(5, 5), (8, 8), (4, 7), (3, 6)]
 
 
-@pytest.fixture(scope='module', params=FAMILIES)
+@pytest.fixture(scope='module', params=NARROW)
 def family(request):
     """The reference, ours with its weights, and the side of a patch [px]."""
-    build, patch = FAMILIES[request.param]
-    theirs, ours = build()
-    theirs, ours = tiny.draw_weights(theirs), torch.nn.ModuleDict(ours).eval()
+    narrow = NARROW[request.param]
+    theirs, ours = tiny.draw_weights(narrow.build()), narrow.ours()
     if isinstance(theirs, DPTForDepthEstimation):
         theirs.head.head[4].weight.data.abs_()  # positive before the ReLU
     state = theirs.state_dict()
-    task = task_of(ours.state_dict())
-    ours.load_state_dict(to_ours(state, task=task)[0])
+    ours.load_state_dict(to_ours(state, task=task_of(ours.state_dict()))[0])
     back, report = to_foreign(ours.state_dict(), 'huggingface')
     same = [key for key in state if key not in report.filled]
     assert back.keys() == state.keys() and all(torch.equal(back[k], state[k]) for k in same)
-    return theirs, ours, patch
-
-
-def predict(theirs, image):
-    """Give their depth or logits at the image's size, or their normals with our axes."""
-    output = theirs(image)
-    if 'normals' in output:
-        size = [image.shape[2:]] * len(image)
-        found = Tipsv2DptImageProcessor().post_process_normal_estimation(output, size)
-        return -F.normalize(torch.stack([each['normals'] for each in found]), dim=1)
-    raw = output.predicted_depth[:, None] if 'predicted_depth' in output else output.logits
-    return F.interpolate(raw, image.shape[2:], mode='bilinear')
+    return theirs, ours, narrow.patch
 
 
 @pytest.mark.parametrize('grid', GRIDS)
 @torch.no_grad()
 def test_the_output_equals_transformers(family, grid):
     theirs, ours, patch = family
-    size = [side * patch for side in grid]
-    image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(1))
-    expected, head = predict(theirs, image), ours['decode_head']
-    taps = ours['backbone'](image)
-    if hasattr(head, 'predictor'):
-        output = head(taps)
-    else:
-        output = head.predict(taps, [dict(img_shape=size)], {})
+    image = torch.randn(
+        2, 3, *(side * patch for side in grid), generator=torch.Generator().manual_seed(1)
+    )
+    expected, output = predict(theirs, image), predict_ours(ours, image)
     assert expected.std() > 1e-3 * expected.max() > 0
     assert (output - expected).abs().max() <= 1e-5 * expected.abs().max()
 
@@ -78,10 +48,7 @@ def test_the_output_equals_transformers(family, grid):
 @torch.no_grad()
 def test_the_folder_gives_the_same_numbers(family, tmp_path):
     theirs, ours, patch = family
-    preprocessor = DepthDataPreProcessor(mean=[127.5] * 3, std=[51.0] * 3)
-    model = SimpleNamespace(data_preprocessor=preprocessor, **ours)
-    model.named_modules = ours.named_modules
-    assert write_folder(model, ours.state_dict(), tmp_path).settings == ''
+    assert write_folder(ours, ours.state_dict(), tmp_path).settings == ''
     again, info = type(theirs).from_pretrained(tmp_path, output_loading_info=True)
     assert not any(info[kind] for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys'))
     for grid in GRIDS:
@@ -98,14 +65,14 @@ def test_every_parameter_trains(family):
     _, ours, patch = family
     ours = copy.deepcopy(ours).train()
     image = torch.randn(2, 3, 4 * patch, 7 * patch, generator=torch.Generator().manual_seed(1))
-    ours['decode_head'](ours['backbone'](image)).pow(3).mean().backward()
+    ours.decode_head(ours.backbone(image)).pow(3).mean().backward()
     for name, parameter in ours.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
 
 
 def test_a_head_file_of_dinov2_gives_the_head(tmp_path):
     """Its names and numbers were compared with facebookresearch/dinov2@b8931f7 itself."""
-    ours = torch.nn.ModuleDict(dinov2()[1])
+    ours = NARROW['DINOv2'].ours()
     head = {k: v for k, v in ours.state_dict().items() if k.startswith('decode_head.')}
     whole = to_foreign(ours.state_dict(), 'dinov2')[0].items()
     file = {key: value for key, value in whole if key.startswith('decode_head.')}
@@ -116,7 +83,7 @@ def test_a_head_file_of_dinov2_gives_the_head(tmp_path):
         'decode_head.conv_depth.head.4.weight',
     } < file.keys()
     assert to_ours(file)[0].keys() == head.keys()
-    fresh, path = dinov2()[1]['decode_head'], str(tmp_path / 'head.pth')
+    fresh, path = NARROW['DINOv2'].ours().decode_head, str(tmp_path / 'head.pth')
     torch.save(file, path)
     PretrainedInit(path, prefix='decode_head')(fresh)
     assert all(torch.equal(head[f'decode_head.{k}'], v) for k, v in fresh.state_dict().items())
@@ -124,7 +91,7 @@ def test_a_head_file_of_dinov2_gives_the_head(tmp_path):
 
 def test_older_names_of_beit_are_read():
     """Intel/dpt-beit-* were written before transformers 5."""
-    state = tiny.draw_weights(beit()[0]).state_dict()
+    state = tiny.draw_weights(NARROW['BEiT'].build()).state_dict()
     older = {}
     for key, value in state.items():
         for new, old in (
@@ -145,15 +112,16 @@ def test_older_names_of_beit_are_read():
     assert all(torch.equal(converted[k], v) for k, v in expected.items())
 
 
-@pytest.mark.parametrize('task', ['depth', 'segmentation', 'normals'])
+TIPS = {'depth': 'TIPSv2', 'segmentation': 'TIPSv2, classes', 'normals': 'TIPSv2, normals'}
+
+
+@pytest.mark.parametrize('task', TIPS)
 def test_released_files_of_tips_are_read(task):
     """Names by transformers' conversion_mapping.py (5.23), of all heads."""
-    others = {'depth', 'segmentation', 'normals'} - {task}
-    models = {name: torch.nn.ModuleDict(tips(name)[1]) for name in (*others, task)}
+    models = [NARROW[TIPS[name]].ours() for name in (*(TIPS.keys() - {task}), task)]
     released = {}
-    for name in models:
-        file, _ = to_foreign(models[name].state_dict(), 'tips')
-        for key, value in file.items():
+    for model in models:
+        for key, value in to_foreign(model.state_dict(), 'tips')[0].items():
             for ours_, theirs in (
                 ('.unit1.', '.residual_unit.'),
                 ('.unit2.', '.main_unit.'),
@@ -167,6 +135,6 @@ def test_released_files_of_tips_are_read(task):
     assert released['normals_head.normals_head.bias'].shape == (3,)
     assert 'depth_head.reassemble.readout_projects.2.weight' in released
     converted, report = to_ours(released, task=task)
-    expected = models[task].state_dict()
+    expected = models[-1].state_dict()
     assert report.source == 'tips' and converted.keys() == expected.keys()
     assert all(torch.equal(converted[k], v) for k, v in expected.items())
