@@ -1,9 +1,6 @@
 """A training that is asked to stop saves, ends without an error and resumes as if it had not."""
 
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -49,8 +46,7 @@ def folder(config, tmp_path_factory):
     """A folder with the hook as a module and a config that imports it; checkpoints at the end."""
     folder = tmp_path_factory.mktemp('signals')
     (folder / 'signal_sender.py').write_text(SENDER)
-    (folder / 'signals.py').write_text(f"""
-_base_ = ['{config}']
+    (folder / 'signals.py').write_text(f"""_base_ = ['{config}']
 custom_imports = dict(imports=['mmdpt.registry', 'signal_sender'], allow_failed_imports=False)
 default_hooks = dict(checkpoint=dict(interval=100))
 """)
@@ -94,17 +90,11 @@ def test_iteration_or_accumulated_update_is_finished_and_saved(train, options, i
     assert load(stopped / f'iter_{saved}.pth')['meta']['iter'] == saved
 
 
-def test_iteration_that_the_checkpoint_hook_saved_is_not_saved_again(train, monkeypatch):
+def test_neither_a_second_checkpoint_nor_a_validation_follows_the_signal(train, monkeypatch):
     monkeypatch.setattr(CheckpointHook, 'save', lambda *_: pytest.fail('saved again'))
-    option = 'default_hooks.checkpoint.interval=2'
-    stopped = train(option, sends=dict(stage='train', iteration=2))
+    options = ('default_hooks.checkpoint.interval=2', 'train_cfg.val_interval=2')
+    stopped = train(*options, sends=dict(stage='train', iteration=2, name='SIGUSR1'))
     assert checkpoints(stopped) == ['iter_2.pth']
-
-
-def test_no_validation_begins_after_the_signal(train):
-    stopped = train(
-        'train_cfg.val_interval=2', sends=dict(stage='train', iteration=2, name='SIGUSR1')
-    )
     log = next(stopped.glob('*/*.log')).read_text()
     assert 'SIGUSR1: the training ends after iteration 2' in log and 'Iter(val)' not in log
 
@@ -118,8 +108,7 @@ def test_validation_is_broken_off_and_the_resumed_training_is_the_same(train):
     train(option, resume=True)
     whole = train(option, name='whole')
     own, expected = (load(folder / 'iter_4.pth')['state_dict'] for folder in (stopped, whole))
-    assert own.keys() == expected.keys()
-    assert all(torch.equal(own[key], expected[key]) for key in expected)
+    torch.testing.assert_close(own, expected, rtol=0, atol=0)
 
 
 def test_averaged_weights_of_a_validation_are_not_taken_for_the_trained(train):
@@ -129,7 +118,7 @@ def test_averaged_weights_of_a_validation_are_not_taken_for_the_trained(train):
     in_val = train(option, sends=dict(stage='val', iteration=1), name='validation', **average)
     expected, saved = load(in_training / 'iter_2.pth'), load(in_val / 'iter_2.pth')
     for part in ('state_dict', 'ema_state_dict'):
-        assert all(torch.equal(saved[part][key], expected[part][key]) for key in expected[part])
+        torch.testing.assert_close(saved[part], expected[part], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize('stage, iteration', [('train', 4), ('val', 2)])
@@ -163,27 +152,17 @@ def test_signals_are_released_however_the_training_ends(train, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def configured(folder, **sends):
-    """Write a config whose training sends a signal."""
-    path = folder / f'{"-".join(map(str, sends.values()))}.py'
-    arguments = ', '.join(f'{key}={value!r}' for key, value in sends.items())
-    path.write_text(
-        f"_base_ = ['./signals.py']\ncustom_hooks = [dict(type='SendSignal', {arguments})]\n"
-    )
-    return path
+def order(folder, work_dir, *options, **sends):
+    """The command of a training that sends a signal."""
+    sender = [dict(type='SendSignal', stage='train', iteration=2, **sends)]
+    config = ('train.py', folder / 'signals.py', '--work-dir', work_dir)
+    return *config, '--cfg-options', f'custom_hooks={sender}', *options
 
 
-def test_signal_to_the_process_group_spares_the_workers(folder, tmp_path):
-    path = configured(folder, stage='train', iteration=2, to='group')
-    done = subprocess.run(
-        [
-            *(sys.executable, str(REPO / 'tools' / 'train.py'), str(path)),
-            *('--work-dir', str(tmp_path), '--cfg-options', 'train_dataloader.num_workers=2'),
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': f'{folder}:{REPO}'},
-        start_new_session=True,
+def test_signal_to_the_process_group_spares_the_workers(folder, run_tool, tmp_path):
+    done = run_tool(
+        *order(folder, tmp_path, 'train_dataloader.num_workers=2', to='group'),
+        before=f'import os, sys; sys.path.append({str(folder)!r}); os.setsid()',
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f'checkpoint {tmp_path / "iter_2.pth"}; the same command with --resume' in done.stdout
@@ -197,10 +176,9 @@ def assert_both_have_stopped(work_dir, said):
 
 @pytest.mark.distributed
 def test_signal_to_one_of_two_processes_stops_both(folder, run_ranks, tmp_path):
-    path = configured(folder, stage='train', iteration=2, rank=1)
     done = run_ranks(
-        *(2, 'train.py', path, '--launcher', 'pytorch', '--work-dir', tmp_path),
-        *('--cfg-options', 'train_cfg.max_iters=1000'),
+        *(2, *order(folder, tmp_path, 'train_cfg.max_iters=1000', rank=1)),
+        *('--launcher', 'pytorch'),
         before=f'import sys; sys.path.append({str(folder)!r})',
     )
     assert [rank.returncode for rank in done] == [0, 0], done
@@ -213,12 +191,9 @@ def test_signal_to_one_of_two_processes_stops_both(folder, run_ranks, tmp_path):
 def test_torchrun_passes_the_signal_on_and_waits_for_the_checkpoint(
     folder, run_tool, tmp_path, name
 ):
-    path = configured(folder, stage='train', iteration=2, name=name, to='launcher', rank=1)
-    done = run_tool(
-        *('dist_train.sh', path, 2, '--work-dir', tmp_path),
-        *('--cfg-options', 'train_cfg.max_iters=1000'),
-        PYTHONPATH=f'{folder}:{REPO}',
-    )
+    sends = dict(name=name, to='launcher', rank=1)
+    _, config, *rest = order(folder, tmp_path, 'train_cfg.max_iters=1000', **sends)
+    done = run_tool('dist_train.sh', config, 2, *rest, PYTHONPATH=f'{folder}:{REPO}')
     assert done.returncode == 1 and 'SignalException' in done.stderr  # torchrun's, not the ranks'
     assert f'{name}: the training ends after iteration' in done.stdout
     assert_both_have_stopped(tmp_path, done.stdout)
