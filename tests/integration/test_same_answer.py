@@ -9,7 +9,7 @@ import tiny
 import torch
 from PIL import Image
 
-from mmdpt.apis import init_model
+from mmdpt.apis import DPTInferencer, init_model
 from mmdpt.scenes import CLASSES, write_scenes
 
 IMAGES = 5
@@ -82,6 +82,16 @@ def test_every_image_counts_once(alone, joint):
     assert len(alone.per_image) == len(alone.depth) == len(alone.labels) == IMAGES
     assert min(np.ptp(labels) for labels in alone.labels.values()) > 0
     assert min(np.ptp(depth) for depth in alone.depth.values()) > 0
+
+
+def test_the_inferencer_gives_the_same(alone, joint):
+    inferencer = DPTInferencer(str(joint / 'joint.py'), str(joint / 'model.pth'), device='cpu')
+    predictions = inferencer(joint / 'scenes' / 'images' / 'validation')
+    assert len(predictions) == IMAGES
+    for prediction in predictions:
+        name, labels = prediction.name, prediction.labels + 1  # in files from 1
+        np.testing.assert_allclose(prediction.map, alone.depth[f'{name}.npy'], rtol=1e-6)
+        np.testing.assert_array_equal(labels, alone.labels[f'{name}.png'])
 
 
 def on_intel():
