@@ -17,7 +17,7 @@ def write_image(path, size=(8, 6), value=90, **options):
 
 
 def write_map(path, values, shape=None, dtype=None):
-    """Write labels, depth or a mask in the format of the suffix, repeated to a shape (H, W)."""
+    """Write labels, depth, a mask or a picture by the path's suffix, repeated to a shape (H, W)."""
     values = np.asarray(values, dtype)
     values = values if shape is None else np.resize(values, shape)
     path.parent.mkdir(parents=True, exist_ok=True)

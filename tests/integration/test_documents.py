@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import tiny
 from mmengine.registry import init_default_scope
-from PIL import Image
 from tiny_files import write_image, write_map
 
 from mmdpt.checkpoints.reading.releases import RELEASES
@@ -147,14 +146,11 @@ def test_files_below_work_dirs_are_written(page, tmp_path):
 
 def test_own_data_as_the_page_configures_it(tmp_path):
     (block,) = python_blocks('docs/datasets.md')
+    mine = tmp_path / 'data/mine'
     for split in ('train', 'val'):
-        for folder in ('images', 'annotations'):
-            (tmp_path / 'data/mine' / folder / split).mkdir(parents=True)
-        picture = np.random.default_rng(0).integers(0, 255, (600, 700, 3), np.uint8)
-        Image.fromarray(picture).save(tmp_path / f'data/mine/images/{split}/a.jpg')
-        label = np.resize(np.array([0, 1, 2, 255], np.uint8), (600, 700))
-        Image.fromarray(label).save(tmp_path / f'data/mine/annotations/{split}/a.png')
-    cfg = as_config(block.replace('data/mine', str(tmp_path / 'data/mine')), tmp_path)
+        write_image(mine / f'images/{split}/a.jpg', (700, 600))
+        write_map(mine / f'annotations/{split}/a.png', [0, 1, 2, 255], (600, 700), np.uint8)
+    cfg = as_config(block.replace('data/mine', str(mine)), tmp_path)
     check_config(cfg)
     init_default_scope('mmdpt')
     assert cfg.model.decode_head.num_classes == 3
@@ -234,12 +230,8 @@ def templates():
     for path in (tiny.REPO / 'mmdpt').rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
-                found.append(
-                    ''.join(
-                        getattr(part, 'value', '') if isinstance(part, ast.Constant) else '\0'
-                        for part in node.values
-                    )
-                )
+                parts = (p.value if isinstance(p, ast.Constant) else '\0' for p in node.values)
+                found.append(''.join(parts))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
     return '\n\n'.join(found)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny import REPO
+from tiny_files import write_map
 
 import mmdpt.config
 import mmdpt.inference.model
@@ -17,7 +19,6 @@ from mmdpt.checkpoints.reading.download import cached_path
 from mmdpt.checkpoints.reading.releases import RELEASES
 from mmdpt.config.config_files import load_config
 
-REPO = Path(__file__).resolve().parents[2]
 PAGE = (REPO / 'docs' / 'fine-tuning.md').read_text()
 SOURCES = {  # names on the page, and their layouts
     'dpt-hybrid-midas': 'isl-org',
@@ -40,8 +41,9 @@ def commands_by_section():
     return sections
 
 
-def tiny(cfg):
-    """Change a config, in place: a narrow model of as many blocks, small images, two iterations."""
+def tiny_config(name_or_path, options=()):
+    """Load a config and make a narrow model of as many blocks, small images, two iterations."""
+    cfg = load_config(name_or_path, options)
     backbone, head = cfg.model.backbone, cfg.model.decode_head
     blocks = 24 if backbone.arch == 'large' else 12
     backbone.arch = dict(embed_dims=24, num_layers=blocks, num_heads=2, feedforward_channels=48)
@@ -60,6 +62,7 @@ def tiny(cfg):
             if 'scale' in step:
                 step.scale = side if isinstance(step.scale, int) else (4 * side, side)
     cfg.train_cfg.update(max_iters=ITERATIONS, val_interval=ITERATIONS)
+    return cfg
 
 
 @pytest.fixture(scope='module')
@@ -82,20 +85,13 @@ def released(tmp_path_factory):
     return home, states
 
 
-def tiny_config(name_or_path, options=()):
-    cfg = load_config(name_or_path, options)
-    tiny(cfg)
-    return cfg
-
-
 def write_pair(picture, depth, seed, size):
     """A picture, and depth in millimetres: a slope from 1 to 4 m and a corner without."""
     coarse = np.random.default_rng(seed).integers(256, size=(6, 8, 3), dtype=np.uint8)
+    write_map(picture, np.asarray(Image.fromarray(coarse).resize(size)))
     slope = np.tile(np.linspace(1000, 4000 + seed, size[0]).astype(np.uint16), (size[1], 1))
     slope[:5, :5] = 0
-    for path, image in ((picture, Image.fromarray(coarse).resize(size)), (depth, slope)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        (image if path is picture else Image.fromarray(image)).save(path)
+    write_map(depth, slope)
 
 
 @pytest.fixture
@@ -114,7 +110,7 @@ def workplace(tmp_path, released, monkeypatch):
             lines.append(f'{mine}.jpg,{mine}.png,1000')
             label = data / f'mine/annotations/{ours}/{key}.png'
             write_pair(data / f'mine/images/{ours}/{key}.jpg', label, key, (80, 60))
-            Image.fromarray(np.resize(np.array([0, 1, 2, 255], np.uint8), (60, 80))).save(label)
+            write_map(label, [0, 1, 2, 255], (60, 80), np.uint8)
         (data / f'mine/{ours}.csv').write_text('\n'.join(lines) + '\n')
     (block,) = re.findall(r'write `my_classes.py`:\n\n```python\n(.*?)```', PAGE, re.DOTALL)
     (tmp_path / 'my_classes.py').write_text(block)
@@ -167,9 +163,7 @@ class Command:
 
     def converted(self):
         weights = read_checkpoint(self.arguments[1]).state_dict
-        expected = self.states['dpt-hybrid-midas']
-        assert weights.keys() == expected.keys()
-        assert all(torch.equal(weights[key], expected[key]) for key in expected)
+        torch.testing.assert_close(weights, self.states['dpt-hybrid-midas'], rtol=0, atol=0)
         assert 'isl-org (depth)' in self.output and 'all match' in self.output
 
     def fitted(self):
@@ -203,18 +197,17 @@ class Command:
         """Printed the metrics, drew and wrote every image."""
         name = 'mIoU' if self.asked.model.type == 'EncoderDecoder' else 'abs_rel'
         assert np.isfinite(float(re.findall(rf'{name}: ([\d.]+)', self.output)[-1]))
-        for option in ('--show-dir', '--out'):
-            folder = self.option(option)
-            if folder is not None:
-                assert len([path for path in folder.rglob('*') if path.is_file()]) == 2
-        for path in (self.option('--out') or Path('none')).rglob('*.npy'):
+        for folder in filter(None, map(self.option, ('--show-dir', '--out'))):
+            assert len([path for path in folder.rglob('*') if path.is_file()]) == 2
+        written = self.option('--out', Path('none'))
+        for path in written.rglob('*.npy'):
             depth = np.load(path)
             assert depth.dtype == np.float32 and depth.shape in ((480, 640), (60, 80))
             high = {'relative': np.inf}.get(self.asked.model.decode_head.output, 20)
             assert (depth >= 0).all() and (depth <= high).all()
             if 'nyu' in self.asked.filename:  # 1 / 0.1378, and the overshoot of the cubic
                 assert np.median(depth) <= 7.257 and depth.max() <= 7.26
-        for path in (self.option('--out') or Path('none')).rglob('*.png'):
+        for path in written.rglob('*.png'):
             assert set(np.unique(np.asarray(Image.open(path)))) <= {0, 1, 2}
 
 
