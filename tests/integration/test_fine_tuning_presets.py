@@ -16,7 +16,13 @@ from mmdpt.config import check_config, load_config
 from mmdpt.registry import MODELS, TRANSFORMS
 
 SIZE = (56, 70)
-PRESETS = ['hypersim', 'nyu_frozen', 'nyu_layer-decay', 'nyu_lora']
+PRESETS = {
+    'hypersim': lambda name: True,
+    'nyu_frozen': lambda name: not name.startswith('backbone.'),
+    'nyu_layer-decay': lambda name: True,
+    'nyu_lora': lambda name: not name.startswith('backbone.') or '.lora_' in name,
+}
+"""Which parameters train, by their names."""
 
 
 def load(preset):
@@ -49,16 +55,6 @@ def train(model, cfg, steps):
         model.train().train_step(dict(inputs=images, data_samples=samples), optim_wrapper)
 
 
-def trains(preset, name):
-    in_backbone = name.startswith('backbone.')
-    return {
-        'hypersim': True,
-        'nyu_frozen': not in_backbone,
-        'nyu_layer-decay': True,
-        'nyu_lora': not in_backbone or '.lora_' in name,
-    }[preset]
-
-
 @pytest.mark.parametrize('preset', PRESETS)
 def test_training_moves_what_it_should_and_its_checkpoint_fills_another_model(preset):
     """Two steps: the first leaves A of LoRA alone, since B is zero."""
@@ -67,7 +63,7 @@ def test_training_moves_what_it_should_and_its_checkpoint_fills_another_model(pr
     before = {name: p.detach().clone() for name, p in trained.named_parameters()}
     train(trained, cfg, steps=2)
     for name, parameter in trained.named_parameters():
-        assert torch.equal(parameter, before[name]) is not trains(preset, name), name
+        assert torch.equal(parameter, before[name]) is not PRESETS[preset](name), name
     assert compare(fresh, trained.state_dict()).fills
     fresh.load_state_dict(trained.state_dict())
     image, metas = torch.randn(1, 3, *SIZE), [dict(img_shape=SIZE)]

@@ -22,10 +22,7 @@ def script():
 
 @pytest.mark.parametrize(
     ('gpus', 'expected'),
-    [
-        (1, 4 * 100 + 8 * 100 + 1000 + 2 * 500),
-        (8, 4 * 100 + 8 * 100 + 4 * 100 + 1000 + 2 * 500),
-    ],
+    [(1, 4 * 100 + 8 * 100 + 1000 + 2 * 500), (8, 4 * 100 + 8 * 100 + 4 * 100 + 1000 + 2 * 500)],
 )
 def test_memory_for_two_images(script, gpus, expected):
     names, _, model = script
