@@ -1,6 +1,5 @@
 """An exported file predicts what its model does, in the picture's own pixels."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from PIL import Image
 
 from mmdpt.apis import DPTInferencer, init_model
 from mmdpt.errors import InputError
-from mmdpt.export import export_model, onnx_file
+from mmdpt.export import export_model
 from mmdpt.inference import backends
 from mmdpt.inference.backends import Opened, model_of_file
 from mmdpt.inference.metadata import as_strings, describe
@@ -22,7 +21,7 @@ TASKS = ['joint', pytest.param('joint-slide', marks=pytest.mark.nightly)]
 
 
 @pytest.fixture(scope='module')
-def exported(written, tmp_path_factory):
+def exported(written, copying, tmp_path_factory):
     """Export a tiny model with random weights; give config, checkpoint and a file by backend."""
     done = {}
 
@@ -31,11 +30,9 @@ def exported(written, tmp_path_factory):
             config, checkpoint = written('joint', SLIDE if 'slide' in task else '', name=task)
             folder = tmp_path_factory.mktemp('exported')
             files = {name: folder / f'm{suffix}' for name, suffix in SUFFIXES.items()}
-            with pytest.MonkeyPatch.context() as patch:
-                for name, path in files.items():
-                    export_model(init_model(config, checkpoint), name, path)
-                    copy = lambda *given: shutil.copy(files['onnx'], given[2])  # noqa: E731
-                    patch.setattr(onnx_file, 'write', copy)
+            export_model(init_model(config, checkpoint), 'onnx', files['onnx'])
+            with copying(files['onnx']):
+                export_model(init_model(config, checkpoint), 'openvino', files['openvino'])
             done[task] = config, checkpoint, files
         return done[task]
 

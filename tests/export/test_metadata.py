@@ -8,16 +8,8 @@ from mmdpt.inference.metadata import as_strings, describe, resize_rule
 from mmdpt.inference.model import build_model
 from mmdpt.version import __version__
 
-
-def rule(name, size, multiple=1, interpolation='bilinear', antialias=False, dtype='uint8'):
-    return dict(
-        rule=name,
-        size=size,
-        multiple=multiple,
-        interpolation=interpolation,
-        antialias=antialias,
-        dtype=dtype,
-    )
+RULE = dict(multiple=1, interpolation='bilinear', antialias=False, dtype='uint8')
+MINIMAL = dict(RULE, rule='minimal', size=[384, 384], multiple=32, interpolation='bicubic')
 
 
 @pytest.mark.parametrize(
@@ -30,25 +22,21 @@ def rule(name, size, multiple=1, interpolation='bilinear', antialias=False, dtyp
                 dict(type='LoadImageFromFile', to_float32=True),
                 dict(type='ResizeDepth', scale=518, method='lower_bound', multiple=14),
             ],
-            rule('lower_bound', [518, 518], 14, 'bicubic', dtype='float32'),
+            dict(MINIMAL, rule='lower_bound', size=[518, 518], multiple=14, dtype='float32'),
         ),
-        ([dict(type='ResizeDepth')], rule('minimal', [384, 384], 32, 'bicubic')),
+        ([dict(type='ResizeDepth')], MINIMAL),
         (
             [dict(type='Resize', scale=(2080, 520), keep_ratio=True)],
-            rule('keep_ratio', [2080, 520]),
+            dict(RULE, rule='keep_ratio', size=[2080, 520]),
         ),
         (
             [dict(type='Resize', scale=(160, 120), interpolation='area')],
-            rule('stretch', [160, 120], interpolation='area'),
+            dict(RULE, rule='stretch', size=[160, 120], interpolation='area'),
         ),
-        (
-            [dict(type='Resize', scale_factor=0.5)],
-            {key: value for key, value in rule('factor', 0).items() if key != 'size'}
-            | dict(factor=0.5),
-        ),
+        ([dict(type='Resize', scale_factor=0.5)], dict(RULE, rule='factor', factor=0.5)),
         (
             [dict(type='ResizeAsTransformers', size=384, keep_ratio=True, multiple=32)],
-            rule('minimal', [384, 384], 32, 'bicubic', antialias=True),
+            dict(MINIMAL, antialias=True),
         ),
     ],
 )

@@ -7,18 +7,8 @@ import pytest
 import torch
 
 from mmdpt.checkpoints.reading.releases import RELEASES, Release
-from mmdpt.inference.model import build_model
 
 CONFIG = 'dpt_vit-ti16_scenes'
-
-
-@pytest.fixture(scope='module')
-def checkpoint(config, tmp_path_factory):
-    """Random weights of the tiny config, as a file."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp('weights') / 'tiny.pth'
-    torch.save(dict(state_dict=build_model(str(config)).state_dict(), meta={}), path)
-    return path
 
 
 @pytest.fixture
@@ -28,14 +18,12 @@ def export(call_tool):
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(
-    ('format_name', 'name'),
-    [('onnx', 'm.onnx'), ('torch-export', 'm.pt2'), ('openvino', 'm.xml')],
+    ('format_name', 'name'), [('onnx', 'm.onnx'), ('torch-export', 'm.pt2'), ('openvino', 'm.xml')]
 )
-def test_writes_a_verified_file_and_says_so(
-    succeed, config, checkpoint, tmp_path, format_name, name
-):
+def test_writes_a_verified_file_and_says_so(succeed, written, tmp_path, format_name, name):
     out = tmp_path / 'new' / name
-    done = succeed('export.py', config, checkpoint, '--format', format_name, '--out', out)
+    model = written('segmentation')
+    done = succeed('export.py', *model, '--format', format_name, '--out', out)
     assert 'logits of 1 x 3 x 48 x 64: ' in done.stdout
     assert done.stdout.count('of the greatest value') == 4
     assert f'wrote {out}' in done.stdout and 'equal to the model' in done.stdout
@@ -45,9 +33,9 @@ def test_writes_a_verified_file_and_says_so(
 
 
 def test_a_released_models_name_stands_for_config_and_checkpoint(
-    export, config, checkpoint, tmp_path, monkeypatch, capsys
+    export, written, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setitem(RELEASES, 'tiny', Release(str(config), str(checkpoint)))
+    monkeypatch.setitem(RELEASES, 'tiny', Release(*written('segmentation')))
     out = tmp_path / 'm.pt2'
     assert export('tiny', '--format', 'torch-export', '--out', out, '--no-verify') == 0
     assert 'not compared with the model' in capsys.readouterr().out
@@ -61,10 +49,8 @@ def test_a_released_models_name_stands_for_config_and_checkpoint(
 def test_a_config_needs_a_checkpoint(export, tmp_path, capsys):
     out = tmp_path / 'm.pt2'
     assert export(CONFIG, '--format', 'torch-export', '--out', out) == 1
-    assert (
-        f'{CONFIG} is not the name of a released model: give a checkpoint'
-        in capsys.readouterr().err
-    )
+    message = f'{CONFIG} is not the name of a released model: give a checkpoint'
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
