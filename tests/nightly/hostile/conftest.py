@@ -55,12 +55,7 @@ def tricks(marker):
         'subprocess': call('subprocess getoutput', text(touch)),
         'eval': call('builtins eval', text(python)),
         'instance': b'(' + text(python) + b'ibuiltins\neval\n',
-        'protocol 4': b'\x80\x04'
-        + text('posix')
-        + text('system')
-        + b'\x93'
-        + text(touch)
-        + b'\x85R',
+        'protocol 4': b'\x80\x04%b%b\x93%b\x85R' % (*map(text, ('posix', 'system')), text(touch)),
         'torch': call('torch.utils.collect_env run', text(touch)),
         'torch.fx': call('torch.fx.graph_module _exec_with_source', text(python), b'}'),
         'numpy': call('numpy.testing runstring', text(python), b'}'),

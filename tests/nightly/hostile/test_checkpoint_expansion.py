@@ -17,22 +17,6 @@ MANY = 1 << 25
 
 
 @pytest.fixture
-def checkpoint(tmp_path):
-    path = tmp_path / 'weights.pth'
-    torch.save(dict(state_dict=dict(a=torch.arange(6.0), b=torch.ones(2, 3))), path)
-    return path
-
-
-@pytest.fixture
-def bomb(tmp_path, repack):
-    """128 MiB of zeros in 128 KiB, which torch loads."""
-    path = tmp_path / 'bomb.pth'
-    torch.save(dict(state_dict=dict(a=torch.zeros(MANY))), path)
-    repack(path, lambda name, data: data, zipfile.ZIP_DEFLATED)
-    return path
-
-
-@pytest.fixture
 def save(tmp_path):
     def write(**values):
         path = tmp_path / 'weights.pth'
@@ -40,6 +24,19 @@ def save(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def checkpoint(save):
+    return save(state_dict=dict(a=torch.arange(6.0), b=torch.ones(2, 3)))
+
+
+@pytest.fixture
+def bomb(tmp_path, save, repack):
+    """128 MiB of zeros in 128 KiB, which torch loads."""
+    path = save(state_dict=dict(a=torch.zeros(MANY))).rename(tmp_path / 'bomb.pth')
+    repack(path, lambda name, data: data, zipfile.ZIP_DEFLATED)
+    return path
 
 
 def peak():

@@ -25,17 +25,15 @@ def place(tmp_path_factory, scenes):
     root = tmp_path_factory.mktemp('place')
     Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(root / 'photo.png')
     (root / 'sets' / 'eth3d').mkdir(parents=True)
-    for name, task, more in (
-        ('tiny', 'segmentation', ''),
-        ('initial', 'segmentation', INITIAL),
-        ('host', 'segmentation', HOST),
-        ('depth', 'depth', ''),
-    ):
-        tiny.write_config(root, task, scenes, more, name)
+    tiny.write_config(root, 'depth', scenes)
+    for name, more in dict(tiny='', initial=INITIAL, host=HOST).items():
+        tiny.write_config(root, 'segmentation', scenes, more, name)
     return root
 
 
 CHECKPOINT = '--cfg-options', 'model.backbone.init_cfg.checkpoint={path}'
+OTHER = '--cfg-options', 'model.backbone.arch=b'
+TINY = '--config', '{place}/tiny.py'
 CONVERT = 'convert_checkpoint.py', '{path}'
 PREDICT = 'predict.py', '{place}/photo.png', '--out', '{out}', '--checkpoint', '{path}'
 WAYS = {
@@ -45,19 +43,9 @@ WAYS = {
     '--resume': ('train.py', '{place}/tiny.py', '--resume'),
     'test': ('test.py', '{place}/tiny.py', '{path}'),
     'convert': (*CONVERT, '{out}/converted.pth'),
-    'convert --to': (
-        *CONVERT,
-        '{out}/folder',
-        '--to',
-        'huggingface',
-        '--config',
-        '{place}/tiny.py',
-    ),
-    'predict': (*PREDICT, '--config', '{place}/tiny.py'),
-    'predict --model': (
-        *(*PREDICT, '--model', 'dpt-hybrid-nyu'),
-        *('--cfg-options', 'model.backbone.arch=b'),
-    ),
+    'convert --to': (*CONVERT, '{out}/folder', '--to', 'huggingface', *TINY),
+    'predict': (*PREDICT, *TINY),
+    'predict --model': (*PREDICT, '--model', 'dpt-hybrid-nyu', *OTHER),
     'release': ('predict.py', '{place}/photo.png', '--model', 'dpt-hybrid-nyu', '--out', '{out}'),
     'export': (
         *('export.py', '{place}/tiny.py', '{path}', '--format', 'torch-export'),
