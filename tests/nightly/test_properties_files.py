@@ -141,11 +141,7 @@ def test_array_is_a_picture_or_an_error(random, shape, dtype, top, order, tensor
     assert dtype in 'BHefd' and picture.shape[2:] == (3,) and picture.size
 
 
-@given(
-    random=SEEDS,
-    size=SIZES,
-    mode=st.sampled_from(MODES),
-)
+@given(random=SEEDS, size=SIZES, mode=st.sampled_from(MODES))
 def test_pillow_image_is_the_picture_that_its_png_is(random, size, mode):
     levels = random.integers(256, size=(*size, 4), dtype=np.uint8)
     if mode in ('I', 'I;16', 'F'):

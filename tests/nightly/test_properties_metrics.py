@@ -58,11 +58,7 @@ def test_errors_are_their_definitions(both):
     assert ours == pytest.approx(by_hand, rel=1e-9, abs=1e-9)
     assert all(math.isfinite(value) and value >= 0 for value in ours.values())
     assert ours['d1'] <= ours['d2'] <= ours['d3'] <= 1
-
-
-@given(both=depths())
-def test_the_right_answer_has_no_error(both):
-    for name, value in depth_errors(both[0], both[0]).items():
+    for name, value in depth_errors(both[0], both[0]).items():  # the right answer
         assert value == (1 if name in ('d1', 'd2', 'd3') else 0)
 
 

@@ -12,10 +12,7 @@ from hypothesis import strategies as st
 
 from mmdpt.models import DepthDPTHead, DPTHead, Fusion, Reassemble, VisionTransformerDPT
 from mmdpt.models.backbones.resnetv2 import pad_same
-from mmdpt.models.backbones.vit_blocks import (
-    INTERPOLATIONS,
-    resize_position_embedding,
-)
+from mmdpt.models.backbones.vit_blocks import INTERPOLATIONS, resize_position_embedding
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.integers(1, 97)
