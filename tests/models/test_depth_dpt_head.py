@@ -28,25 +28,15 @@ def raw_output(head):
 
 @pytest.mark.parametrize('patch_size', [4, 16])
 def test_subpixels_are_the_outputs_of_the_last_convolution(patch_size):
-    scale = patch_size // 4
-    scales = tuple(scale * x for x in (1, 1, 1, 1))
-    settings = dict(reassemble_scales=scales, patch_size=patch_size, output='depth')
+    """Two a side: half of the first tap's stride. Those of an untrained cell are equal."""
+    settings = dict(reassemble_scales=(patch_size // 4,) * 4, patch_size=patch_size, output='depth')
     head = build(upsampling='subpixel', **settings)
-    stride = 2  # of the map that is classified, half of the first tap's
     fused, _ = head.fusion(head.reassemble(tiny.taps()))
     last = head.predictor.conv3(F.relu(head.predictor.conv2(head.predictor.conv1(fused))))
     prediction = head(tiny.taps())
-    assert last.shape[1] == stride**2
-    for row in range(stride):
-        for column in range(stride):
-            torch.testing.assert_close(
-                prediction[:, 0, row::stride, column::stride], last[:, stride * row + column].relu()
-            )
+    torch.testing.assert_close(F.pixel_unshuffle(prediction, 2), last.relu())
     shape = build(**settings)(tiny.taps()).shape
     assert prediction.shape == shape and prediction.std() > 0
-
-
-def test_the_pixels_of_an_untrained_cell_are_equal():
     first, *others = DepthDPTHead(upsampling='subpixel', **tiny.HEAD).predictor.conv3.weight
     assert others and all(torch.equal(first, other) for other in others)
 

@@ -199,16 +199,6 @@ def test_nothing_is_dropped_in_evaluation_or_at_zero_and_everything_at_one(p, tr
     torch.testing.assert_close(x.grad, kept * (x > 0).float())
 
 
-HYBRID = dict(
-    embed_dims=(128, 256, 24, 24),
-    reassemble_channels=(None, None, 12, 12),
-    reassemble_scales=(1, 1, 1, 0.5),
-    patch_size=4,
-    readout_type='project',
-    channels=8,
-)
-
-
 def test_tap_without_channels_goes_to_its_convolution_as_it_is_without_a_scale():
     reassemble = Reassemble((6, 24), (None, 4), 3, (1, 1), 'project')
     feature = torch.randn(2, 6, 4, 5)
@@ -227,9 +217,12 @@ def test_heads_predict_at_the_size_of_any_image(size):
     """And what they cut off is the padding: the rest equals the padded image's prediction."""
     stem = dict(type='ResNetV2', depths=(1, 1, 2), base_channels=32)
     backbone = VisionTransformerDPT(tiny.LAYERS, 64, out_indices=(1, 3), stem=stem)
-    backbone, depth = tiny.randomise(backbone).eval(), DepthDPTHead(**HYBRID).eval()
+    tiny.randomise(backbone).eval()
+    widths = dict(embed_dims=(128, 256, 24, 24), reassemble_channels=(None, None, 12, 12))
+    hybrid = dict(widths, reassemble_scales=(1, 1, 1, 0.5), patch_size=4, channels=8)
+    hybrid['readout_type'] = 'project'
+    depth, segmentation = DepthDPTHead(**hybrid).eval(), DPTHead(3, **hybrid).eval()
     torch.nn.init.constant_(depth.predictor.conv3.bias, 1)
-    segmentation = DPTHead(3, **HYBRID).eval()
     image = torch.randn(2, 3, *size)
     padded = F.pad(image, (0, -size[1] % 16, 0, -size[0] % 16))
     for head, channels in ((depth, 1), (segmentation, 3)):

@@ -24,16 +24,12 @@ def scope():
 
 
 def segmentor(num_classes=9, of=EncoderDecoder, out_channels=None, **test_cfg):
+    binary = out_channels == 1
+    head = dict(tiny.HEAD, type='mmdpt.DPTHead', num_classes=num_classes, out_channels=out_channels)
+    head['loss_decode'] = dict(type='CrossEntropyLoss', use_sigmoid=binary)
     model = of(
-        backbone=tiny.ENCODER,
-        decode_head=dict(
-            type='mmdpt.DPTHead',
-            num_classes=num_classes,
-            out_channels=out_channels,
-            threshold=0.4 if out_channels == 1 else None,
-            **tiny.HEAD,
-            loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=out_channels == 1),
-        ),
+        tiny.ENCODER,
+        dict(head, threshold=0.4 if binary else None),
         data_preprocessor=dict(type='SegDataPreProcessor'),
         test_cfg=ConfigDict({'mode': 'whole', 'keep_logits': False, **test_cfg}),
     )

@@ -55,15 +55,6 @@ def build_joint(kind, **preprocessor):
     return model, cfg
 
 
-def train(model, cfg):
-    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    torch.manual_seed(0)
-    targets = [(torch.randint(5, (1, *SIZE)), 1 + 9 * torch.rand(1, *SIZE)) for _ in range(2)]
-    samples = [tiny.sample(*each) for each in targets]
-    images = list(torch.randint(256, (2, 3, *SIZE)).float())
-    model.train().train_step(dict(inputs=images, data_samples=samples), optim_wrapper)
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_step_of_both_tasks_moves_every_parameter(kind):
     """So no process of a DDP training waits for a gradient that never comes."""
@@ -72,7 +63,11 @@ def test_a_step_of_both_tasks_moves_every_parameter(kind):
         if parameter.ndim == 1 and 'norm' not in name:  # layer scales are too small to see a step
             torch.nn.init.uniform_(parameter, 0.5, 1)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    train(model, cfg)
+    torch.manual_seed(0)
+    targets = [(torch.randint(5, (1, *SIZE)), 1 + 9 * torch.rand(1, *SIZE)) for _ in range(2)]
+    samples = [tiny.sample(*each) for each in targets]
+    data = dict(inputs=list(torch.randint(256, (2, 3, *SIZE)).float()), data_samples=samples)
+    model.train().train_step(data, build_optim_wrapper(model, cfg.optim_wrapper))
     assert [n for n, p in model.named_parameters() if torch.equal(p, before[n])] == []
 
 
@@ -201,14 +196,9 @@ def test_frozen_blocks_stay_and_the_others_train():
 def test_depths_of_layer_wise_decay():
     """The embeddings, each block, then norm and heads."""
     model = build('dinov3', norm_taps=True)
-    for name, depth in (
-        ('patch_embed.proj.weight', 0),
-        ('reg_token', 0),
-        ('cls_token', 0),
-        ('blocks.0.attn.qkv.weight', 1),
-        ('blocks.3.gamma_2', 4),
-        ('norm.weight', 5),
-    ):
+    depths = {'patch_embed.proj.weight': 0, 'reg_token': 0, 'cls_token': 0}
+    depths |= {'blocks.0.attn.qkv.weight': 1, 'blocks.3.gamma_2': 4, 'norm.weight': 5}
+    for name, depth in depths.items():
         assert model.get_layer_depth(f'backbone.timm_model.{name}', 'backbone.') == (depth, 6)
     assert model.get_layer_depth('decode_head.conv_seg.weight', 'backbone.') == (5, 6)
     convnext = build('convnext')  # of five blocks
@@ -246,9 +236,8 @@ def test_settings_that_do_not_fit_are_refused(settings, error, message):
 def test_models_of_one_size_or_whose_maps_do_not_cover_the_image_are_refused():
     model = TimmDPTBackbone('levit_128s').eval()
     assert len(model(torch.zeros(1, 3, 224, 224))) == 3
-    with pytest.raises(
-        InputError, match=r'levit_128s .*\(64, 128\) px, only of its own \(224, 224\)'
-    ):
+    message = r'levit_128s .*\(64, 128\) px, only of its own \(224, 224\)'
+    with pytest.raises(InputError, match=message):
         model(torch.zeros(1, 3, 50, 70))
     # Inception convolves without padding
     model = TimmDPTBackbone('inception_v3').eval()

@@ -16,15 +16,8 @@ STEM = dict(type='ResNetV2', depths=(1, 1, 2), base_channels=32)
 RESNET = dict(type='mmpretrain.ResNet', depth=18, base_channels=8, stem_channels=8, num_stages=3)
 RESNET.update(strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(0, 1, 2))
 HYBRID = dict(stem=STEM, out_indices=(1, 3))
-DINOV2 = dict(
-    img_size=70,
-    patch_size=14,
-    out_indices=(0, 1, 2, 3),
-    norm_taps=True,
-    interpolate_mode='bicubic-offset',
-    num_register_tokens=4,
-    layer_scale_init_value=1.0,
-)
+DINOV2 = dict(img_size=70, patch_size=14, out_indices=(0, 1, 2, 3), norm_taps=True)
+DINOV2.update(interpolate_mode='bicubic-offset', num_register_tokens=4, layer_scale_init_value=1.0)
 
 
 def create(**kwargs):
@@ -41,21 +34,15 @@ def build(**kwargs):
 
 
 FOUR, TWO = r'4 increasing block numbers in 0\.\.5', r'2 increasing block numbers in 0\.\.5'
+WRONG_TAPS = [(1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 6), (-1, 2, 3, 5), (1, 3, 2, 5), (1, 1, 2, 3)]
 HALVE = r'three of strides p/4, p/2, p, got \['
 
 
 @pytest.mark.parametrize(
     ('kwargs', 'message'),
     [
-        *(
-            (dict(out_indices=taps), FOUR)
-            for taps in [(1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 6), (-1, 2, 3, 5), (1, 3, 2, 5)]
-        ),
-        (dict(out_indices=(1, 1, 2, 3)), FOUR),
-        *(
-            (dict(stem=STEM, out_indices=taps), TWO)
-            for taps in [(1, 2, 3), (0, 1, 2, 3), (3, 1), (1, 6)]
-        ),
+        *((dict(out_indices=taps), FOUR) for taps in WRONG_TAPS),
+        *((dict(HYBRID, out_indices=t), TWO) for t in [(1, 2, 3), (0, 1, 2, 3), (3, 1), (1, 6)]),
         (dict(arch='enormous'), "got 'enormous'"),
         (dict(frozen_stages=7), r'-1\.\.6'),
         (dict(interpolate_mode='cubic'), "'bicubic-offset'.*got 'cubic'"),
