@@ -3,7 +3,6 @@
 import errno
 import os
 import resource
-from contextlib import contextmanager
 from unittest.mock import Mock
 
 import pytest
@@ -36,17 +35,6 @@ def tear(path):
     path.write_bytes(path.read_bytes()[:-100])
 
 
-@contextmanager
-def limited_file_size(size):
-    """Let no file grow beyond some bytes, as on a disk that is full then."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 def test_file_is_on_the_disk_before_it_takes_its_name_and_the_name_after(tmp_path, monkeypatch):
     """What is written is read back, and alone in its folder."""
     path, steps = tmp_path / 'iter_2.pth', []
@@ -77,8 +65,13 @@ def test_full_disk_is_named_and_leaves_the_older_file(tmp_path, limit):
     path = tmp_path / 'iter_2.pth'
     path.write_bytes(b'older')
     reason = r'cannot write .*/iter_2\.pth: File too large'
-    with limited_file_size(limit), pytest.raises(InputError, match=reason) as caught:
-        write_checkpoint(CHECKPOINT, path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))  # stands in for the disk's end
+    try:
+        with pytest.raises(InputError, match=reason) as caught:
+            write_checkpoint(CHECKPOINT, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.__cause__.errno == errno.EFBIG
     assert path.read_bytes() == b'older'
     assert os.listdir(tmp_path) == ['iter_2.pth']

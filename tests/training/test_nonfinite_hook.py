@@ -4,11 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper as Other
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
 from torch import nn
 
 from mmdpt.errors import InputError
@@ -36,8 +35,8 @@ def runner(tmp_path):
 
 def batch():
     """One image whose name and labels are known."""
-    sample = SegDataSample(metainfo=dict(img_path='some/a.jpg', scale_factor=np.float32(0.5)))
-    sample.gt_sem_seg = PixelData(data=torch.full((1, 2, 3), 4))
+    meta = dict(img_path='some/a.jpg', scale_factor=np.float32(0.5))
+    sample = tiny.sample(torch.full((1, 2, 3), 4), **meta)
     return dict(inputs=[torch.full((3, 2, 3), 9, dtype=torch.uint8)], data_samples=[sample])
 
 

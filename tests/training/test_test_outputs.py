@@ -5,11 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from mmengine.dist import utils
 from mmengine.logging import MMLogger
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
 from PIL import Image
 
 from mmdpt.registry import HOOKS
@@ -57,10 +56,9 @@ def test_depth_is_black_where_the_predicted_labels_say_sky(tmp_path):
     labels = torch.zeros(1, 48, 64, dtype=torch.int64)
     labels[:, :10] = 1
     depth = torch.linspace(2, 9, 64).expand(1, 48, 64)
-    sample = SegDataSample(metainfo=dict(img_path=str(tmp_path / 'a.png')))
-    sample.set_metainfo(dict(depth_output='depth', depth_unit='m'))
-    sample.gt_sem_seg = sample.pred_sem_seg = PixelData(data=labels)
-    sample.gt_depth_map = sample.pred_depth_map = PixelData(data=depth)
+    meta = dict(img_path=str(tmp_path / 'a.png'), depth_output='depth', depth_unit='m')
+    sample = tiny.sample(labels, depth, **meta)
+    sample.pred_sem_seg, sample.pred_depth_map = sample.gt_sem_seg, sample.gt_depth_map
     for second in ('sky', 'wall'):
         meta = dict(classes=('floor', second), palette=[[0, 200, 0], [0, 0, 200]])
         prediction = _comparison(sample, meta)[52:100, 136:200]

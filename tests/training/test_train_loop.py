@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -255,11 +256,7 @@ def test_worker_that_takes_too_long_says_what_it_is_reading(tmp_path, monkeypatc
 )
 def test_other_errors_stay_as_they_are(tmp_path, monkeypatch, text):
     """Of another kind, or of a worker that reads no training samples (process 1 is init)."""
-
-    def fail(*_, **__):
-        raise RuntimeError(text)
-
-    monkeypatch.setattr(NoisyModel, 'forward', fail)
+    monkeypatch.setattr(NoisyModel, 'forward', Mock(side_effect=RuntimeError(text)))
     with pytest.raises(RuntimeError) as caught:
         train(tmp_path)
     assert str(caught.value) == text

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
+import tiny
 import torch
-from mmengine.structures import PixelData
-from mmseg.structures import SegDataSample
 
 from mmdpt.visualization import colourise, segmentation_panel
 from mmdpt.visualization.depth import LEGEND_HEIGHT
@@ -21,12 +20,8 @@ def packed(labels=None, depth=None, size=(60, 300)):
     """A grey image, (3, *size), with blue (BGR) in its first row."""
     inputs = torch.full((3, *size), 100, dtype=torch.uint8)
     inputs[:, 0] = torch.tensor([200, 0, 0], dtype=torch.uint8)[:, None]
-    targets = SegDataSample()
-    if labels is not None:
-        targets.gt_sem_seg = PixelData(data=torch.as_tensor(labels)[None])
-    if depth is not None:
-        targets.gt_depth_map = PixelData(data=torch.as_tensor(depth)[None])
-    return dict(inputs=inputs, data_samples=targets)
+    known = (each if each is None else torch.as_tensor(each)[None] for each in (labels, depth))
+    return dict(inputs=inputs, data_samples=tiny.sample(*known))
 
 
 def test_panel_of_labels_names_its_classes_in_their_colours():
