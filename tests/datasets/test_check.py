@@ -122,8 +122,7 @@ def test_one_bad_file_is_the_only_trouble(root, file, content, trouble):
 
 
 def test_training_without_labels_is_a_trouble_and_a_test_is_none(root):
-    prefix = dict(img_path='images/val', seg_map_path=None)
-    dataset = segmentation(root, data_prefix=prefix)
+    dataset = segmentation(root, data_prefix=dict(img_path='images/val', seg_map_path=None))
     train, val = check(dataset, dict(dataset, test_mode=True))
     assert [kind for kind, _ in train.troubles] == ['no target'] * 2
     assert {kind for kind, _ in val.troubles} == {'leak'}
@@ -152,8 +151,7 @@ def test_raw_depth_of_another_size_is_told_once(root):
 
 def test_depth_without_valid_pixel_where_the_pipeline_allows_it(root):
     write_depth(root, 'q', [0])
-    step = dict(LOAD_DEPTH, allow_empty=True)
-    reports = check(depth(root, pipeline=[LOAD_IMAGE, step, PACK]))
+    reports = check(depth(root, pipeline=[LOAD_IMAGE, dict(LOAD_DEPTH, allow_empty=True), PACK]))
     assert not reports[0].troubles
     rows = lines(reports)
     assert rows['maps without valid pixel'] == ['1'] and rows['pixels with depth'] == ['50.0%']

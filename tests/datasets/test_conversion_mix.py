@@ -157,8 +157,7 @@ def test_megadepth_is_converted_without_the_ordinal_and_the_empty_maps(tmp_path,
     summary = convert_mix('MegaDepth', tmp_path)
     assert (summary.num_images, summary.num_converted, summary.num_left_out) == (1, 1, 2)
     assert rows(tmp_path)[1] == '0001/dense0/imgs/a.jpg,converted/0001/dense0/depths/a.npy,1'
-    expected = np.where(values, values, np.nan)
-    np.testing.assert_allclose(depth_of(tmp_path), expected, rtol=2**-11)
+    np.testing.assert_allclose(depth_of(tmp_path), np.where(values, values, np.nan), rtol=2**-11)
 
 
 def test_irs_disparity_becomes_metres(tmp_path, fake_formats):

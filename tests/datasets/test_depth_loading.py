@@ -125,8 +125,8 @@ def test_missing_or_broken_file_is_named(tmp_path, name, kept):
         ('d.png', np.full((2, 3, 3), 90, np.uint8), r'has shape \(2, 3, 3\): expected one channel'),
         ('d.npy', DEPTH.astype(np.complex64), r'd\.npy holds complex64: expected real numbers'),
         ('d.png', DEPTH[:, :2], r'd\.png is 2 x 2 px, its image some/image\.jpg 3 x 2 px'),
-        ('d.pfm', b'Pf\n3 2\n-1.0\n' + bytes(20), r'd\.pfm: 5 numbers for 3 x 2'),
-        ('d.pfm', b'PF\n3 2\n-1.0\n' + bytes(72), r'shape \(2, 3, 3\): expected one channel'),
+        ('d.pfm', b'Pf\n3 2\n-1.0\n' + b'0' * 20, r'd\.pfm: 5 numbers for 3 x 2'),
+        ('d.pfm', b'PF\n3 2\n-1.0\n' + b'0' * 72, r'shape \(2, 3, 3\): expected one channel'),
     ],
 )
 def test_values_that_are_no_depth(tmp_path, name, values, message):

@@ -23,8 +23,7 @@ def results(seed, image=None):
     image = random.integers(0, 256, (37, 53, 3), dtype=np.uint8) if image is None else image
     labels = random.integers(0, 4, (4, 5), dtype=np.uint8).repeat(10, 0).repeat(11, 1)[:37, :53]
     labels[:6] = 255
-    depth = random.random((37, 53), dtype=np.float32)
-    maps = dict(gt_seg_map=labels.copy(), gt_depth_map=depth)
+    maps = dict(gt_seg_map=labels.copy(), gt_depth_map=random.random((37, 53), dtype=np.float32))
     return dict(img=image, img_shape=image.shape[:2], **maps, seg_fields=list(maps))
 
 

@@ -117,10 +117,8 @@ def skipping(dataset, seed=0, **kwargs):
 
 
 def test_bad_sample_alone_is_replaced_and_noted():
-    bad = {3: broken('f/3.png'), 5: ValueError('odd')}
-    samples = skipping(Files(bad=bad))
-    good = TrainingSamples(Files(), 0)
-    assert read(samples, 4, 100) == read(good, 4, 100)
+    samples = skipping(Files(bad={3: broken('f/3.png'), 5: ValueError('odd')}))
+    assert read(samples, 4, 100) == read(TrainingSamples(Files(), 0), 4, 100)
     replaced = [read(samples, 3, position)[1] for position in range(200)]
     for metainfo in replaced:
         assert metainfo['path'] not in ('f/3.png', 'f/5.png')
@@ -145,9 +143,8 @@ def test_substitute_depends_on_the_seed_and_is_of_the_same_part_of_a_concatenati
 
 def test_nothing_but_bad_samples_stops_after_some_and_an_unknown_policy_at_once():
     bad = {number: broken(f'f/{number}.png') for number in range(10)}
-    samples = skipping(Files(bad=bad))
     with pytest.raises(InputError, match=rf'^{MAX_ATTEMPTS} bad samples in a row, the last: cann'):
-        samples.read(Draw(0, 0))
+        skipping(Files(bad=bad)).read(Draw(0, 0))
     with pytest.raises(InputError, match=r"one of \['stop', 'skip'\], got 'ignore'"):
         TrainingSamples(Files(), 0, 'ignore')
 

@@ -49,8 +49,7 @@ def test_own_row_stands_first_and_other_images_than_the_paper_s_are_said():
 def test_images_without_depth_are_left_out(tmp_path):
     file = tmp_path / 'errors.jsonl'
     first = dict(img_path='a', valid_pixels=3, abs_rel=0.1, d1=0.9, rmse=1.0)
-    rows = [first, dict(img_path='b', valid_pixels=0)]
-    file.write_text('\n'.join(map(json.dumps, rows)))
+    file.write_text('\n'.join(map(json.dumps, [first, dict(img_path='b', valid_pixels=0)])))
     np.testing.assert_array_equal(read_errors(file), [[0.1, 0.9, 1.0]])
 
 

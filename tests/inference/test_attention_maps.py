@@ -82,8 +82,7 @@ def test_weights_give_what_the_layer_attends_to(name):
     assert weights.shape == (2, 2, 17, 17)
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 2, 17))
     assert weights.max() > 0.2  # no even attention of 1 / 17
-    rows = attention_weights(attention, tokens, [7, 2])
-    torch.testing.assert_close(rows, weights[:, :, [7, 2]])
+    torch.testing.assert_close(attention_weights(attention, tokens, [7, 2]), weights[:, :, [7, 2]])
     value = attention.qkv(tokens).reshape(2, 17, 3, 2, 12)[:, :, 2].transpose(1, 2)
     attended = (weights @ value).transpose(1, 2).reshape(2, 17, 24)
     output = attention.gamma1(attention.proj(attended))
@@ -118,8 +117,7 @@ def test_mean_over_heads_and_the_readout_token_asks_first():
         ((mean,),) = read_attention(model, image, [3], ['readout'])
     heads = [read_attention(model, image, [3], ['readout'], head)[0][0] for head in (0, 1)]
     assert np.abs(heads[0].patches - heads[1].patches).max() > 1e-3
-    expected = (heads[0].patches + heads[1].patches) / 2
-    np.testing.assert_allclose(mean.patches, expected, rtol=1e-5)
+    np.testing.assert_allclose(mean.patches, (heads[0].patches + heads[1].patches) / 2, rtol=1e-5)
     weights = attention_weights(model.backbone.layers[3].attn, tokens[0], [0])[0, :, 0].mean(0)
     np.testing.assert_allclose(mean.patches.ravel(), weights[4:], rtol=1e-5)
 
@@ -178,9 +176,8 @@ def test_spread_interpolates_between_centres_of_patches_and_leaves_padding_out()
 
 
 def test_panel_has_a_row_a_query_and_a_column_a_layer():
-    image = np.full((30, 40, 3), 200, np.uint8)
     rows = [[attention(np.eye(3) / 3, (3.0, 3.0), query)] * 2 for query in ((0, 0), 'readout')]
-    panel = attention_panel(image, rows)
+    panel = attention_panel(np.full((30, 40, 3), 200, np.uint8), rows)
     row = 16 + 270 + 34
     assert panel.shape == (2 * row + 4, 3 * 360 + 2 * 4, 3)
     first, second = panel[16:286, 364:724], panel[row + 20 : row + 290, 364:724]

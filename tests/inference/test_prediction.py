@@ -98,8 +98,7 @@ def test_two_points_and_three_noisy_ones_by_hand():
     np.testing.assert_array_equal(aligned.depth(), aligned.map)
     # least squares through 1, 2 and 6 at the predictions 1, 2 and 3: 2.5 p - 2
     values = np.array([[1, 2, 3]], np.float32)
-    known = points((0, 0, 1), (1, 0, 1 / 2), (2, 0, 1 / 6))
-    aligned = of_map(values, 'relative').align(known)
+    aligned = of_map(values, 'relative').align(points((0, 0, 1), (1, 0, 1 / 2), (2, 0, 1 / 6)))
     np.testing.assert_allclose(aligned.map, 1 / (2.5 * values - 2), rtol=1e-5)
 
 
@@ -198,8 +197,7 @@ def test_plot_of_labels_names_the_classes_that_are_there_and_that_of_both_has_th
 
 def test_classes_without_palette_have_colours_and_more_than_256_classes_are_told_apart():
     labels = np.array([[0, 1], [256, 257]], np.uint16)
-    names = tuple(str(k) for k in range(300))
-    picture = of_labels(labels, classes=names, palette=()).colour_map()
+    picture = of_labels(labels, classes=tuple(map(str, range(300))), palette=()).colour_map()
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 4
 
 

@@ -175,21 +175,18 @@ def test_a_config_without_a_pipeline_for_images_is_refused(keys, message):
 
 
 def test_a_wrong_key_of_predict_pipeline_is_found_with_the_nearest():
-    wrong = dict(type='ResizeDepth', scales=480)
     with pytest.raises(InputError, match=r"predict_pipeline\[1\]\.scales.*did you mean 'scale'"):
-        check_config(config(predict_pipeline=[LOAD, wrong, PACK]))
+        check_config(config(predict_pipeline=[LOAD, dict(type='ResizeDepth', scales=480), PACK]))
 
 
 def test_a_line_that_would_have_no_height_is_refused_by_name():
     """5000 x 1 px to 2048 x 0.4 px."""
-    cfg = config_of('mmseg-dpt-base-ade20k')
     with pytest.raises(InputError, match='cannot prepare image line of 5000 x 1 px'):
-        Preparation(cfg)(picture(5000, 1), 'line')
+        Preparation(config_of('mmseg-dpt-base-ade20k'))(picture(5000, 1), 'line')
 
 
 def test_the_caller_s_image_is_not_changed():
     image = picture(8, 6)
     before = image.copy()
-    flip = dict(type='RandomFlip', prob=1.0)
-    prepared(config(predict_pipeline=[LOAD, flip, PACK]), image)
+    prepared(config(predict_pipeline=[LOAD, dict(type='RandomFlip', prob=1.0), PACK]), image)
     np.testing.assert_array_equal(image, before)

@@ -34,8 +34,7 @@ def steady_maps(found):
 
 
 def aligned(pred, target):
-    valid = np.isfinite(target)
-    return align_depth(pred, target, valid, alignment='lstsq', output='relative')
+    return align_depth(pred, target, np.isfinite(target), alignment='lstsq', output='relative')
 
 
 def test_frames_of_any_scale_and_shift_flicker_a_third_with_equal_errors(walk):
@@ -67,8 +66,7 @@ def test_of_numbers_with_a_unit_the_scale_alone_is_steady_and_stays(walk, output
 
 def test_one_scale_for_all_frames_is_followed_slowly():
     image, ramp = np.zeros((*SIZE[::-1], 3), np.uint8), np.linspace(1, 2, 64 * 48).reshape(48, 64)
-    maps = [ramp, 3 * ramp + 1, 3 * ramp + 1]
-    steady = steady_maps(predictions([image] * 3, maps))
+    steady = steady_maps(predictions([image] * 3, [ramp, 3 * ramp + 1, 3 * ramp + 1]))
     for values, share in zip(steady, (0, 0.1, 0.19), strict=True):
         np.testing.assert_allclose(values, ramp + share * (2 * ramp + 1), rtol=1e-5)
 
@@ -91,8 +89,7 @@ def test_sky_and_pixels_without_depth_are_not_fitted(walk):
     found[1].map[:30] = 1000
     found[0].map[40] = np.nan
     found[1].map[41] = np.inf
-    steady = steady_maps(found)
-    np.testing.assert_allclose(steady[1], found[1].map, rtol=1e-6)
+    np.testing.assert_allclose(steady_maps(found)[1], found[1].map, rtol=1e-6)
 
 
 def test_a_cut_or_another_size_begins_anew(walk):
@@ -105,8 +102,7 @@ def test_a_cut_or_another_size_begins_anew(walk):
     steady = steady_maps(predictions([clip[59], clip[60]], maps))
     np.testing.assert_array_equal(steady[1], maps[1].astype(np.float32))
     smaller = [images[0], np.ascontiguousarray(images[0][::2])]
-    keep = Steady()
-    _, second = map(keep, predictions(smaller, [1 / depth[0], 2 / depth[0][::2]]))
+    _, second = map(Steady(), predictions(smaller, [1 / depth[0], 2 / depth[0][::2]]))
     np.testing.assert_array_equal(second.map, (2 / depth[0][::2]).astype(np.float32))
 
 

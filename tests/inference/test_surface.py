@@ -59,8 +59,7 @@ def test_normals_of_rendered_planes_are_exact(rendered):
     assert angles[inside].max() < 0.1
     assert np.mean(angles[planes] < 1) > 0.9  # the rest: strips of a pixel, rims of planes
     assert np.isnan(got[~np.isfinite(depth)]).all()
-    balls = is_round & np.isfinite(angles)
-    assert np.median(angles[balls]) < 2
+    assert np.median(angles[is_round & np.isfinite(angles)]) < 2
 
 
 @pytest.mark.parametrize('size', [(60, 80), (61, 83)])

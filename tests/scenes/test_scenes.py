@@ -65,8 +65,7 @@ def written(tmp_path_factory):
 
 
 def test_a_sphere_two_metres_ahead_stands_out_from_a_wall_at_z_depth_three():
-    ball = Body('ball', Sphere((0, 2, 0), 0.5), GREY)
-    rendering = render(scene(wall(3.0), ball), AHEAD)
+    rendering = render(scene(wall(3.0), Body('ball', Sphere((0, 2, 0), 0.5), GREY)), AHEAD)
     assert rendering.depth[MIDDLE] == pytest.approx(1.5, abs=1e-6)
     # the outline of a sphere on the axis is a circle of tangent r / sqrt(d^2 - r^2)
     radius = 0.5 / math.sqrt(2**2 - 0.5**2) * AHEAD.focal
@@ -152,14 +151,12 @@ def test_a_body_between_a_point_and_the_light_puts_it_in_shadow():
     to_light = np.array([[0.0, 0.0, 10.0]] * 3).T
     for shape in (Sphere((0, 0, 0), 0.5), Box((0, 0, 0.1), (0.5, 0.5, 0.5), yaw=0.3)):
         assert occluded(points, to_light, [shape]).tolist() == [True, False, False]
-    behind_light = Sphere((0, 0, 12), 0.5)
-    assert not occluded(points, to_light, [behind_light]).any()
+    assert not occluded(points, to_light, [Sphere((0, 0, 12), 0.5)]).any()  # behind the light
 
 
 def test_a_room_is_closed_and_a_scene_without_sky_says_so_if_not():
-    ball = Body('ball', Sphere((0, 2, 0), 0.5), GREY)
     with pytest.raises(ValueError, match='no sky'):
-        render(scene(ball, sky=None), AHEAD)
+        render(scene(Body('ball', Sphere((0, 2, 0), 0.5), GREY), sky=None), AHEAD)
     for index in range(0, 20, 2):
         view, rendering = render_sample(1, 'training', index, (16, 12))
         assert view.scene.sky is None
