@@ -177,11 +177,15 @@ def scenes_of(dataset, root):
     return [path.removeprefix(f'{root}/').removesuffix('/image/photo.jpg') for path in paths]
 
 
-def test_scenes_are_found_however_deep_each_with_one_image(rooms):
+def test_scenes_are_found_however_deep_or_listed_each_with_one_image(rooms):
     dataset = build(SUNRGBDDataset, rooms)
     assert scenes_of(dataset, rooms) == SCENES
     info = dataset.get_data_info(0)
     assert info['depth_map_path'] == f'{rooms}/{SCENES[0]}/depth_bfx/other_name_abs.png'
+    for prefix in ('', 'SUNRGBD/', '/n/fs/sun3d/data/SUNRGBD/'):  # listed as in the toolbox
+        (rooms / 'test.txt').write_text(f'{prefix}{SCENES[2]}\n{prefix}{SCENES[0]}\n')
+        listed = build(SUNRGBDDataset, rooms, ann_file='test.txt')
+        assert scenes_of(listed, rooms) == [SCENES[2], SCENES[0]]
     write_image(rooms / SCENES[0] / 'image' / 'second.jpg', (3, 2))
     with pytest.raises(InputError, match=r'NYU0001/image holds 2 files \*\.jpg: expected one'):
         build(SUNRGBDDataset, rooms)
@@ -197,13 +201,6 @@ def test_rotated_numbers_are_millimetres_and_8_bits_are_refused(rooms):
     path = write_map(rooms / 'plain.png', MILLIMETRES // 257, dtype=np.uint8)
     with pytest.raises(InputError, match=r'plain\.png: it holds uint8: expected uint16'):
         read_depth_file(str(path), encoding='uint16_rotated_by_3')
-
-
-@pytest.mark.parametrize('prefix', ['', 'SUNRGBD/', '/n/fs/sun3d/data/SUNRGBD/'])
-def test_list_of_scenes_as_in_the_toolbox(rooms, prefix):
-    (rooms / 'test.txt').write_text(f'{prefix}{SCENES[2]}\n{prefix}{SCENES[0]}\n')
-    dataset = build(SUNRGBDDataset, rooms, ann_file='test.txt')
-    assert scenes_of(dataset, rooms) == [SCENES[2], SCENES[0]]
 
 
 @pytest.mark.parametrize(
