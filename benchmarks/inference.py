@@ -131,7 +131,11 @@ def count_operations(rival: rivals.Rival, images: torch.Tensor) -> int:
     """Count the floating-point operations of our model's products and convolutions."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter:
+    def packed(x: list[int], weight: list[int], *_: object, **__: object) -> int:
+        return 2 * math.prod(x) * weight[0]
+
+    mapping = {torch.ops.mkldnn._linear_pointwise: packed}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         rival(images)
     return counter.get_total_flops()
 

@@ -23,6 +23,7 @@ from mmdpt.export.module import ExportableModel
 from mmdpt.export.verification import example_shape
 from mmdpt.inference.backends import Opened, open_onnx, open_openvino
 from mmdpt.inference.devices import store_weights_in
+from mmdpt.inference.packing import pack_weights
 
 EXPORTED = ('onnxruntime', 'openvino')
 """Run our exported file on a CPU; onnxruntime in float32 alone."""
@@ -90,6 +91,8 @@ def build(case: str, names: Sequence[str], dtype: torch.dtype, device: str) -> d
             store_weights_in(dtype, rival.model)
         elif dtype != torch.float32:
             rival.model.to(dtype)
+        if rival.name == 'mmdpt' and device == 'cpu':
+            pack_weights(rival.model.backbone)  # as DPTInferencer
     return rivals
 
 

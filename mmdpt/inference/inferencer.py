@@ -21,6 +21,7 @@ from .focal import Camera
 from .images import ChannelOrder
 from .metadata import depth_head_of, gives_normals, segments
 from .model import init_model
+from .packing import pack_weights
 from .prediction import Prediction
 from .preparation import Preparation
 from .sources import find_images, is_single
@@ -35,7 +36,8 @@ class DPTInferencer:
     """Predict pictures with a model of mmdpt.
 
     The test pipeline of the model's config prepares the picture, see ``Preparation``, and the
-    result is in the picture's own pixels. Several threads may share one inferencer.
+    result is in the picture's own pixels. Several threads may share one inferencer. Its ``model``
+    is for prediction alone: weights are stored as ``precision`` and the processor want them.
 
     Args:
         model: Name of a release or of a config, or path of a config, see ``init_model``.
@@ -81,6 +83,8 @@ class DPTInferencer:
             self.model = model_of_file(model, checkpoint, backend, precision, cfg_options)
         if self.dtype is not None:
             store_weights_in(self.dtype, self.model)
+        if backend == 'eager' and self.device.type == 'cpu' and not compile:
+            pack_weights(self.model.backbone)
         self.cfg = self.model.cfg
         self.pipeline = Preparation(self.cfg)
         head = self.model.decode_head
