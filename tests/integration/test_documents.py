@@ -33,7 +33,6 @@ HTTP_ONLY = {  # hosts that their data sets name without https
     'sintel.is.tue.mpg.de',
     'www-personal.umich.edu',
 }
-every_page = pytest.mark.parametrize('page', PAGES, ids=NAMES)
 
 
 def python_blocks(page):
@@ -48,27 +47,15 @@ def as_config(block, tmp_path):
     return load_config(str(path))
 
 
-@every_page
-def test_links_lead_somewhere(page):
-    for target in re.findall(r'\]\(([^)#]+)', page.read_text()):
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_what_a_page_names_is_there_and_its_python_is_python(page):
+    text = page.read_text()
+    for target in re.findall(r'\]\(([^)#]+)', text):
         assert '://' in target or page.parent.joinpath(target).exists(), target
-
-
-@every_page
-def test_addresses_are_https_where_there_is_one(page):
-    for host in re.findall(r'http://([\w.-]+)', page.read_text()):
+    for host in re.findall(r'http://([\w.-]+)', text):
         assert host in HTTP_ONLY, f'http://{host}: https, or a line in HTTP_ONLY'
-
-
-@every_page
-def test_python_of_a_page_is_python(page):
     for block in python_blocks(page):
         ast.parse(block)
-
-
-@every_page
-def test_tools_and_targets_that_a_page_names_are_there(page):
-    text = page.read_text()
     for tool in re.findall(r'(?<!mmsegmentation\'s `)(?<![\w/])tools/[\w/]+\.(?:py|sh)', text):
         assert (tiny.REPO / tool).is_file(), tool
     makefile = (tiny.REPO / 'Makefile').read_text()
@@ -127,7 +114,7 @@ def test_an_option_that_is_not_there_is_found(monkeypatch):
         )
 
 
-@every_page
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
 def test_files_below_work_dirs_are_written(page, tmp_path):
     """A checkpoint is the one that a training ends with, a picture one that the demo draws."""
     text, demo = page.read_text(), (tiny.REPO / 'tools/demo.py').read_text()
