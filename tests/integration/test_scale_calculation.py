@@ -9,37 +9,22 @@ from tiny import REPO
 SCRIPT = REPO / 'benchmarks' / 'scale_calculation.py'
 
 
-@pytest.fixture(scope='module')
-def script():
-    """Its functions, a machine and a model of round numbers."""
+def test_memory_and_seconds_of_a_step_of_two_images():
+    """A machine and a model of round numbers."""
     names = runpy.run_path(str(SCRIPT))
     machine = names['Machine'](
         peak=100, share=0.5, memory_rate=2800, link=10, link_between=5, per_machine=8
     )
     model = names['Model'](parameters=100, forward=200, backward=400, held=1000, of_image=500)
-    return names, machine, model
-
-
-@pytest.mark.parametrize(
-    ('gpus', 'expected'),
-    [(1, 4 * 100 + 8 * 100 + 1000 + 2 * 500), (8, 4 * 100 + 8 * 100 + 4 * 100 + 1000 + 2 * 500)],
-)
-def test_memory_for_two_images(script, gpus, expected):
-    names, _, model = script
-    assert names['memory'](model, gpus, 2) == expected
-
-
-@pytest.mark.parametrize(
-    ('gpus', 'expected'),
-    [
+    alone = 4 * 100 + 8 * 100 + 1000 + 2 * 500
+    for gpus, expected in ((1, alone), (8, alone + 4 * 100)):
+        assert names['memory'](model, gpus, 2) == expected
+    for gpus, expected in (
         (1, 8 + 16 + 1),  # 400 and 800 operations at 50 a second; 2800 bytes at 2800
         (2, 8 + 40 + 1),  # 2 x 1/2 x 400 bytes at 10 a second take 40
         (16, 8 + 150 + 1),  # 2 x 15/16 x 400 bytes at 5 a second
-    ],
-)
-def test_seconds_of_a_step_of_two_images(script, gpus, expected):
-    names, machine, model = script
-    assert names['seconds'](model, machine, gpus, 2) == pytest.approx(expected)
+    ):
+        assert names['seconds'](model, machine, gpus, 2) == pytest.approx(expected)
 
 
 @pytest.mark.nightly
