@@ -151,13 +151,7 @@ def test_images_have_the_sizes_of_depth_anything(tmp_path, preset, size, expecte
     cfg = load(preset)
     for loader, shape in (('train_dataloader', (518, 518)), ('test_dataloader', expected)):
         pipeline = Compose([TRANSFORMS.build(step) for step in cfg[loader].dataset.pipeline])
-        results = pipeline(
-            dict(
-                img_path=str(tmp_path / 'image.png'),
-                depth_map_path=str(tmp_path / 'depth.png'),
-                depth_scale=256,
-                seg_fields=[],
-            )
-        )
+        paths = dict(img_path=f'{tmp_path}/image.png', depth_map_path=f'{tmp_path}/depth.png')
+        results = pipeline(dict(paths, depth_scale=256, seg_fields=[]))
         assert results['inputs'].shape == (3, *shape)
     assert results['data_samples'].gt_depth_map.data[0, 0, 0] == 10

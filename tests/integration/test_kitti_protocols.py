@@ -79,7 +79,7 @@ def as_toolbox(predicted, truth):
     return depth_errors(predicted.clip(*RANGE)[valid].astype(float), truth[valid].astype(float))
 
 
-def test_both_protocols_of_the_config_give_their_sources_numbers(example):
+def test_both_protocols_give_their_sources_numbers_and_pictures_the_whole_frame(example):
     cfg, sample, predicted, truth = example
     frame, crop = (METRICS.build(metric) for metric in cfg.test_evaluator)
     found = {}
@@ -92,9 +92,7 @@ def test_both_protocols_of_the_config_give_their_sources_numbers(example):
         assert [found[name], found[f'kb-garg/{name}']] == pytest.approx(expected, rel=1e-6)
     assert found['abs_rel'] != pytest.approx(found['kb-garg/abs_rel'], rel=1e-2)
 
-
-def test_pictures_show_photo_and_maps_of_the_whole_frame(example):
-    _, sample, _, truth = example
+    # pictures show photo and maps of the whole frame
     height, width = truth.shape
     left = (width - 1216) // 2
     depth = sample.pred_depth_map.data[0]

@@ -63,7 +63,7 @@ def assert_equal(own, expected):
     torch.testing.assert_close(own, expected, rtol=0, atol=0, check_device=False)
 
 
-def test_a_release_is_loaded_but_for_its_classifiers(start, weights):
+def test_a_release_or_its_file_is_loaded_but_for_its_classifiers(start, weights):
     loader = CheckpointLoader.load_checkpoint
     runner, log = start('load_from=tiny')
     assert loader == CheckpointLoader.load_checkpoint  # MMEngine's again
@@ -71,9 +71,6 @@ def test_a_release_is_loaded_but_for_its_classifiers(start, weights):
     assert '4 of another shape (decode_head.conv_seg.weight: checkpoint (20, 8, 1, 1)' in log
     assert 'what is of another shape or missing starts anew' in log and 'match exactly' not in log
     assert f'tiny, for equal numbers: --cfg-options {OPTIONS[0]}' in log
-
-
-def test_a_foreign_file_is_loaded_the_same_way(start, weights):
     runner, log = start(f'load_from={cached_path(ADDRESS)}')
     assert_holds_all_but_the_classifiers(runner.model, weights)
     assert 'is a checkpoint of isl-org (segmentation)' in log and 'for equal numbers' not in log

@@ -45,17 +45,15 @@ def in_job(run, **environment):
     return run(SCRIPT, 'gpu', 'name', 'CONFIG', '--amp', SLURM_JOB_ID='42', **environment)
 
 
-def test_submitted_job_may_be_requeued_and_is_warned(slurm):
-    done, calls = slurm(SCRIPT, 'gpu', 'name', 'CONFIG', GPUS='4', SBATCH_ARGS='--time=24:00:00')
+def test_submitted_job_may_be_requeued_is_warned_and_is_the_script_itself(slurm, tmp_path):
+    options = ('--cfg-options', 'a="[1, 2]"')
+    settings = dict(GPUS='4', SBATCH_ARGS='--time=24:00:00')
+    done, calls = slurm(SCRIPT, 'gpu', 'a name', 'CONFIG', *options, **settings)
     assert done.returncode == 0, done.stderr
     assert calls == [
-        'sbatch --partition=gpu --job-name=name --ntasks=4 --ntasks-per-node=4 --cpus-per-task=5 '
+        'sbatch --partition=gpu --job-name=a name --ntasks=4 --ntasks-per-node=4 --cpus-per-task=5 '
         '--gres=gpu:4 --requeue --open-mode=append --signal=USR1@120 --time=24:00:00'
     ]
-
-
-def test_job_is_the_script_itself_with_its_arguments(slurm, tmp_path):
-    slurm(SCRIPT, 'gpu', 'a name', 'CONFIG', '--cfg-options', 'a="[1, 2]"')
     done, calls = slurm(tmp_path / 'calls.job', SLURM_JOB_ID='42')
     assert done.returncode == 0, done.stderr
     assert calls == [
@@ -84,14 +82,9 @@ def test_training_that_ends_or_fails_does_not_and_gives_the_job_its_code(slurm, 
     assert [call.split()[0] for call in calls] == ['srun']
 
 
-def test_requeued_job_resumes(slurm):
+def test_requeued_job_resumes_and_one_that_cannot_be_requeued_says_how_to_go_on(slurm):
     _, calls = in_job(slurm, SLURM_RESTART_COUNT='1')
     assert calls[0].endswith('train.py CONFIG --launcher slurm --amp --resume')
-    _, calls = in_job(slurm, SLURM_RESTART_COUNT='0')
+    done, calls = in_job(slurm, SLURM_RESTART_COUNT='0', STOPS='1', SCONTROL_CODE='1')
     assert '--resume' not in calls[0]
-
-
-def test_job_that_cannot_be_requeued_says_how_to_go_on(slurm):
-    done, _ = in_job(slurm, STOPS='1', SCONTROL_CODE='1')
-    assert done.returncode == 0
-    assert 'not requeued; --resume goes on' in done.stderr
+    assert done.returncode == 0 and 'not requeued; --resume goes on' in done.stderr
