@@ -44,18 +44,17 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-@pytest.mark.parametrize('read', [read_checkpoint, read_training_checkpoint])
-def test_a_zip_bomb_is_refused_before_it_expands(bomb, read):
+def test_a_zip_bomb_is_refused_before_it_expands(bomb):
     size = bomb.stat().st_size
     assert size < 300_000
     before = peak()
     message = rf'bomb\.pth.*record \S*data/0 is compressed, {size} bytes would become 1342\d{{5}}, '
-    with pytest.raises(InputError, match=message):
-        read(bomb)
+    for read in (read_checkpoint, read_training_checkpoint):
+        with pytest.raises(InputError, match=message):
+            read(bomb)
+    assert 'is compressed' in damage(bomb)  # left out of resuming
     assert peak() - before < 64 << 10
-
-
-def test_the_bomb_is_one(bomb):
+    # and it is one
     assert torch.load(bomb, weights_only=True)['state_dict']['a'].nbytes == 4 * MANY
 
 
@@ -79,10 +78,6 @@ def test_records_that_lie_upon_each_other_are_refused(checkpoint):
         archive._didModify = True
     with pytest.raises(InputError, match=r'records overlap, \d+ bytes would become \d{5},'):
         check_archive(checkpoint)
-
-
-def test_a_bomb_is_left_out_of_resuming(bomb):
-    assert 'is compressed' in damage(bomb)
 
 
 def test_a_cut_archive_is_named(checkpoint):

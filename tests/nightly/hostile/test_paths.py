@@ -24,7 +24,6 @@ from mmdpt.training.test_outputs.output_names import OutputNames
 from mmdpt.visualization.logs import read_run
 
 PAIR = '1,1,2,2,>,3,3'
-CLIMBING = ('../secret', 'a/../../secret', './../secret')
 
 
 @pytest.fixture
@@ -89,25 +88,17 @@ READERS = dict(
 )
 
 
-@pytest.mark.parametrize('name', CLIMBING)
 @pytest.mark.parametrize('reader', READERS)
-def test_a_listed_name_does_not_climb_out(root, reader, name):
-    with pytest.raises(InputError, match='leads out of'):
-        READERS[reader](root, name)
-
-
-@pytest.mark.parametrize('reader', sorted(set(READERS) - {'rooms'}))
-def test_the_same_list_reads_what_is_inside(root, reader):
-    assert len(READERS[reader](root, 'inside')) == 1
-
-
-@pytest.mark.parametrize('name', ['/{tmp}/secret', 'http://host.test/secret', 'a\0b'])
-@pytest.mark.parametrize('reader', READERS)
-def test_nothing_elsewhere_is_read_or_fetched(root, reader, name, monkeypatch):
+def test_a_listed_name_leads_nowhere_else(root, reader, monkeypatch):
     """Refused, or, as the lists of BTS begin with a slash, looked for below the folder."""
     monkeypatch.setattr('urllib.request.urlopen', lambda *_, **__: pytest.fail('fetched'))
-    with pytest.raises(InputError):
-        READERS[reader](root, name.replace('/{tmp}', str(root.parent)))
+    for name in ('../secret', 'a/../../secret', './../secret'):
+        with pytest.raises(InputError, match='leads out of'):
+            READERS[reader](root, name)
+    for name in (f'/{root.parent}/secret', 'http://host.test/secret', 'a\0b'):
+        with pytest.raises(InputError):
+            READERS[reader](root, name)
+    assert reader == 'rooms' or len(READERS[reader](root, 'inside')) == 1
 
 
 def test_an_address_is_not_fetched_where_the_folder_has_no_name(root, monkeypatch):
