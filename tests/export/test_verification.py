@@ -94,30 +94,22 @@ def test_a_failed_export_leaves_nothing(model, monkeypatch, tmp_path, error, mes
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def wrong(monkeypatch):
-    """A format whose files compute ten times the model's output."""
-    modules = []
+def test_a_failed_verification_leaves_nothing_unless_there_is_none(model, monkeypatch, tmp_path):
+    """A file that computes ten times the model's output."""
+    modules, path = [], tmp_path / 'model.pt2'
 
     def write(module, example, path, metadata):
         modules.append(module)
         path.write_bytes(b'whole')
 
     monkeypatch.setattr(torch_export_file, 'write', write)
-    monkeypatch.setattr(
-        torch_export_file, 'load', lambda path: lambda image: (10 * modules[-1](image)[0],)
-    )
-
-
-def test_a_failed_verification_leaves_nothing(model, wrong, tmp_path):
+    tenfold = lambda path: lambda image: (10 * modules[-1](image)[0],)  # noqa: E731
+    monkeypatch.setattr(torch_export_file, 'load', tenfold)
     with pytest.raises(InputError, match=r'differs from the model, .*: 9\.0e\+00'):
-        export_model(model, 'torch-export', tmp_path / 'model.pt2')
+        export_model(model, 'torch-export', path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_without_verification_the_file_is_left_as_it_is(model, wrong, tmp_path):
-    assert export_model(model, 'torch-export', tmp_path / 'model.pt2', verified=False) == []
-    assert (tmp_path / 'model.pt2').read_bytes() == b'whole'
+    assert export_model(model, 'torch-export', path, verified=False) == []
+    assert path.read_bytes() == b'whole'
 
 
 @pytest.mark.parametrize('package', onnx_file.PACKAGES)
