@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from tiny_dpt import ARCH, CHANNELS, CLASSES, DIMS, TAPS, WIDTHS, changed
+from tiny_dpt import ARCH, CHANNELS, DIMS, TAPS, WIDTHS, changed
 from transformers import (
     BeitConfig,
     BitConfig,
@@ -25,16 +25,12 @@ from transformers import (
 )
 from transformers.models.tipsv2.configuration_tipsv2 import Tipsv2VisionConfig
 
-VIT = {
-    'tiny': (48, 5, 3),
-    'small': (384, 12, 6),
-    'base': (768, 12, 12),
-    'large': (1024, 24, 16),
-}
+VIT = dict(tiny=(48, 5, 3), small=(384, 12, 6), base=(768, 12, 12), large=(1024, 24, 16))
 """Width, blocks, heads."""
 TAPS_OF = {5: TAPS, 12: (2, 5, 8, 11), 24: (5, 11, 17, 23)}
 """By the number of blocks."""
 STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
+CLASSES, NORMALS = Tipsv2DptForSemanticSegmentation, Tipsv2DptForNormalEstimation
 
 
 def vit(size, taps=None):
@@ -175,13 +171,13 @@ def chmv2(size='large', **settings):
 
 
 class Narrow(NamedTuple):
-    """A narrow family: transformers' model, a release, what its config changes, patch [px]."""
+    """A release, what makes its config narrow, its patch [px], and transformers' narrow model."""
 
-    build: Callable
     release: str
     backbone: dict
     head: dict
     patch: int
+    build: Callable
 
     def ours(self):
         """Build our model by the release's config."""
@@ -197,70 +193,49 @@ _WINDOWS = dict(window_size=8, pretrained_window_sizes=(6, 6, 6, 3))
 _SWIN2 = dict(_WINDOWS, embed_dim=24, depths=(2, 2, 4, 2), num_heads=(1, 2, 4, 8))
 _SKIP = dict(channels=CHANNELS, resized='skip')
 _HEAD = dict(embed_dims=DIMS, reassemble_channels=widths_of('tiny'), channels=CHANNELS)
-_DINOV2 = (
-    dict(_VIT, interpolate_mode='bicubic'),
-    dict(_HEAD, channels=256, min_depth=None, clamp=(None, None)),
-)
+_RAW = dict(channels=256, min_depth=None, clamp=(None, None))
+_DINOV2 = (dict(_VIT, interpolate_mode='bicubic'), _HEAD | _RAW)
 _CHMV2 = {**_SKIP, 'hidden_channels': 24, 'reassemble_channels': WIDTHS, 'bins.number': 16}
-_tips = partial(tips, 'tiny', image_size=70, fusion_hidden_size=CHANNELS)
+_dinov2 = partial(dinov2, 'tiny', image_size=70)
+_beit = partial(beit, 'tiny', 80, WIDTHS, fusion_hidden_size=CHANNELS)
+_chmv2 = partial(chmv2, 'tiny', post_process_channels=list(WIDTHS), fusion_hidden_size=CHANNELS)
+_tips = partial(tips, 'tiny', image_size=70, fusion_hidden_size=CHANNELS, num_depth_bins=16)
 NARROW = {
-    'DINOv2': Narrow(
-        partial(dinov2, 'tiny', image_size=70), 'dpt-dinov2-small-nyu', *_DINOV2, patch=14
-    ),
+    'DINOv2': Narrow('dpt-dinov2-small-nyu', *_DINOV2, 14, _dinov2),
     'DINOv2 with SwiGLU': Narrow(
-        partial(dinov2, 'tiny', image_size=70, swiglu=True),
-        'dpt-dinov2-giant-nyu',
-        *_DINOV2,
-        patch=14,
+        'dpt-dinov2-giant-nyu', *_DINOV2, 14, partial(_dinov2, swiglu=True)
     ),
     'BEiT': Narrow(
-        partial(beit, 'tiny', 80, WIDTHS, fusion_hidden_size=CHANNELS),
         'midas-beit-base-384',
         dict(_TIMM, img_size=80),
         dict(_SKIP, reassemble_channels=WIDTHS),
-        patch=16,
+        16,
+        _beit,
     ),
     'Swin2': Narrow(
-        partial(swin2, 24, 1, 4, CHANNELS, image_size=64, **_WINDOWS),
         'midas-swin2-large-384',
         dict(img_size=64, model_args=_SWIN2),
         _SKIP,
-        patch=32,
+        32,
+        partial(swin2, 24, 1, 4, CHANNELS, image_size=64, **_WINDOWS),
     ),
     'CHMv2': Narrow(
-        partial(
-            chmv2,
-            'tiny',
-            post_process_channels=list(WIDTHS),
-            fusion_hidden_size=CHANNELS,
-            head_hidden_size=24,
-            number_output_channels=16,
-        ),
         'chmv2-large',
         _TIMM,
         _CHMV2,
-        patch=16,
+        16,
+        partial(_chmv2, head_hidden_size=24, number_output_channels=16),
     ),
-    'TIPSv2': Narrow(
-        partial(_tips, num_depth_bins=16),
-        'dpt-tipsv2-base-nyu',
-        _VIT,
-        {**_HEAD, 'bins.number': 16},
-        patch=14,
-    ),
+    'TIPSv2': Narrow('dpt-tipsv2-base-nyu', _VIT, {**_HEAD, 'bins.number': 16}, 14, _tips),
     'TIPSv2, classes': Narrow(
-        partial(_tips, kind=Tipsv2DptForSemanticSegmentation, num_labels=CLASSES),
         'dpt-tipsv2-base-ade20k',
         _VIT,
-        dict(_HEAD, num_classes=CLASSES),
-        patch=14,
+        dict(_HEAD, num_classes=7),
+        14,
+        partial(_tips, CLASSES, num_labels=7),
     ),
     'TIPSv2, normals': Narrow(
-        partial(_tips, kind=Tipsv2DptForNormalEstimation),
-        'dpt-tipsv2-base-nyu-normals',
-        _VIT,
-        _HEAD,
-        patch=14,
+        'dpt-tipsv2-base-nyu-normals', _VIT, _HEAD, 14, partial(_tips, NORMALS)
     ),
 }
 

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import families
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from families import beit, chmv2, dinov2, hybrid, plain, predict, predict_ours, swin2, tips
+from families import CLASSES, NORMALS, beit, chmv2, dinov2, hybrid, plain, swin2, tips
 from mmengine.registry import init_default_scope
 from mmseg.models.decode_heads.dpt_head import DPTHead
 from torch import nn
-from transformers import Tipsv2DptForNormalEstimation, Tipsv2DptForSemanticSegmentation
 
 from mmdpt.checkpoints import to_ours
 from mmdpt.checkpoints.convert import task_of
@@ -64,7 +64,6 @@ DINOV2 = ('model.backbone.interpolate_mode=bicubic', 'model.decode_head.min_dept
 OF_14, OF_16, OF_32 = ((518, 518), (392, 518)), ((384, 384), (272, 512)), ((384, 384), (288, 416))
 OF_WINDOWS = ((384, 384), (192, 576))
 TIPS = ((448, 448), (350, 518))
-CLASSES, NORMALS = Tipsv2DptForSemanticSegmentation, Tipsv2DptForNormalEstimation
 ROWS = (
     Row('dpt-large-midas', plain, OF_16, (SKIP,)),
     Row('dpt-hybrid-midas', hybrid, OF_16, (SKIP, 'model.backbone.stem.standardization=var')),
@@ -134,7 +133,7 @@ def test_a_released_config_equals_its_reference(row):
     print(f'{row.name}: {sum(p.numel() for p in ours.parameters()) / 1e6:.1f} M')
     for size in row.sizes:
         image = draw(3, *size)
-        assert_equal(row.name, predict_ours(ours, image), predict(theirs, image))
+        assert_equal(row.name, families.predict_ours(ours, image), families.predict(theirs, image))
 
 
 @torch.no_grad()
