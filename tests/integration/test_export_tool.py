@@ -58,8 +58,9 @@ def test_a_config_needs_a_checkpoint(export, tmp_path, capsys):
     [('m.onnx', 'a file of torch-export ends in .pt2'), ('there.pt2', 'there.pt2 exists')],
 )
 def test_a_wrong_out_is_refused_before_the_model_is_built(export, tmp_path, capsys, name, message):
-    (tmp_path / 'there.pt2').touch()
+    older = tmp_path / 'there.pt2'
+    older.write_bytes(b'older')
     missing = tmp_path / 'no.pth'
     assert export(CONFIG, missing, '--format', 'torch-export', '--out', tmp_path / name) == 1
     assert message in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ['there.pt2']
+    assert [*tmp_path.iterdir()] == [older] and older.read_bytes() == b'older'

@@ -74,7 +74,7 @@ def test_the_message_names_what_would_be_called(hostile):
         read_checkpoint(hostile('os.system'))
 
 
-def test_an_archive_that_is_no_checkpoint_executes_nothing(tmp_path, marker):
+def test_an_archive_that_is_no_checkpoint_is_refused(tmp_path):
     """A TorchScript archive has code of its own."""
 
     class Module(torch.nn.Module):
