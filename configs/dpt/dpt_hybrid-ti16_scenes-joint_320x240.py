@@ -1,7 +1,7 @@
 # Goes on from the model that make demo trains, on 1920 scenes at their own size, where it learns
 # the edges of depth. The position embedding keeps its grid and is resized.
 _base_ = './dpt_hybrid-ti16_scenes-joint_short.py'
-load_from = 'work_dirs/demo/iter_1350.pth'
+load_from = 'work_dirs/demo/iter_1300.pth'
 max_iters = 6000
 image_size = (320, 240)
 crop_size = (240, 320)
