@@ -1,7 +1,9 @@
 """What the command-line tools share: options, and how wrong input is reported."""
 
 import argparse
+import atexit
 import functools
+import gc
 import os
 import re
 import sys
@@ -46,6 +48,8 @@ def report_input_errors(main: Callable[[], None]) -> Callable[[], None]:
         # The same sums on any number of threads, hence the same metrics on one process with all
         # cores as on several with one each: Intel oneMKL's developer guide, strict CNR mode
         os.environ.setdefault('MKL_CBWR', 'AUTO,STRICT')
+        # Python would search all modules for cycles at its end, for seconds
+        atexit.register(gc.freeze)
         try:
             main()
         except (ValueError, TypeError, AssertionError, LookupError) as error:
