@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -111,9 +112,14 @@ class ExportedFile(nn.Module):
         super().__init__()
         module = ExportableModel(model).eval()
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, 'model.onnx')
-            onnx_file.write(module, torch.randn(example_shape(module)), path, {})
+            path, example = Path(folder, 'model.onnx'), torch.randn(example_shape(module))
+            onnx_file.write(module, example, path, {})
+            # its threads inherit the cores of this one, which ``bind_threads`` leaves a single one
+            bound = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, range(os.cpu_count() or 1))
             self.run = opened_by(path).run
+            self.run(example)
+            os.sched_setaffinity(0, bound)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.run(images)[0]
