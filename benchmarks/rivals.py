@@ -2,13 +2,13 @@
 
 import copy
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import timing
 import torch
 import torch.nn as nn
 from mmengine.structures import PixelData
@@ -114,12 +114,9 @@ class ExportedFile(nn.Module):
         with tempfile.TemporaryDirectory() as folder:
             path, example = Path(folder, 'model.onnx'), torch.randn(example_shape(module))
             onnx_file.write(module, example, path, {})
-            # its threads inherit the cores of this one, which ``bind_threads`` leaves a single one
-            bound = os.sched_getaffinity(0)
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))
-            self.run = opened_by(path).run
-            self.run(example)
-            os.sched_setaffinity(0, bound)
+            with timing.unbound():
+                self.run = opened_by(path).run
+                self.run(example)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.run(images)[0]

@@ -10,7 +10,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -107,6 +108,20 @@ def bind_threads() -> None:
     if 'OMP_PROC_BIND' not in os.environ:
         os.environ.update(OMP_PROC_BIND='true', OMP_PLACES='cores')
         os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
+@contextmanager
+def unbound() -> Iterator[None]:
+    """Let threads that are started within use all cores: they inherit the one of this thread."""
+    if not hasattr(os, 'sched_setaffinity'):  # macOS binds no threads
+        yield
+        return
+    bound = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, bound)
 
 
 def peak_growth(run: Callable[[], object], device: str) -> float:
