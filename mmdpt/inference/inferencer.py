@@ -77,14 +77,14 @@ class DPTInferencer:
         if backend == 'eager':
             self.dtype = usable_dtype(precision, self.device)
             self.model = init_model(model, checkpoint, str(self.device), cfg_options)
+            if self.dtype is not None:
+                store_weights_in(self.dtype, self.model)
+            if self.device.type == 'cpu' and not compile:
+                pack_weights(self.model.backbone)
         elif compile or self.device.type != 'cpu':
             raise InputError(f'backend {backend} runs on the CPU and is not compiled')
         else:
             self.model = model_of_file(model, checkpoint, backend, precision, cfg_options)
-        if self.dtype is not None:
-            store_weights_in(self.dtype, self.model)
-        if backend == 'eager' and self.device.type == 'cpu' and not compile:
-            pack_weights(self.model.backbone)
         self.cfg = self.model.cfg
         self.pipeline = Preparation(self.cfg)
         head = self.model.decode_head
