@@ -30,6 +30,13 @@ VIT = dict(tiny=(48, 5, 3), small=(384, 12, 6), base=(768, 12, 12), large=(1024,
 TAPS_OF = {5: TAPS, 12: (2, 5, 8, 11), 24: (5, 11, 17, 23)}
 """By the number of blocks."""
 STAGES = ['stage1', 'stage2', 'stage3', 'stage4']
+OLDER_ATTENTION = (
+    ('attention.q_proj', 'attention.attention.query'),
+    ('attention.k_proj', 'attention.attention.key'),
+    ('attention.v_proj', 'attention.attention.value'),
+    ('attention.o_proj', 'attention.output.dense'),
+)
+"""What transformers 5 renamed in DINOv2 and BEiT: its name, the older one."""
 CLASSES, NORMALS = Tipsv2DptForSemanticSegmentation, Tipsv2DptForNormalEstimation
 
 
@@ -238,6 +245,16 @@ NARROW = {
         'dpt-tipsv2-base-nyu-normals', _VIT, _HEAD, 14, partial(_tips, NORMALS)
     ),
 }
+
+
+def renamed(state, *names):
+    """Replace parts of a state dict's keys; ``names`` are pairs of a part and its replacement."""
+    result = {}
+    for key, value in state.items():
+        for part, replacement in names:
+            key = key.replace(part, replacement)
+        result[key] = value
+    return result
 
 
 def maps_of(model, image):

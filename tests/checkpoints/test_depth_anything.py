@@ -7,7 +7,7 @@ import pytest
 import timm
 import tiny
 import torch
-from families import vit
+from families import OLDER_ATTENTION, renamed, vit
 from tiny_dpt import narrow
 from transformers import Dinov2Backbone, Dinov2Config
 
@@ -92,17 +92,7 @@ def test_older_names_of_transformers_are_read(swiglu):
     """facebook/dinov2-* and the Depth Anything files were written before transformers 5."""
     config = Dinov2Config(**vit('tiny'), image_size=70, patch_size=14, use_swiglu_ffn=swiglu)
     state = tiny.draw_weights(Dinov2Backbone(config)).state_dict()
-    older = {}
-    for key, value in state.items():
-        for new, old in (
-            ('attention.q_proj', 'attention.attention.query'),
-            ('attention.k_proj', 'attention.attention.key'),
-            ('attention.v_proj', 'attention.attention.value'),
-            ('attention.o_proj', 'attention.output.dense'),
-            ('mlp.down_proj', 'mlp.weights_out'),
-        ):
-            key = key.replace(new, old)
-        older[key] = value
+    older = renamed(state, *OLDER_ATTENTION, ('mlp.down_proj', 'mlp.weights_out'))
     if swiglu:
         for n in range(5):
             for leaf in ('weight', 'bias'):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from families import NARROW, predict, predict_ours
+from families import NARROW, OLDER_ATTENTION, predict, predict_ours, renamed
 from transformers import AutoImageProcessor, DPTForDepthEstimation
 
 from mmdpt.checkpoints import to_foreign, to_ours
@@ -95,21 +95,15 @@ def test_a_head_file_of_dinov2_gives_the_head(tmp_path):
 def test_older_names_of_beit_are_read():
     """Intel/dpt-beit-* were written before transformers 5."""
     state = tiny.draw_weights(NARROW['BEiT'].build()).state_dict()
-    older = {}
-    for key, value in state.items():
-        for new, old in (
-            ('beit.embeddings', 'embeddings'),
-            ('beit.layers', 'encoder.layer'),
-            ('attention.q_proj', 'attention.attention.query'),
-            ('attention.k_proj', 'attention.attention.key'),
-            ('attention.v_proj', 'attention.attention.value'),
-            ('attention.o_proj', 'attention.output.dense'),
-            ('relative_position_bias.', 'attention.attention.relative_position_bias.'),
-            ('mlp.fc1', 'intermediate.dense'),
-            ('mlp.fc2', 'output.dense'),
-        ):
-            key = key.replace(new, old)
-        older[key] = value
+    older = renamed(
+        state,
+        ('beit.embeddings', 'embeddings'),
+        ('beit.layers', 'encoder.layer'),
+        *OLDER_ATTENTION,
+        ('relative_position_bias.', 'attention.attention.relative_position_bias.'),
+        ('mlp.fc1', 'intermediate.dense'),
+        ('mlp.fc2', 'output.dense'),
+    )
     expected, converted = to_ours(state)[0], to_ours(older)[0]
     assert older.keys() != state.keys() and converted.keys() == expected.keys()
     assert all(torch.equal(converted[k], v) for k, v in expected.items())
