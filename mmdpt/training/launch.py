@@ -1,5 +1,7 @@
 """From a config to a runner that is ready to train or test."""
 
+import pickle
+import time
 import warnings
 from pathlib import Path
 
@@ -41,6 +43,7 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
     make_folder(cfg.work_dir)
     start_process_group_without_cuda(launcher, timeout_of(cfg))
     fit_config_to_machine(cfg)
+    import_yapf()
     # mmseg's reminder; with class weights its loss is averaged over valid pixels either way
     warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
     # two classes are two logits here, as in every other data set
@@ -48,3 +51,21 @@ def build_runner(cfg: Config, work_dir: str | None = None, launcher: str = 'none
     # of 1 x 1 convolutions, whose memory is the same in either layout
     warnings.filterwarnings('ignore', message='Grad strides do not match bucket view strides')
     return runner_type.from_cfg(cfg)
+
+
+def import_yapf(seconds: float = 10.0) -> None:
+    """Import yapf, with which MMEngine formats the config, as soon as its grammar can be read.
+
+    At the first import after an installation yapf writes the grammar into the user's cache. Of
+    processes that start together, one may find a part of the file.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            import yapf  # noqa: F401
+
+            return
+        except (EOFError, pickle.UnpicklingError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
